@@ -1,0 +1,53 @@
+"""What a model family is to the rest: three verbs and a way to load them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar, Generic, Self, TypeVar
+
+from PIL.Image import Image
+
+from vqaserve.settings import HandlerSettings
+from vqaserve.types import Answer, Query
+
+Features = TypeVar("Features")
+Outputs = TypeVar("Outputs")
+
+
+class Family(ABC, Generic[Features, Outputs]):
+    """Turns queries into ranked answers: ``encode`` the pictures, ``forward``, ``decode``.
+
+    The picture's side is split from the rest so that features of a picture can be kept: the next
+    question about it costs only ``forward``. An answer must not depend on what else is in the
+    batch, nor on its order; padding is masked (``tests/unit/families/test_contract.py``).
+    """
+
+    tasks: ClassVar[frozenset[str]]
+    """Names of the tasks that this family can answer."""
+
+    @classmethod
+    @abstractmethod
+    def load(cls, folder: Path, settings: HandlerSettings) -> Self:
+        """Load weights *and* preprocessing from an archive's folder, and from nowhere else.
+
+        Args:
+            folder: The recipe's or the unpacked archive's root.
+            settings: The recipe's ``handler:`` section; ``settings.weights`` names the sub-folder.
+
+        Raises:
+            RecipeError: A file is missing or does not fit; the message says which and what would.
+        """
+
+    @abstractmethod
+    def encode(self, pictures: Sequence[Image]) -> Sequence[Features]:
+        """One feature object for each RGB picture, in order."""
+
+    @abstractmethod
+    def forward(self, features: Sequence[Features], queries: Sequence[Query]) -> Outputs:
+        """The model's outputs for ``queries[i]`` about ``features[i]``; the same feature may recur."""
+
+    @abstractmethod
+    def decode(self, outputs: Outputs, queries: Sequence[Query]) -> list[tuple[Answer, ...]]:
+        """``queries[i].top_k`` answers for each query, best first, scores in [0, 1]."""

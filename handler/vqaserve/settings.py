@@ -1,0 +1,121 @@
+"""The recipe's ``model-config.yaml`` as one frozen object; a key it does not know is refused.
+
+TorchServe's own keys stand at the top level and ours under ``handler:``, since TorchServe passes the whole
+file to the handler as ``context.model_yaml_config``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from vqaserve.errors import RecipeError
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Limits(_Frozen):
+    """What a client may ask for; over it the request is refused with 422."""
+
+    max_image_pixels: Annotated[int, Field(gt=0)] = 10_000_000
+    max_image_bytes: Annotated[int, Field(gt=0)] = 8 * 1024 * 1024
+    max_question_chars: Annotated[int, Field(gt=0)] = 500
+    max_questions: Annotated[int, Field(gt=0)] = 32
+    max_top_k: Annotated[int, Field(gt=0)] = 20
+
+
+class HandlerSettings(_Frozen):
+    """The ``handler:`` section of a recipe.
+
+    Attributes:
+        version: Version of the archive (semantic, ``MAJOR.MINOR.PATCH``).
+        task: A name in ``vqaserve.tasks.TASKS``.
+        family: A name in ``vqaserve.families.FAMILIES``.
+        weights: Folder with the family's files, relative to the recipe.
+        device: ``auto`` takes the GPU that TorchServe assigned to the worker, if there is one.
+        threads: Torch's threads in each worker; workers times threads should not exceed the cores.
+        top_k: Ranked answers in a reply when the client does not say.
+        limits: What a client may ask for.
+    """
+
+    version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")]
+    task: str = "visual_question_answering"
+    family: str
+    weights: str = "weights"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: Annotated[int, Field(gt=0)] = 1
+    top_k: Annotated[int, Field(gt=0)] = 5
+    limits: Limits = Limits()
+
+
+class ModelConfig(_Frozen):
+    """A whole ``model-config.yaml``: the keys of TorchServe 0.12 that work with this handler, and ours.
+
+    ``useJobTicket``, ``asyncCommunication``, ``continuousBatching`` and micro-batching are refused on purpose:
+    each either turns batching off or loses requests in TorchServe 0.12.
+    """
+
+    minWorkers: Annotated[int, Field(ge=1)]
+    maxWorkers: Annotated[int, Field(ge=1)]
+    batchSize: Annotated[int, Field(ge=1)]
+    # 0 silently means 100 ms in TorchServe; 1 sends what queued while the worker was busy, and waits for nobody.
+    maxBatchDelay: Annotated[int, Field(ge=1)]
+    responseTimeout: Annotated[int, Field(ge=1)] = 120
+    startupTimeout: Annotated[int, Field(ge=1)] = 120
+    jobQueueSize: Annotated[int, Field(ge=1)] = 100
+    maxRetryTimeoutInSec: Annotated[int, Field(ge=1)] = 300
+    deviceType: Literal["cpu", "gpu"] | None = None
+    deviceIds: tuple[int, ...] | None = None
+    handler: HandlerSettings
+
+    @classmethod
+    def parse(cls, mapping: Any) -> ModelConfig:
+        """Validate an already decoded YAML mapping.
+
+        Raises:
+            RecipeError: With every key at fault, and the keys that are known there.
+        """
+        try:
+            return cls.model_validate(mapping)
+        except ValidationError as error:
+            raise RecipeError("model-config.yaml: " + "; ".join(_complaints(cls, error))) from None
+
+    @classmethod
+    def read(cls, path: Path) -> ModelConfig:
+        """Read a recipe's ``model-config.yaml``.
+
+        Raises:
+            RecipeError: The file is missing, is not YAML, or does not validate.
+        """
+        try:
+            return cls.parse(yaml.safe_load(path.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            raise RecipeError(f"{path} is missing; every recipe needs one") from None
+        except yaml.YAMLError as error:
+            raise RecipeError(f"{path} is not YAML: {error}") from None
+
+
+def _complaints(model: type[BaseModel], error: ValidationError) -> list[str]:
+    lines = []
+    for fault in error.errors():
+        where = ".".join(str(part) for part in fault["loc"]) or "the file"
+        if fault["type"] == "extra_forbidden":
+            known = ", ".join(sorted(_fields_at(model, fault["loc"][:-1])))
+            lines.append(f"unknown key {where!r} (known here: {known})")
+        else:
+            lines.append(f"{where}: {fault['msg']}, got {fault['input']!r:.80}")
+    return lines
+
+
+def _fields_at(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
+    for part in path:
+        annotation = model.model_fields[str(part)].annotation
+        assert isinstance(annotation, type)
+        assert issubclass(annotation, BaseModel)
+        model = annotation
+    return list(model.model_fields)

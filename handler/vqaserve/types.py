@@ -1,0 +1,98 @@
+"""The plain frozen data that travels down the pipeline; imports nothing of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request as TorchServe hands it to a worker.
+
+    Attributes:
+        id: TorchServe's request id (a fresh UUID, also sent back as ``x-request-id``).
+        fields: Form fields by name; an unnamed body is under ``"body"``. Values are bytes, text,
+            or decoded JSON, as TorchServe's own decoding left them.
+        headers: Header values by lower-cased name (TorchServe keeps the client's letter case).
+    """
+
+    id: str
+    fields: Mapping[str, object]
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def body(self) -> object:
+        """The unnamed body, or None when the request is a form."""
+        return self.fields.get("body")
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One HTTP reply: an encoded body with its own status."""
+
+    body: bytes
+    status: int = 200
+    content_type: str = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One question about one picture, still as the client sent it.
+
+    Attributes:
+        image: The encoded picture file (JPEG, PNG, ...).
+        question: Free text.
+        top_k: How many ranked answers are wanted; None means the recipe's default.
+    """
+
+    image: bytes
+    question: str
+    top_k: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A decoded picture: upright RGB, within the limits, with its identity.
+
+    Attributes:
+        pixels: RGB image, EXIF orientation applied.
+        digest: SHA-256 of the encoded file, hexadecimal; equal digests are equal pictures.
+    """
+
+    pixels: Image
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer and its probability in [0, 1]."""
+
+    answer: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A query on its way through the pipeline, or the error that ended it.
+
+    Stages give back a new item each; an item with an error is passed by untouched, so one bad
+    input never costs its neighbours in the batch anything.
+    """
+
+    query: Query | None = None
+    picture: Picture | None = None
+    answers: tuple[Answer, ...] = ()
+    error: Exception | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What a reply says about the model that answered."""
+
+    name: str
+    version: str
