@@ -37,7 +37,7 @@ class HandlerSettings(_Frozen):
         task: A name in ``vqaserve.tasks.TASKS``.
         family: A name in ``vqaserve.families.FAMILIES``.
         weights: Folder with the family's files, relative to the recipe.
-        device: ``auto`` takes the GPU that TorchServe assigned to the worker, if there is one.
+        device: ``cpu``, ``cuda``, ``cuda:N``, or ``auto``: the GPU that TorchServe gave the worker, else the CPU.
         threads: Torch's threads in each worker; workers times threads should not exceed the cores.
         top_k: Ranked answers in a reply when the client does not say.
         limits: What a client may ask for.
@@ -47,7 +47,7 @@ class HandlerSettings(_Frozen):
     task: str = "visual_question_answering"
     family: str
     weights: str = "weights"
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
     threads: Annotated[int, Field(gt=0)] = 1
     top_k: Annotated[int, Field(gt=0)] = 5
     limits: Limits = Limits()

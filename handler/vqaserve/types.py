@@ -82,11 +82,21 @@ class Item:
 
     Stages give back a new item each; an item with an error is passed by untouched, so one bad
     input never costs its neighbours in the batch anything.
+
+    Attributes:
+        request_id: The request it belongs to, for the log.
+        query: What was asked; None only when it could not be read.
+        picture: The decoded picture, after ``images``.
+        answers: The family's answers, best first.
+        ranked: The answers in the task's own words, ready for JSON, after ``task.finish``.
+        error: What went wrong, wherever it did.
     """
 
+    request_id: str
     query: Query | None = None
     picture: Picture | None = None
     answers: tuple[Answer, ...] = ()
+    ranked: tuple[Mapping[str, object], ...] = ()
     error: Exception | None = None
 
 

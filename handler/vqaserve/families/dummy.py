@@ -1,0 +1,53 @@
+"""A weightless family: its answer is a plain function of the picture and the question.
+
+It carries the tests of everything around a model: it loads in no time, and each answer shows which picture and
+which question it belongs to, so a mix-up between requests of a batch cannot go unseen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar, Self
+
+from PIL.Image import Image
+
+from vqaserve.families.base import Family
+from vqaserve.settings import HandlerSettings
+from vqaserve.types import Answer, Query
+
+
+class Dummy(Family[str, list[str]]):
+    """Answers with the picture's size, its middle pixel and the question."""
+
+    tasks: ClassVar[frozenset[str]] = frozenset({"visual_question_answering"})
+
+    @classmethod
+    def load(cls, folder: Path, settings: HandlerSettings) -> Self:
+        """There is nothing to load."""
+        del folder, settings
+        return cls()
+
+    def encode(self, pictures: Sequence[Image]) -> list[str]:
+        """``WIDTHxHEIGHT #rrggbb`` of each picture."""
+        return [_look(picture) for picture in pictures]
+
+    def forward(self, features: Sequence[str], queries: Sequence[Query]) -> list[str]:
+        """The feature and the question, joined."""
+        return [f"{feature}: {query.question}" for feature, query in zip(features, queries, strict=True)]
+
+    def decode(self, outputs: list[str], queries: Sequence[Query]) -> list[tuple[Answer, ...]]:
+        """The joined text, then runners-up ``... (2)``, ``... (3)`` with halving scores."""
+        return [
+            tuple(
+                Answer(text if rank == 0 else f"{text} ({rank + 1})", 0.5 ** (rank + 1))
+                for rank in range(query.top_k or 1)
+            )
+            for text, query in zip(outputs, queries, strict=True)
+        ]
+
+
+def _look(picture: Image) -> str:
+    pixel = picture.getpixel((picture.width // 2, picture.height // 2))
+    assert isinstance(pixel, tuple)
+    return f"{picture.width}x{picture.height} #" + "".join(f"{int(value):02x}" for value in pixel)

@@ -1,0 +1,75 @@
+"""Bytes from a stranger -> one upright RGB picture within the limits, or a clear refusal."""
+
+from __future__ import annotations
+
+import hashlib
+from io import BytesIO
+
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from vqaserve.errors import InvalidImage
+from vqaserve.settings import Limits
+from vqaserve.types import Picture
+
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+"""Pillow's other decoders (PDF, EPS, FITS, ...) never see a byte."""
+
+
+def open_picture(data: bytes, limits: Limits) -> Picture:
+    """Decode a picture file; of an animated one, the first frame.
+
+    The size is checked from the header, before any pixel is decoded. EXIF orientation is applied, and
+    transparency is laid on white, which is what the sender saw.
+
+    Raises:
+        InvalidImage: Empty, of a format that is not allowed, damaged, or over a limit.
+    """
+    if not data:
+        raise InvalidImage(f"the picture is empty (0 bytes); send a {_allowed()} file")
+    if len(data) > limits.max_image_bytes:
+        raise InvalidImage(
+            f"the picture has {len(data):,} bytes; at most {limits.max_image_bytes:,} are allowed: "
+            "send it smaller or with stronger compression"
+        )
+    try:
+        with Image.open(BytesIO(data), formats=FORMATS) as image:
+            _check_size(image, limits)
+            pixels = _rgb(ImageOps.exif_transpose(image))
+    except InvalidImage:
+        raise
+    except UnidentifiedImageError:
+        raise InvalidImage(
+            f"the picture ({len(data):,} bytes) is not a {_allowed()} file; convert it to one of these"
+        ) from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise InvalidImage(f"the picture is too large to decode safely: {error}") from None
+    except Exception as error:  # decoders raise nearly anything on hostile bytes
+        raise InvalidImage(
+            f"the picture ({len(data):,} bytes) is damaged or cut off and cannot be decoded; send it again whole"
+        ) from error
+    return Picture(pixels=pixels, digest=hashlib.sha256(data).hexdigest())
+
+
+def _allowed() -> str:
+    return ", ".join(FORMATS[:-1]) + " or " + FORMATS[-1]
+
+
+def _check_size(image: Image.Image, limits: Limits) -> None:
+    if image.width * image.height > limits.max_image_pixels:
+        raise InvalidImage(
+            f"the picture is {image.width} x {image.height} = {image.width * image.height:,} pixels; "
+            f"at most {limits.max_image_pixels:,} are allowed: scale it down"
+        )
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "RGB":
+        image.load()
+        return image
+    if image.has_transparency_data:
+        rgba = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
+    if image.mode.startswith("I"):
+        # 16-bit grey: Pillow's own conversion to 8 bits clips at 255 instead of scaling.
+        return image.convert("I").point(lambda value: value * (1 / 256)).convert("L").convert("RGB")
+    return image.convert("RGB")

@@ -1,0 +1,161 @@
+"""The road from requests to replies: parse -> open -> prepare -> compute -> finish -> reply, item by item."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from vqaserve.errors import InternalError, OutOfMemory, RecipeError, VqaError
+from vqaserve.families import find_family
+from vqaserve.families.base import Family
+from vqaserve.images import open_picture
+from vqaserve.protocols import find_protocol
+from vqaserve.protocols.base import Protocol, as_json
+from vqaserve.protocols.body import decoded
+from vqaserve.settings import HandlerSettings
+from vqaserve.tasks import find_task
+from vqaserve.tasks.base import Task
+from vqaserve.types import Item, Model, Picture, Query, Reply, Request
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request, the format it speaks, and its items."""
+
+    request: Request
+    protocol: Protocol
+    items: tuple[Item, ...]
+
+
+class Pipeline:
+    """Answers batches of requests; nothing that a request holds makes another one fail."""
+
+    def __init__(self, task: Task, family: Family[Any, Any], settings: HandlerSettings, model: Model) -> None:
+        self.task = task
+        self.family = family
+        self.settings = settings
+        self.model = model
+
+    @classmethod
+    def load(cls, folder: Path, settings: HandlerSettings, model: Model) -> Pipeline:
+        """Load what a recipe names from its folder.
+
+        Raises:
+            RecipeError: A name is unknown, the two do not fit together, or the family's files do not load.
+        """
+        task = find_task(settings.task)
+        family = find_family(settings.family)
+        if settings.task not in family.tasks:
+            raise RecipeError(
+                f"family {settings.family!r} cannot do task {settings.task!r}; "
+                f"it does: {', '.join(sorted(family.tasks))}"
+            )
+        return cls(task(settings), family.load(folder, settings), settings, model)
+
+    def __call__(self, requests: Sequence[Request]) -> list[Reply]:
+        """One reply for each request, in order."""
+        exchanges = [self._open_exchange(request) for request in requests]
+        items = iter(self._answer([item for exchange in exchanges for item in exchange.items]))
+        return [
+            exchange.protocol.reply(exchange.request, [next(items) for _ in exchange.items], self.model)
+            for exchange in exchanges
+        ]
+
+    def describe(self) -> Reply:
+        """What serves here, for ``GET /models/<name>?customized=true``."""
+        return as_json(
+            {
+                "task": self.settings.task,
+                "family": self.settings.family,
+                "model": {"name": self.model.name, "version": self.model.version},
+                "top_k": self.settings.top_k,
+                "limits": self.settings.limits.model_dump(),
+            }
+        )
+
+    def _open_exchange(self, request: Request) -> Exchange:
+        protocol = find_protocol(request)
+        try:
+            request = decoded(request)
+            protocol = find_protocol(request)
+            queries = protocol.parse(request, self.settings.limits)
+            return Exchange(request, protocol, tuple(Item(request.id, query) for query in queries))
+        except Exception as error:  # noqa: BLE001 - the rim: translated and logged
+            return Exchange(request, protocol, (Item(request.id, error=_translated(error, request.id)),))
+
+    def _answer(self, items: Sequence[Item]) -> list[Item]:
+        pictures: dict[bytes, Picture] = {}  # several questions of one request share a picture
+
+        def open_image(item: Item) -> Item:
+            data = _query(item).image
+            if data not in pictures:
+                pictures[data] = open_picture(data, self.settings.limits)
+            return replace(item, picture=pictures[data])
+
+        def prepare(item: Item) -> Item:
+            return replace(item, query=self.task.prepare(_query(item)))
+
+        def finish(item: Item) -> Item:
+            return replace(item, ranked=self.task.finish(item.answers))
+
+        for stage in (prepare, open_image):
+            items = _each(stage, items)
+        computed = iter(self._compute([item for item in items if item.error is None]))
+        return _each(finish, [next(computed) if item.error is None else item for item in items])
+
+    def _compute(self, items: Sequence[Item]) -> list[Item]:
+        """Run the family; a batch that fails is halved until the item at fault stands alone."""
+        if not items:
+            return []
+        try:
+            return self._run_family(items)
+        except Exception as error:  # noqa: BLE001 - the rim: translated and logged
+            if len(items) == 1:
+                return [replace(items[0], error=_translated(error, items[0].request_id))]
+            log.warning("a batch of %d failed (%s); trying its halves", len(items), error)
+        middle = len(items) // 2
+        return self._compute(items[:middle]) + self._compute(items[middle:])
+
+    def _run_family(self, items: Sequence[Item]) -> list[Item]:
+        distinct = {picture.digest: picture.pixels for picture in map(_picture, items)}
+        features = dict(zip(distinct, self.family.encode(list(distinct.values())), strict=True))
+        queries = [_query(item) for item in items]
+        outputs = self.family.forward([features[_picture(item).digest] for item in items], queries)
+        answers = self.family.decode(outputs, queries)
+        return [replace(item, answers=ranked) for item, ranked in zip(items, answers, strict=True)]
+
+
+def _each(stage: Callable[[Item], Item], items: Sequence[Item]) -> list[Item]:
+    return [item if item.error is not None else _attempt(stage, item) for item in items]
+
+
+def _attempt(stage: Callable[[Item], Item], item: Item) -> Item:
+    try:
+        return stage(item)
+    except Exception as error:  # noqa: BLE001 - the rim: translated and logged
+        return replace(item, error=_translated(error, item.request_id))
+
+
+def _translated(error: Exception, request_id: str) -> VqaError:
+    """An error as a client may see it; what is not a client's doing is logged with its traceback."""
+    if isinstance(error, VqaError):
+        return error
+    log.error("request %s failed", request_id, exc_info=error)
+    if isinstance(error, MemoryError) or "out of memory" in str(error) or "allocate memory" in str(error):
+        return OutOfMemory("this question does not fit into the server's memory; send a smaller picture")
+    return InternalError("the server failed on this question; its log has the details under the request id")
+
+
+def _query(item: Item) -> Query:
+    assert item.query is not None
+    return item.query
+
+
+def _picture(item: Item) -> Picture:
+    assert item.picture is not None
+    return item.picture

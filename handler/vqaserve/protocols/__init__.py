@@ -1,0 +1,15 @@
+"""How it is said: one wire format a file. The first that recognises a request speaks for it; plain takes the rest."""
+
+from __future__ import annotations
+
+from vqaserve.protocols.base import Protocol
+from vqaserve.protocols.huggingface import HuggingFace
+from vqaserve.protocols.plain import Plain
+from vqaserve.types import Request
+
+PROTOCOLS: tuple[Protocol, ...] = (HuggingFace(), Plain())
+
+
+def find_protocol(request: Request) -> Protocol:
+    """The wire format of a request."""
+    return next(protocol for protocol in PROTOCOLS if protocol.recognises(request))

@@ -1,0 +1,49 @@
+"""What a wire format is to the rest; it recognises and translates, and never opens a picture."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from http import HTTPStatus
+
+from vqaserve.errors import VqaError
+from vqaserve.settings import Limits
+from vqaserve.types import Item, Model, Query, Reply, Request
+
+
+class Protocol(ABC):
+    """One wire format."""
+
+    @abstractmethod
+    def recognises(self, request: Request) -> bool:
+        """Whether a request is of this format."""
+
+    @abstractmethod
+    def parse(self, request: Request, limits: Limits) -> list[Query]:
+        """The queries in a request, in order; at least one.
+
+        Raises:
+            VqaError: The request as a whole cannot be understood.
+        """
+
+    @abstractmethod
+    def reply(self, request: Request, items: Sequence[Item], model: Model) -> Reply:
+        """The reply to a request, from its finished items in the order of ``parse``."""
+
+
+def fault(item: Item) -> VqaError | None:
+    """An item's error; the pipeline has translated whatever was raised."""
+    assert item.error is None or isinstance(item.error, VqaError)
+    return item.error
+
+
+def as_json(content: object, status: int = HTTPStatus.OK) -> Reply:
+    """Compact JSON; NaN is refused rather than sent as text that is not JSON."""
+    body = json.dumps(content, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+    return Reply(body=body.encode(), status=int(status))
+
+
+def as_error(error: VqaError) -> Reply:
+    """An error as the whole reply."""
+    return as_json(error.body, error.status)

@@ -1,0 +1,114 @@
+"""What the wire formats share: reading JSON, text and base64, and refusing what does not validate."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import difflib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from vqaserve.errors import BadRequest, InvalidImage, InvalidQuestion
+from vqaserve.settings import Limits
+from vqaserve.types import Request
+
+Schema = TypeVar("Schema", bound=BaseModel)
+
+_JSON_STARTS = (b"{", b"[")
+
+
+def decoded(request: Request) -> Request:
+    """The request with a JSON body decoded, whatever content type it came under.
+
+    TorchServe decodes JSON only under ``application/json``, and passes on broken JSON as bytes.
+
+    Raises:
+        BadRequest: The body says that it is JSON, or starts like it, and is not.
+    """
+    body = request.body
+    if not isinstance(body, bytes | bytearray | str):
+        return request
+    text = body.encode() if isinstance(body, str) else bytes(body)
+    declared = "json" in str(request.headers.get("content-type", ""))
+    if not declared and not text.lstrip().startswith(_JSON_STARTS):
+        return request
+    try:
+        return replace(request, fields={**request.fields, "body": json.loads(text)})
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise BadRequest(f"the body is not JSON: {error}; send one JSON object in UTF-8") from None
+
+
+def validated(schema: type[Schema], content: object) -> Schema:
+    """A body as its schema.
+
+    Raises:
+        BadRequest: Every fault, in one message; an unknown field comes with the nearest known name.
+    """
+    if not isinstance(content, Mapping):
+        raise BadRequest(f"the body is a {type(content).__name__}; send one JSON object")
+    try:
+        return schema.model_validate(content)
+    except ValidationError as error:
+        raise BadRequest("; ".join(_complaints(schema, error))) from None
+
+
+def _complaints(schema: type[BaseModel], error: ValidationError) -> Iterable[str]:
+    for fault in error.errors(include_url=False, include_input=False):
+        where = ".".join(str(part) for part in fault["loc"])
+        if fault["type"] == "extra_forbidden":
+            name = str(fault["loc"][-1])
+            known = sorted(schema.model_fields) if len(fault["loc"]) == 1 else []
+            nearest = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {nearest[0]!r}?" if nearest else f"allowed: {', '.join(known) or 'see the README'}"
+            yield f"unknown field {where[:80]!r}; {hint}"
+        else:
+            yield f"{where[:80] or 'the body'}: {fault['msg']}"
+
+
+def text(value: object, field: str) -> str:
+    """A form field as text.
+
+    Raises:
+        BadRequest: It is not UTF-8, or not text at all.
+    """
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bytes | bytearray):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            raise BadRequest(f"field {field!r} is not UTF-8 text; send it as UTF-8") from None
+    raise BadRequest(f"field {field!r} is a {type(value).__name__}; send text")
+
+
+def picture_bytes(value: str) -> bytes:
+    """The file behind a base64 string or a ``data:`` URI.
+
+    Raises:
+        InvalidImage: It is neither.
+    """
+    head, comma, _ = value[:256].partition(",")
+    if head.startswith("data:") and comma:
+        if not head.endswith(";base64"):
+            raise InvalidImage("the picture's data URI is not base64; write data:image/jpeg;base64,...")
+        value = value[len(head) + 1 :]
+    elif "://" in head:
+        raise InvalidImage("the picture is a URL, and this server fetches none; send the file or its base64")
+    try:
+        return base64.b64decode("".join(value.split()) if any(c in value for c in "\r\n ") else value, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise InvalidImage(f"the picture is not base64 ({error}); send the file's base64 or a data URI") from None
+
+
+def check_count(questions: int, limits: Limits) -> None:
+    """Refuse an empty or overlong list of questions.
+
+    Raises:
+        InvalidQuestion: None, or more than ``limits.max_questions``.
+    """
+    if not 1 <= questions <= limits.max_questions:
+        raise InvalidQuestion(f"{questions} questions came; one request can hold 1 to {limits.max_questions}")

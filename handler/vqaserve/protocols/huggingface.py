@@ -1,0 +1,79 @@
+"""The Hugging Face Hub's task schema, as ``huggingface_hub.InferenceClient`` sends it to a URL.
+
+Two shapes: the client's flat ``{"inputs": <base64>, "image", "question", "parameters"}`` (it sends the picture
+twice) and the Hub's own nested ``{"inputs": {"image", "question"}, "parameters"}``. The reply is a list, best first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from vqaserve.errors import InvalidQuestion, MissingImage
+from vqaserve.protocols.base import Protocol, as_error, as_json, fault
+from vqaserve.protocols.body import picture_bytes, validated
+from vqaserve.settings import Limits
+from vqaserve.types import Item, Model, Query, Reply, Request
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class HuggingFaceInputs(_Strict):
+    """The nested form of ``inputs``."""
+
+    image: str | None = Field(default=None, description="The picture file as base64 or as a data URI.")
+    question: str | None = Field(default=None, description="The question.")
+
+
+class HuggingFaceParameters(_Strict):
+    """What the schema's ``parameters`` can hold here."""
+
+    top_k: int | None = Field(default=None, description="How many ranked answers to return.")
+
+
+class HuggingFaceRequest(_Strict):
+    """The body, in either shape."""
+
+    inputs: HuggingFaceInputs | str = Field(description="The nested form, or the picture as base64.")
+    question: str | None = Field(default=None, description="The question, in the flat shape.")
+    image: str | None = Field(default=None, description="The picture again; only 'inputs' is read.")
+    parameters: HuggingFaceParameters | None = None
+
+
+class HuggingFace(Protocol):
+    """A JSON object with ``inputs`` is of this format."""
+
+    def recognises(self, request: Request) -> bool:
+        """Whether the body is a JSON object with ``inputs``."""
+        return isinstance(request.body, Mapping) and "inputs" in request.body
+
+    def parse(self, request: Request, limits: Limits) -> list[Query]:
+        """One query.
+
+        Raises:
+            BadRequest: A field is unknown or of the wrong type.
+            MissingImage: No picture came.
+            InvalidQuestion: No question came.
+            InvalidImage: The picture is neither base64 nor a data URI.
+        """
+        del limits
+        asked = validated(HuggingFaceRequest, request.body)
+        if isinstance(asked.inputs, str):
+            image, question = asked.inputs, asked.question
+        else:
+            image, question = asked.inputs.image or asked.image or "", asked.inputs.question or asked.question
+        if not image:
+            raise MissingImage("no picture came; send its base64 as 'inputs' or 'inputs.image'")
+        if question is None:
+            raise InvalidQuestion("no question came; send it as 'question' or 'inputs.question'")
+        top_k = asked.parameters.top_k if asked.parameters else None
+        return [Query(image=picture_bytes(image), question=question, top_k=top_k)]
+
+    def reply(self, request: Request, items: Sequence[Item], model: Model) -> Reply:
+        """``[{"answer", "score"}, ...]``, best first."""
+        del request, model
+        error = fault(items[0])
+        return as_error(error) if error else as_json(items[0].ranked)

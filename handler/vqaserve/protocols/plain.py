@@ -1,0 +1,124 @@
+"""The project's own format: a form or flat JSON with ``image`` and ``question`` (or ``questions``), ``top_k``.
+
+``curl -F image=@photo.jpg -F 'question=What is on the table?'``, or JSON with the picture as base64 or a data
+URI. TorchServe's habit of calling the file ``data`` is understood too.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+
+from vqaserve.errors import BadRequest, InvalidQuestion, MissingImage
+from vqaserve.protocols.base import Protocol, as_error, as_json, fault
+from vqaserve.protocols.body import check_count, picture_bytes, text, validated
+from vqaserve.settings import Limits
+from vqaserve.types import Item, Model, Query, Reply, Request
+
+
+class PlainRequest(BaseModel):
+    """The flat JSON body."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    image: str | None = Field(
+        default=None,
+        validation_alias=AliasChoices("image", "data"),
+        description="The picture file as base64 or as a data URI.",
+    )
+    question: str | None = Field(default=None, description="One question.")
+    questions: list[str] | None = Field(default=None, description="Several questions about the picture.")
+    top_k: int | None = Field(default=None, description="How many ranked answers to return.")
+
+
+class Plain(Protocol):
+    """Takes every request that no other format recognises."""
+
+    def recognises(self, request: Request) -> bool:
+        """Always."""
+        del request
+        return True
+
+    def parse(self, request: Request, limits: Limits) -> list[Query]:
+        """One query, or one for each of ``questions``.
+
+        Raises:
+            BadRequest: A field is unknown or of the wrong type.
+            MissingImage: No picture came.
+            InvalidQuestion: No question came, or too many.
+            InvalidImage: The picture's text is neither base64 nor a data URI.
+        """
+        if isinstance(request.body, bytes | bytearray) and request.body:
+            raise InvalidQuestion(
+                "a picture came without a question; send a form: curl -F image=@photo.jpg -F 'question=...'"
+            )
+        if request.body is not None and not isinstance(request.body, bytes | bytearray):
+            asked = validated(PlainRequest, request.body)
+            image = None if asked.image is None else picture_bytes(asked.image)
+        else:
+            asked, image = _form(request.fields)
+        if image is None:
+            raise MissingImage("no picture came; send it as the field 'image'")
+        return [Query(image=image, question=question, top_k=asked.top_k) for question in _questions(asked, limits)]
+
+    def reply(self, request: Request, items: Sequence[Item], model: Model) -> Reply:
+        """One object; for ``questions``, a list in their order, in which an entry may be an error.
+
+        A list is sent with 200 unless every entry failed.
+        """
+        if not _is_list(request):
+            error = fault(items[0])
+            return as_error(error) if error else as_json(_entry(items[0], model))
+        faults = [fault(item) for item in items]
+        entries = [error.body if error else _entry(item, model) for item, error in zip(items, faults, strict=True)]
+        first = faults[0]
+        return as_json(entries, first.status if first and all(faults) else HTTPStatus.OK)
+
+
+def _form(fields: Mapping[str, object]) -> tuple[PlainRequest, bytes | None]:
+    """A multipart form: the file as it is, everything else as text."""
+    file = fields.get("image", fields.get("data"))
+    if isinstance(file, str):
+        file = picture_bytes(file)
+    if file is not None and not isinstance(file, bytes | bytearray):
+        raise BadRequest("field 'image' of the form is not a file; send it as image=@photo.jpg")
+    rest = {name: text(value, name) for name, value in fields.items() if name not in ("image", "data", "body")}
+    if "questions" in rest:
+        rest["questions"] = _json_list(rest["questions"])
+    return validated(PlainRequest, rest), None if file is None else bytes(file)
+
+
+def _json_list(value: str) -> str:
+    try:
+        return json.loads(value)  # type: ignore[no-any-return]  # PlainRequest checks what it is
+    except ValueError:
+        raise BadRequest('form field \'questions\' is not JSON; send a list of strings: ["...", "..."]') from None
+
+
+def _questions(asked: PlainRequest, limits: Limits) -> list[str]:
+    if asked.questions is not None and asked.question is not None:
+        raise BadRequest("both 'question' and 'questions' came; send one of them")
+    if asked.questions is not None:
+        check_count(len(asked.questions), limits)
+        return asked.questions
+    if asked.question is None:
+        raise InvalidQuestion("no question came; send it as the field 'question'")
+    return [asked.question]
+
+
+def _is_list(request: Request) -> bool:
+    body = request.body
+    return "questions" in (body if isinstance(body, Mapping) else request.fields)
+
+
+def _entry(item: Item, model: Model) -> dict[str, object]:
+    best = item.ranked[0]
+    return {
+        "answer": best["answer"],
+        "confidence": best["score"],
+        "answers": item.ranked,
+        "model": {"name": model.name, "version": model.version},
+    }

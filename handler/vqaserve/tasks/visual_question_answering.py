@@ -1,0 +1,39 @@
+"""A free-text question about a picture; the Hub's ``visual-question-answering``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from vqaserve.errors import InvalidParameter, InvalidQuestion
+from vqaserve.tasks.base import Task
+from vqaserve.types import Answer, Query
+
+
+class VisualQuestionAnswering(Task):
+    """Checks the question and ``top_k``; words answers as ``{"answer", "score"}``."""
+
+    def prepare(self, query: Query) -> Query:
+        """Strip the question, fill in ``top_k``.
+
+        Raises:
+            InvalidQuestion: It is empty or too long.
+            InvalidParameter: ``top_k`` is out of range.
+        """
+        limits = self.settings.limits
+        question = query.question.strip()
+        if not question:
+            raise InvalidQuestion('the question is empty; send a text such as "What is on the table?"')
+        if len(question) > limits.max_question_chars:
+            raise InvalidQuestion(
+                f"the question has {len(question):,} characters; at most {limits.max_question_chars:,} are "
+                "allowed: shorten it"
+            )
+        top_k = self.settings.top_k if query.top_k is None else query.top_k
+        if not 1 <= top_k <= limits.max_top_k:
+            raise InvalidParameter(f"top_k is {top_k}; it can be 1 to {limits.max_top_k}")
+        return replace(query, question=question, top_k=top_k)
+
+    def finish(self, answers: Sequence[Answer]) -> tuple[Mapping[str, object], ...]:
+        """``{"answer", "score"}`` each, as the Hub's schema has it."""
+        return tuple({"answer": answer.answer, "score": round(answer.score, 6)} for answer in answers)
