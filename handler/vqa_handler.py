@@ -25,6 +25,8 @@ class VqaHandler:
         Raises:
             RecipeError: The archive cannot be served; TorchServe logs it and tries again.
         """
+        # TorchServe's worker logs a line for each batch on the root logger; only warnings pass there now.
+        logging.getLogger().addFilter(lambda record: record.levelno >= logging.WARNING)
         properties = context.system_properties
         settings = ModelConfig.parse(context.model_yaml_config).handler
         if settings.device == "auto":

@@ -98,7 +98,9 @@ class Pipeline:
             return replace(item, picture=pictures[data])
 
         def prepare(item: Item) -> Item:
-            return replace(item, query=self.task.prepare(_query(item)))
+            query = self.task.prepare(_query(item))
+            self.family.check(query)
+            return replace(item, query=query)
 
         def finish(item: Item) -> Item:
             return replace(item, ranked=self.task.finish(item.answers))

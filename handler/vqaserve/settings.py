@@ -27,6 +27,8 @@ class Limits(_Frozen):
     max_question_chars: Annotated[int, Field(gt=0)] = 500
     max_questions: Annotated[int, Field(gt=0)] = 32
     max_top_k: Annotated[int, Field(gt=0)] = 20
+    max_new_tokens: Annotated[int, Field(gt=0)] = 128
+    max_beams: Annotated[int, Field(gt=0)] = 8
 
 
 class HandlerSettings(_Frozen):
@@ -39,6 +41,9 @@ class HandlerSettings(_Frozen):
         weights: Folder with the family's files, relative to the recipe.
         device: ``cpu``, ``cuda``, ``cuda:N``, or ``auto``: the GPU that TorchServe gave the worker, else the CPU.
         threads: Torch's threads in each worker; workers times threads should not exceed the cores.
+        precision: The arithmetic; ``auto`` is the fastest of the machine's that keeps the answers.
+        agreement: Share of probe answers that must be the same as in fp32 for another precision to be used.
+        options: What the family itself can be told; it refuses what it does not know.
         top_k: Ranked answers in a reply when the client does not say.
         limits: What a client may ask for.
     """
@@ -49,6 +54,9 @@ class HandlerSettings(_Frozen):
     weights: str = "weights"
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
     threads: Annotated[int, Field(gt=0)] = 1
+    precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = "fp32"
+    agreement: Annotated[float, Field(gt=0, le=1)] = 0.98
+    options: dict[str, Any] = {}
     top_k: Annotated[int, Field(gt=0)] = 5
     limits: Limits = Limits()
 

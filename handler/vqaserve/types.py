@@ -48,11 +48,13 @@ class Query:
         image: The encoded picture file (JPEG, PNG, ...).
         question: Free text.
         top_k: How many ranked answers are wanted; None means the recipe's default.
+        parameters: What else was asked of the model, such as ``max_new_tokens``; a family says what it takes.
     """
 
     image: bytes
     question: str
     top_k: int | None = None
+    parameters: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +72,17 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer and its probability in [0, 1]."""
+    """One answer and its probability in [0, 1].
+
+    Attributes:
+        answer: The text.
+        score: The probability that the model gives it.
+        details: What a family adds to the reply, such as ``clip_similarity``.
+    """
 
     answer: str
     score: float
+    details: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Generic, Self, TypeVar
 
 from PIL.Image import Image
 
+from vqaserve.errors import InvalidParameter
 from vqaserve.settings import HandlerSettings
 from vqaserve.types import Answer, Query
 
@@ -26,6 +27,25 @@ class Family(ABC, Generic[Features, Outputs]):
 
     tasks: ClassVar[frozenset[str]]
     """Names of the tasks that this family can answer."""
+
+    @property
+    def parameters(self) -> Mapping[str, tuple[float, float]]:
+        """Lowest and highest allowed value of each of ``Query.parameters`` that this family takes."""
+        return {}
+
+    def check(self, query: Query) -> None:
+        """Refuse parameters that mean nothing here.
+
+        Raises:
+            InvalidParameter: The family does not take it, or its value is out of range.
+        """
+        for name, value in query.parameters.items():
+            if name not in self.parameters:
+                taken = ", ".join(["top_k", *self.parameters])
+                raise InvalidParameter(f"this model takes no parameter {name!r}; it takes: {taken}")
+            lowest, highest = self.parameters[name]
+            if not lowest <= value <= highest:
+                raise InvalidParameter(f"{name} is {value:g}; it can be {lowest:g} to {highest:g}")
 
     @classmethod
     @abstractmethod

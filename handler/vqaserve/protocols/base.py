@@ -7,6 +7,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from http import HTTPStatus
 
+from pydantic import BaseModel, ConfigDict, Field
+
 from vqaserve.errors import VqaError
 from vqaserve.settings import Limits
 from vqaserve.types import Item, Model, Query, Reply, Request
@@ -30,6 +32,22 @@ class Protocol(ABC):
     @abstractmethod
     def reply(self, request: Request, items: Sequence[Item], model: Model) -> Reply:
         """The reply to a request, from its finished items in the order of ``parse``."""
+
+
+class Parameters(BaseModel):
+    """What every JSON format lets a client ask of the model; a family refuses what it cannot do."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    top_k: int | None = Field(default=None, description="How many ranked answers to return.")
+    max_new_tokens: int | None = Field(default=None, description="Generative models: length of the answer.")
+    num_beams: int | None = Field(default=None, description="Generative models: beams searched; 1 is greedy.")
+    temperature: float | None = Field(default=None, description="Generative models: 0 is greedy.")
+
+    def query(self, image: bytes, question: str) -> Query:
+        """A query with these parameters."""
+        rest = self.model_dump(include={"max_new_tokens", "num_beams", "temperature"}, exclude_none=True)
+        return Query(image=image, question=question, top_k=self.top_k, parameters=rest)
 
 
 def fault(item: Item) -> VqaError | None:

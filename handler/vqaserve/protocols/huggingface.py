@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pydantic import BaseModel, ConfigDict, Field
 
 from vqaserve.errors import InvalidQuestion, MissingImage
-from vqaserve.protocols.base import Protocol, as_error, as_json, fault
+from vqaserve.protocols.base import Parameters, Protocol, as_error, as_json, fault
 from vqaserve.protocols.body import picture_bytes, validated
 from vqaserve.settings import Limits
 from vqaserve.types import Item, Model, Query, Reply, Request
@@ -28,19 +28,13 @@ class HuggingFaceInputs(_Strict):
     question: str | None = Field(default=None, description="The question.")
 
 
-class HuggingFaceParameters(_Strict):
-    """What the schema's ``parameters`` can hold here."""
-
-    top_k: int | None = Field(default=None, description="How many ranked answers to return.")
-
-
 class HuggingFaceRequest(_Strict):
     """The body, in either shape."""
 
     inputs: HuggingFaceInputs | str = Field(description="The nested form, or the picture as base64.")
     question: str | None = Field(default=None, description="The question, in the flat shape.")
     image: str | None = Field(default=None, description="The picture again; only 'inputs' is read.")
-    parameters: HuggingFaceParameters | None = None
+    parameters: Parameters = Parameters()
 
 
 class HuggingFace(Protocol):
@@ -69,8 +63,7 @@ class HuggingFace(Protocol):
             raise MissingImage("no picture came; send its base64 as 'inputs' or 'inputs.image'")
         if question is None:
             raise InvalidQuestion("no question came; send it as 'question' or 'inputs.question'")
-        top_k = asked.parameters.top_k if asked.parameters else None
-        return [Query(image=picture_bytes(image), question=question, top_k=top_k)]
+        return [asked.parameters.query(picture_bytes(image), question)]
 
     def reply(self, request: Request, items: Sequence[Item], model: Model) -> Reply:
         """``[{"answer", "score"}, ...]``, best first."""

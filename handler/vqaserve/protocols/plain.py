@@ -10,19 +10,17 @@ import json
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, Field
 
 from vqaserve.errors import BadRequest, InvalidQuestion, MissingImage
-from vqaserve.protocols.base import Protocol, as_error, as_json, fault
+from vqaserve.protocols.base import Parameters, Protocol, as_error, as_json, fault
 from vqaserve.protocols.body import check_count, picture_bytes, text, validated
 from vqaserve.settings import Limits
 from vqaserve.types import Item, Model, Query, Reply, Request
 
 
-class PlainRequest(BaseModel):
+class PlainRequest(Parameters):
     """The flat JSON body."""
-
-    model_config = ConfigDict(extra="forbid")
 
     image: str | None = Field(
         default=None,
@@ -31,7 +29,6 @@ class PlainRequest(BaseModel):
     )
     question: str | None = Field(default=None, description="One question.")
     questions: list[str] | None = Field(default=None, description="Several questions about the picture.")
-    top_k: int | None = Field(default=None, description="How many ranked answers to return.")
 
 
 class Plain(Protocol):
@@ -62,7 +59,7 @@ class Plain(Protocol):
             asked, image = _form(request.fields)
         if image is None:
             raise MissingImage("no picture came; send it as the field 'image'")
-        return [Query(image=image, question=question, top_k=asked.top_k) for question in _questions(asked, limits)]
+        return [asked.query(image, question) for question in _questions(asked, limits)]
 
     def reply(self, request: Request, items: Sequence[Item], model: Model) -> Reply:
         """One object; for ``questions``, a list in their order, in which an entry may be an error.
@@ -117,7 +114,7 @@ def _is_list(request: Request) -> bool:
 def _entry(item: Item, model: Model) -> dict[str, object]:
     best = item.ranked[0]
     return {
-        "answer": best["answer"],
+        **{name: value for name, value in best.items() if name != "score"},
         "confidence": best["score"],
         "answers": item.ranked,
         "model": {"name": model.name, "version": model.version},

@@ -35,5 +35,5 @@ class VisualQuestionAnswering(Task):
         return replace(query, question=question, top_k=top_k)
 
     def finish(self, answers: Sequence[Answer]) -> tuple[Mapping[str, object], ...]:
-        """``{"answer", "score"}`` each, as the Hub's schema has it."""
-        return tuple({"answer": answer.answer, "score": round(answer.score, 6)} for answer in answers)
+        """``{"answer", "score"}`` each, as the Hub's schema has it, and what the family adds."""
+        return tuple({"answer": answer.answer, "score": round(answer.score, 6), **answer.details} for answer in answers)

@@ -1,0 +1,51 @@
+# One-word habits; CI (.ci/run) calls the same words. Everything lives in .venv, made on first use.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt
+URL ?= http://127.0.0.1:8080
+
+.PHONY: help install lint test serve stop load bench clean
+.DELETE_ON_ERROR:
+
+help: ## what each word does
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; this is $$($(PYTHON) --version). Try: make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+
+# What a server needs; the stamps make a second `make serve` start at once.
+.venv/.serve: pyproject.toml constraints.txt | .venv/bin/python
+	$(PIP) --editable .
+	@touch $@
+
+.venv/.develop: pyproject.toml constraints.txt | .venv/bin/python
+	$(PIP) --editable '.[dev,train]'
+	@touch $@ .venv/.serve
+
+install: .venv/.develop ## everything for development into .venv
+
+lint: .venv/.develop ## format, style, types, import rules
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: .venv/.develop ## all tests; the live ones start their own servers
+	$(BIN)/python -m pytest
+
+serve: .venv/.serve ## build the archives, start TorchServe, ask it
+	@$(BIN)/python scripts/serve.py start
+
+stop: ## end what `make serve` started
+	@test ! -x $(BIN)/python || $(BIN)/python scripts/serve.py stop
+
+load: .venv/.develop ## a minute of load on the running server
+	$(BIN)/python loadtest/run.py
+
+bench: .venv/.develop ## server CPU time and latency beside the bare model
+	$(BIN)/python loadtest/bench.py
+
+clean: stop ## remove the environment, archives and caches
+	rm -rf .venv run work model_store/*.mar .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -1,0 +1,182 @@
+"""Pack a recipe and the handler into a model archive, and try it before it is put into the model store."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from model_archiver import ModelArchiver
+from model_archiver.model_archiver_config import ModelArchiverConfig
+from model_archiver.model_archiver_error import ModelArchiverError
+from rich.console import Console
+
+from vqaserve.errors import RecipeError
+from vqaserve.settings import ModelConfig
+
+ROOT = Path(__file__).resolve().parent.parent
+HANDLER = ROOT / "handler"
+MODEL_STORE = ROOT / "model_store"
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """A finished ``.mar``."""
+
+    path: Path
+    name: str
+    version: str
+
+    @property
+    def sha256(self) -> str:
+        """Of the file, hexadecimal."""
+        with self.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def check(self) -> None:
+        """Refuse a file that is not a whole archive.
+
+        Raises:
+            RecipeError: It is cut off, damaged, or holds another model than its name says.
+        """
+        advice = f"delete it and build it again: scripts/build_mar.py recipes/{self.name}"
+        try:
+            with zipfile.ZipFile(self.path) as archive:
+                damaged = archive.testzip()
+                model = json.loads(archive.read("MAR-INF/MANIFEST.json"))["model"]
+        except (OSError, zipfile.BadZipFile, KeyError, ValueError) as error:
+            raise RecipeError(f"{self.path} is not a whole archive ({error}); {advice}") from None
+        if damaged:
+            raise RecipeError(f"{self.path} is damaged at {damaged}; {advice}")
+        if (model["modelName"], model["modelVersion"]) != (self.name, self.version):
+            raise RecipeError(f"{self.path} holds {model['modelName']} {model['modelVersion']}; {advice}")
+
+
+def archive_of(recipe: Path, store: Path = MODEL_STORE) -> Archive:
+    """The archive that a recipe builds, whether or not it is there yet.
+
+    Raises:
+        RecipeError: The recipe's settings do not validate.
+    """
+    version = ModelConfig.read(recipe / "model-config.yaml").handler.version
+    return Archive(store / f"{recipe.name}-{version}.mar", recipe.name, version)
+
+
+def is_current(archive: Archive, recipe: Path) -> bool:
+    """Whether an archive is there and newer than everything that goes into it."""
+    if not archive.path.exists():
+        return False
+    built = archive.path.stat().st_mtime
+    sources = [*_files(HANDLER), *_files(recipe)]
+    return all(path.stat().st_mtime <= built for path in sources)
+
+
+def build(recipe: Path, store: Path = MODEL_STORE) -> Archive:
+    """Pack a recipe, try the result in a process of its own, and move it into the model store at once.
+
+    Args:
+        recipe: A folder with ``model-config.yaml``, ``README.md``, ``samples/`` and what its family loads.
+        store: TorchServe's model store.
+
+    Raises:
+        RecipeError: The recipe's settings or files do not fit; nothing was put into the store.
+    """
+    recipe = recipe.resolve()
+    archive = archive_of(recipe, store)
+    _check_files(recipe)
+    store.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=store, prefix=".building-") as temporary:
+        packed = _pack(recipe, archive.version, Path(temporary))
+        _try(packed, Path(temporary) / "unpacked")
+        packed.replace(archive.path)
+    return archive
+
+
+def _check_files(recipe: Path) -> None:
+    for needed in ("README.md", "samples/questions.jsonl"):
+        if not (recipe / needed).is_file():
+            raise RecipeError(f"{recipe / needed} is missing; see recipes/shapes for a whole recipe")
+    shared = {path.name for path in recipe.iterdir()} & {path.name for path in HANDLER.iterdir()}
+    if shared:
+        raise RecipeError(f"{recipe} holds {', '.join(sorted(shared))}, a name of the handler's; call it otherwise")
+
+
+def _pack(recipe: Path, version: str, folder: Path) -> Path:
+    config = ModelArchiverConfig(
+        model_name=recipe.name,
+        version=version,
+        handler=str(HANDLER / "vqa_handler.py"),
+        extra_files=f"{HANDLER},{recipe}",
+        config_file=str(recipe / "model-config.yaml"),
+        export_path=str(folder),
+        archive_format="zip-store",  # weights do not deflate, and unpacking stalls TorchServe's connections
+    )
+    with _temporary_files_in(folder):
+        try:
+            ModelArchiver.generate_model_archive(config)
+        except ModelArchiverError as error:
+            raise RecipeError(str(error)) from None
+    return folder / f"{recipe.name}.mar"
+
+
+@contextmanager
+def _temporary_files_in(folder: Path) -> Iterator[None]:
+    """Keep the archiver in a folder of ours: it empties ``<temp>/<model name>``, whoever that belongs to."""
+    before, tempfile.tempdir = tempfile.tempdir, str(folder / "staging")
+    (folder / "staging").mkdir()
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
+
+
+def _try(packed: Path, folder: Path) -> None:
+    """Load the archive as a worker would, from nothing but its own files, and ask its first sample."""
+    with zipfile.ZipFile(packed) as archive:
+        archive.extractall(folder)
+    environment = {**os.environ, "PYTHONPATH": str(folder), "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", "scripts.worker"], cwd=folder, env=environment, capture_output=True, text=True
+    )
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or [f"it ended with status {done.returncode}"]
+        reason = re.sub(r"^[\w.]*RecipeError: ", "", lines[-1])
+        raise RecipeError(f"the archive does not answer its first sample: {reason}")
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+
+
+def main(
+    recipe: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="A recipe folder.")],
+    store: Annotated[Path, typer.Option(help="Where the archive goes.")] = MODEL_STORE,
+) -> None:
+    """Build a model archive (.mar) from a recipe.
+
+    Example: scripts/build_mar.py recipes/shapes
+    """
+    console = Console()
+    try:
+        with console.status(f"packing {recipe.name} and trying it"):
+            archive = build(recipe, store)
+    except RecipeError as error:
+        Console(stderr=True).print(f"[red]refused:[/] {error}", highlight=False, soft_wrap=True)
+        raise typer.Exit(1) from None
+    size = archive.path.stat().st_size / 1e6
+    console.print(f"{archive.path}: {archive.name} {archive.version}, {size:.1f} MB, sha256 {archive.sha256}")
+
+
+if __name__ == "__main__":
+    typer.run(main)

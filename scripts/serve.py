@@ -1,0 +1,132 @@
+"""`make serve` and `make stop`: from recipes to a server that has answered."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from scripts.build_mar import ROOT, Archive, archive_of, build, is_current
+from scripts.client import ServerError
+from scripts.server import Server
+from vqaserve.errors import RecipeError
+
+READY_SECONDS = 120
+RECIPES = [ROOT / "recipes" / "shapes", ROOT / "recipes" / "rooms"]
+
+app = typer.Typer(no_args_is_help=True, add_completion=False)
+console = Console(highlight=False, soft_wrap=True)
+
+
+@app.command()
+def start(
+    recipes: Annotated[list[Path] | None, typer.Argument(help="Recipe folders; shapes and rooms by default.")] = None,
+    config: Annotated[Path, typer.Option(help="TorchServe's properties.")] = ROOT / "config.properties",
+) -> None:
+    """Build what is not built yet, start TorchServe, wait until it is ready, and ask each model a question.
+
+    Example: scripts/serve.py start recipes/shapes
+    """
+    began = time.monotonic()
+    server = Server(config=config)
+    chosen = recipes or RECIPES
+    try:
+        archives, fresh = _archives(chosen)
+        _ensure_running(server, archives, fresh)
+        for recipe in chosen:
+            _show_sample(server, recipe)
+    except (RecipeError, ServerError) as error:
+        _fail(error)
+    console.print(
+        f"\n[green]Serving[/] after {time.monotonic() - began:.1f} s. Logs: run/logs. End it: [b]make stop[/]"
+    )
+
+
+@app.command()
+def stop() -> None:
+    """End what `start` started, and nothing else.
+
+    Example: scripts/serve.py stop
+    """
+    with console.status("stopping"):
+        was_running = Server().stop()
+    console.print("stopped" if was_running else "no server was running")
+
+
+def _archives(recipes: list[Path]) -> tuple[list[Archive], bool]:
+    """Each recipe's archive, built if it is missing or older than its sources; and whether any was."""
+    archives, fresh = [], False
+    for recipe in recipes:
+        archive = archive_of(recipe)
+        if not is_current(archive, recipe):
+            with console.status(f"building {archive.path.name}"):
+                archive, fresh = build(recipe), True
+        archive.check()
+        size = archive.path.stat().st_size / 1e6
+        console.print(f"{archive.path.relative_to(ROOT)}  {size:.1f} MB  sha256 {archive.sha256[:16]}...")
+        archives.append(archive)
+    return archives, fresh
+
+
+def _ensure_running(server: Server, archives: list[Archive], fresh: bool) -> None:
+    running = server.process()
+    if running and fresh:
+        console.print("an archive is new: ending the running server first")
+        server.stop()
+        running = None
+    if running:
+        console.print(f"already running (pid {running.pid})")
+    else:
+        server.start(archives)
+    with console.status("starting TorchServe") as status:
+        for states in server.wait_ready(archives, READY_SECONDS):
+            status.update("  ".join(f"{name}: {_worded(workers)}" for name, workers in states.items()))
+    for name, workers in states.items():
+        console.print(f"{name}: {_worded(workers)}")
+
+
+def _worded(workers: list[str]) -> str:
+    ready = workers.count("READY")
+    return f"{ready} of {len(workers)} workers ready" if workers else "starting"
+
+
+def _show_sample(server: Server, recipe: Path) -> None:
+    sample = next(samples(recipe))
+    picture = recipe / "samples" / sample["image"]
+    reply = server.client.ask(recipe.name, picture.read_bytes(), sample["question"])
+    shown = _from_here(picture)
+    table = Table(title=f"\n{recipe.name}: {sample['question']}  ({shown})", title_justify="left", show_header=False)
+    for answer in reply["answers"]:
+        table.add_row(answer["answer"], f"{answer['score']:6.1%}", "█" * round(answer["score"] * 30))
+    console.print(table)
+    console.print(
+        f"curl -H @{_from_here(server.auth_header)} -F image=@{shown} -F 'question={sample['question']}' "
+        f"{server.client.addresses.inference}/predictions/{recipe.name}",
+        markup=False,
+    )
+
+
+def samples(recipe: Path) -> Iterator[dict[str, Any]]:
+    """The recipe's sample questions: ``{"image", "question", "answers"}`` each."""
+    for line in (recipe / "samples" / "questions.jsonl").read_text(encoding="utf-8").splitlines():
+        yield json.loads(line)
+
+
+def _from_here(path: Path) -> Path:
+    path, here = path.resolve(), Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
+
+
+def _fail(error: Exception) -> None:
+    Console(stderr=True, soft_wrap=True, highlight=False).print(f"[red]make serve:[/] {error}")
+    raise typer.Exit(1) from None
+
+
+if __name__ == "__main__":
+    app()

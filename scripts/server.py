@@ -1,0 +1,218 @@
+"""One TorchServe process: Java executed directly, everything of it under one folder, ended by what started it.
+
+TorchServe's own launcher forks, shares a pid file between servers and loses signals, hence this.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import psutil
+import ts
+from ts.model_server import load_properties
+
+from scripts.build_mar import ROOT, Archive
+from scripts.client import Addresses, Client, ServerError
+from scripts.java import find_java
+
+STOP_SECONDS = 20
+SOCKET_PATH_LIMIT = 107
+"""Linux keeps a unix socket's path in 108 bytes, one of them the closing zero."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server that runs, or could run, in a folder.
+
+    Attributes:
+        run: The folder that holds everything of a running server: pid, temporary files, worker sockets, logs,
+            and ``key_file.json`` with its tokens.
+        config: The ``config.properties`` to start with.
+        overrides: Properties that replace the file's.
+    """
+
+    run: Path = ROOT / "run"
+    config: Path = ROOT / "config.properties"
+    overrides: Mapping[str, str] | None = None
+
+    @property
+    def properties(self) -> dict[str, str]:
+        """The properties that the server starts with, or has started with."""
+        return {**load_properties(str(self.config)), **(self.overrides or {})}
+
+    @property
+    def client(self) -> Client:
+        """A client with the server's addresses and keys."""
+        given = self.properties
+        return Client(
+            Addresses(given["inference_address"], given["management_address"], given["metrics_address"]),
+            self.run / "key_file.json",
+        )
+
+    @property
+    def auth_header(self) -> Path:
+        """A file for ``curl -H @FILE``: the inference key stays out of the process list and the history."""
+        return self.run / "auth.header"
+
+    def process(self) -> psutil.Process | None:
+        """The running Java process, or None; a recycled pid is not taken for it."""
+        try:
+            noted = json.loads((self.run / "pid.json").read_text(encoding="utf-8"))
+            process = psutil.Process(noted["pid"])
+        except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
+            return None
+        same = abs(process.create_time() - noted["created"]) < 0.01
+        return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+
+    def start(self, archives: list[Archive]) -> None:
+        """Start Java with these archives; returns at once.
+
+        Raises:
+            ServerError: A port is taken, the folder's path is too long for sockets, or it runs already.
+        """
+        if self.process():
+            raise ServerError(f"a server is already running in {self.run}; end it first: make stop")
+        self._check_ports()
+        self._prepare_folder()
+        store = archives[0].path.parent.resolve()
+        models = {"load_models": ",".join(f"{archive.name}={archive.path.name}" for archive in archives)}
+        lines = [f"{key}={value}" for key, value in {**(self.overrides or {}), **models}.items()]
+        written = self.run / "config.properties"
+        written.write_text(self.config.read_text(encoding="utf-8") + "\n".join(["", *lines, ""]), encoding="utf-8")
+        with (self.run / "logs" / "console.log").open("wb") as console:
+            process = subprocess.Popen(
+                self._command(written, store),
+                cwd=self.run,  # where TorchServe writes key_file.json
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # a group of its own: Ctrl-C in the shell is not for the server
+            )
+        noted = {"pid": process.pid, "created": psutil.Process(process.pid).create_time()}
+        (self.run / "pid.json").write_text(json.dumps(noted), encoding="utf-8")
+
+    def wait_ready(self, archives: list[Archive], timeout: float) -> Iterator[dict[str, list[str]]]:
+        """Yield each model's worker states until each has a worker READY, about five times a second.
+
+        Raises:
+            ServerError: The server ended, a worker cannot load its archive, or time is up.
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            states = self._worker_states(archives)
+            yield states
+            if all("READY" in workers for workers in states.values()):
+                self._write_auth_header()
+                return
+            if self.process() is None:
+                raise ServerError(f"TorchServe ended: {self._last_words('console.log', 'server.log')}")
+            if failure := self._load_failure():
+                raise ServerError(f"a worker cannot load its archive: {failure} (all of it: {self.run}/logs/model.log)")
+            if time.monotonic() > deadline:
+                raise ServerError(f"not ready after {timeout:.0f} s: {states}; see {self.run}/logs")
+            time.sleep(0.2)
+
+    def stop(self) -> bool:
+        """End the server and its workers; False when none was running.
+
+        SIGTERM first; what is left of its process group after 20 s is killed.
+        """
+        process = self.process()
+        if process is not None:
+            family = [process, *process.children(recursive=True)]
+            process.terminate()
+            _, alive = psutil.wait_procs(family, timeout=STOP_SECONDS)
+            for left in alive:
+                left.kill()
+        for name in ("pid.json", "key_file.json", "auth.header"):
+            (self.run / name).unlink(missing_ok=True)
+        shutil.rmtree(self.run / "tmp", ignore_errors=True)
+        return process is not None
+
+    def _check_ports(self) -> None:
+        given = self.properties
+        wanted = {key: urlsplit(given[key]).port for key in given if key.endswith("_address") and "://" in given[key]}
+        wanted |= {key: int(given[key]) for key in ("grpc_inference_port", "grpc_management_port")}
+        for key, port in wanted.items():
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    probe.bind(("127.0.0.1", port or 0))
+                except OSError:
+                    raise ServerError(
+                        f"port {port} ({key}) is taken by another program; end it, or set {key} in {self.config.name}"
+                    ) from None
+
+    def _prepare_folder(self) -> None:
+        temporary = self.run / "tmp"
+        if len(str(temporary / ".ts.sock.9000")) > SOCKET_PATH_LIMIT:
+            raise ServerError(f"the path {temporary} is too long for unix sockets; choose a shorter folder")
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(self.run / "logs", ignore_errors=True)
+        (self.run / "key_file.json").unlink(missing_ok=True)
+        for folder in (temporary, self.run / "logs"):
+            folder.mkdir(parents=True)
+        self.run.chmod(0o700)
+
+    def _command(self, config: Path, store: Path) -> list[str]:
+        home = Path(ts.__file__).parent
+        return [
+            str(find_java()),
+            f"-Dmodel_server_home={home.parent}",
+            f"-Djava.io.tmpdir={self.run / 'tmp'}",
+            f"-Dlog4j.configurationFile=file://{ROOT / 'deploy' / 'log4j2.xml'}",
+            f"-Dvqa.logs={self.run / 'logs'}",
+            *self.properties.get("vmargs", "").split(),
+            *("-cp", f"{home / 'frontend' / '*'}", "org.pytorch.serve.ModelServer"),
+            *("--python", sys.executable),
+            *("-f", str(config)),
+            *("-s", str(store)),
+            "-ncs",  # a snapshot would win over an edited config.properties
+        ]
+
+    def _environment(self) -> dict[str, str]:
+        temporary = str(self.run / "tmp")
+        # TS_CONFIG_FILE would win over our file, and PYTHONPATH over the archive's own code.
+        kept = {key: value for key, value in os.environ.items() if key not in ("TS_CONFIG_FILE", "PYTHONPATH")}
+        return {**kept, "TEMP": temporary, "TMPDIR": temporary, "HF_HUB_OFFLINE": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+
+    def _worker_states(self, archives: list[Archive]) -> dict[str, list[str]]:
+        states: dict[str, list[str]] = {}
+        for archive in archives:
+            try:
+                states[archive.name] = self.client.workers(archive.name)
+            except (httpx.TransportError, ServerError):
+                states[archive.name] = []
+        return states
+
+    def _load_failure(self) -> str | None:
+        log = self.run / "logs" / "model.log"
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
+        if not any("Backend worker process died" in line for line in lines):
+            return None
+        errors = [line.partition("MODEL_LOG - ")[2] or line for line in lines if "Error: " in line]
+        return errors[-1].rpartition(" - ")[2] if errors else lines[-1]
+
+    def _last_words(self, *logs: str) -> str:
+        texts = [
+            (self.run / "logs" / log).read_text(errors="replace") for log in logs if (self.run / "logs" / log).exists()
+        ]
+        lines = [line for text in texts for line in text.splitlines() if line.strip()]
+        wrong = [line for line in lines if "rror" in line or "xception" in line]
+        return (wrong or lines or ["it said nothing"])[-1].strip()
+
+    def _write_auth_header(self) -> None:
+        self.auth_header.touch(mode=0o600)
+        self.auth_header.write_text(f"Authorization: Bearer {self.client.key('inference')}\n", encoding="utf-8")

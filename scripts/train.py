@@ -1,0 +1,100 @@
+"""Train a recipe of the modular family and write its weights."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from rich.logging import RichHandler
+
+from scripts.training.batches import Batches
+from scripts.training.datasets import Example, hold_out, read_examples
+from scripts.training.export import draw_learning_curve, fit_temperature, write_weights
+from scripts.training.pretrained import load_features, load_pixels
+from scripts.training.settings import TrainSettings
+from scripts.training.trainer import Pictures, Trainer, stored_features, stored_pixels
+from scripts.training.vocabulary import build_answers, build_tokenizer
+from vqaserve.families.modular.model import ModularModel
+
+log = logging.getLogger(__name__)
+app = typer.Typer(add_completion=False)
+
+
+@app.command(epilog="Example: python scripts/train.py recipes/rooms --data ../shared/daquar", no_args_is_help=True)
+def main(
+    recipe: Annotated[Path, typer.Argument(help="Folder with a train.yaml; its weights/ is written.")],
+    data: Annotated[str, typer.Option(help="Folder with train.jsonl and images/, or the word easy-vqa.")],
+    state: Annotated[Path, typer.Option(help="Where an interrupted run is taken up again.")] = Path("work/train"),
+    text_only: Annotated[bool, typer.Option(help="Train the twin that never sees the picture.")] = False,
+    threads: Annotated[int, typer.Option(help="Torch's threads.")] = 2,
+) -> None:
+    """Train a recipe, resuming where an interrupted run stopped."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[RichHandler(show_path=False)])
+    torch.set_num_threads(threads)
+    settings = TrainSettings.read(recipe / "train.yaml")
+    examples = read_examples(data, "train")
+    if text_only:
+        name = f"{recipe.name}-text-only"
+        train(settings.blind(), examples, state / name, output=state / name)
+    else:
+        train(settings, examples, state / recipe.name, output=recipe)
+
+
+def train(settings: TrainSettings, examples: list[Example], state: Path, output: Path) -> None:
+    """Train on the examples and write ``output/weights`` and ``output/learning-curve.png``."""
+    torch.manual_seed(settings.optimisation.seed)
+    config = settings.model
+    tokenizer = build_tokenizer(settings.tokenizer, examples)
+    answers = build_answers(examples)
+    images = sorted({example.image for example in examples})
+    model = ModularModel(config, vocabulary=tokenizer.get_vocab_size(), answers=len(answers))
+    pictures = _pictures(settings, model, images, state)
+    _start_at_frequencies(model, examples, answers)
+
+    kept, apart = hold_out(examples, settings.held_out, settings.optimisation.seed)
+    log.info("%d questions to learn from, %d held out, %d answers", len(kept), len(apart), len(answers))
+    batches, held_out = (
+        Batches(some, images, answers, tokenizer, config.max_tokens, settings.optimisation.pictures_per_step)
+        for some in (kept, apart)
+    )
+    trainer = Trainer(model, settings, pictures, batches, held_out, state / "state.pt")
+    best = trainer.run()
+    config = config.model_copy(update={"temperature": fit_temperature(*trainer.logits(held_out))})
+    write_weights(output / "weights", best, config, answers, tokenizer)
+    draw_learning_curve(output / "learning-curve.png", trainer.history, output.resolve().name)
+    log.info("wrote %s (temperature %.2f)", output / "weights", config.temperature)
+
+
+def _pictures(settings: TrainSettings, model: ModularModel, images: list[Path], state: Path) -> Pictures:
+    """All pictures, encoded once if the encoder is frozen."""
+    if not settings.freeze_image_encoder:
+        return stored_pixels(load_pixels(images, settings.model.pixels))
+    model.image_encoder.requires_grad_(False)
+    cache = state / "features.pt"
+    key = [str(image) for image in images] + [settings.model.model_dump_json()]
+    if cache.exists():
+        kept = torch.load(cache, weights_only=True)
+        if kept["key"] == key:
+            model.image_encoder.load_state_dict(kept["encoder"])
+            return stored_features(kept["features"])
+    features = load_features(model, images, settings.model.pixels)
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    torch.save({"key": key, "encoder": model.image_encoder.state_dict(), "features": features}, cache)
+    return stored_features(features)
+
+
+def _start_at_frequencies(model: ModularModel, examples: list[Example], answers: list[str]) -> None:
+    """Start the classifiers at the answers' log frequencies, so that training need not learn those first."""
+    counts = torch.zeros(len(answers))
+    for example in examples:
+        counts[answers.index(example.answers[0])] += 1
+    with torch.no_grad():
+        for head in model.heads:
+            head.classifier.bias.copy_(((counts + 0.5) / len(examples)).log())
+
+
+if __name__ == "__main__":
+    app()
