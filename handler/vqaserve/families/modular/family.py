@@ -1,0 +1,93 @@
+"""The ``modular`` family: loads a recipe's weights and turns queries into ranked answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar, Self
+
+import torch
+from PIL.Image import Image
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from vqaserve.families.base import Family
+from vqaserve.families.modular.config import ModularConfig
+from vqaserve.families.modular.files import read_answers, read_tokenizer, read_weights
+from vqaserve.families.modular.model import ModularModel
+from vqaserve.families.modular.preparation import to_pixels, to_tokens
+from vqaserve.settings import HandlerSettings
+from vqaserve.types import Answer, Query
+
+
+class Modular(Family[Tensor, Tensor]):
+    """Picture encoder, text encoder, fusion and a classifier over a list of answers."""
+
+    tasks: ClassVar[frozenset[str]] = frozenset({"visual_question_answering"})
+
+    def __init__(
+        self,
+        model: ModularModel,
+        config: ModularConfig,
+        tokenizer: Tokenizer,
+        answers: Sequence[str],
+        device: torch.device,
+    ) -> None:
+        # Depthwise convolutions are more than twice as fast on a CPU with the channels last.
+        self.model = model.eval().to(device)
+        self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in its stub
+        self.config = config
+        self.tokenizer = tokenizer
+        self.answers = answers
+        self.device = device
+
+    @classmethod
+    def load(cls, folder: Path, settings: HandlerSettings) -> Self:
+        """Load ``config.json``, ``answers.txt``, ``tokenizer.json`` and ``model.safetensors``.
+
+        Raises:
+            RecipeError: A file is missing or does not fit the others.
+        """
+        torch.set_num_threads(settings.threads)
+        weights = folder / settings.weights
+        config = ModularConfig.read(weights / "config.json")
+        answers = read_answers(weights / "answers.txt")
+        tokenizer = read_tokenizer(weights / "tokenizer.json")
+        model = ModularModel(config, vocabulary=tokenizer.get_vocab_size(), answers=len(answers))
+        read_weights(weights / "model.safetensors", model)
+        auto = "cuda" if torch.cuda.is_available() else "cpu"
+        device = torch.device(auto if settings.device == "auto" else settings.device)
+        return cls(model, config, tokenizer, answers, device)
+
+    @torch.inference_mode()
+    def encode(self, pictures: Sequence[Image]) -> Sequence[Tensor]:
+        """Features [cells, channels] of each picture."""
+        if not pictures:
+            return []
+        # The resized arrays stand in memory with the channels last already; only the view is permuted.
+        pixels = to_pixels(pictures, self.config.pixels).to(self.device)
+        # Copies: a row of a batch would keep the whole batch alive in a cache.
+        return [features.clone() for features in self.model.encode(pixels)]
+
+    @torch.inference_mode()
+    def forward(self, features: Sequence[Tensor], queries: Sequence[Query]) -> Tensor:
+        """Logits [n, answers]; a feature that recurs is projected once."""
+        once = {id(feature): feature for feature in features}
+        row = {key: index for index, key in enumerate(once)}
+        which = torch.tensor([row[id(feature)] for feature in features], device=self.device)
+        questions = [query.question for query in queries]
+        tokens, mask = to_tokens(questions, self.tokenizer, self.config.max_tokens)
+        image = torch.stack(list(once.values()))
+        logits: Tensor = self.model(image, which, tokens.to(self.device), mask.to(self.device))
+        return logits
+
+    @torch.inference_mode()
+    def decode(self, outputs: Tensor, queries: Sequence[Query]) -> list[tuple[Answer, ...]]:
+        """The most probable answers, under the calibrated temperature."""
+        probabilities = (outputs.float() / self.config.temperature).softmax(1).cpu()
+        ranked = []
+        for row, query in zip(probabilities, queries, strict=True):
+            scores, places = row.topk(min(query.top_k or 1, len(self.answers)))
+            pairs = zip(places.tolist(), scores.tolist(), strict=True)
+            ranked.append(tuple(Answer(self.answers[place], score) for place, score in pairs))
+        return ranked

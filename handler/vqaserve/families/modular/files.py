@@ -1,0 +1,87 @@
+"""Reading a modular model's files; what is missing or does not fit is named, with what would."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from vqaserve.errors import RecipeError
+from vqaserve.families.modular.model import ModularModel
+
+_SHOWN = 8  # faults listed before the rest is only counted
+
+
+def read_answers(path: Path) -> list[str]:
+    """The answer space: a line is an answer, its number is the class.
+
+    Raises:
+        RecipeError: The file is missing, empty, or names an answer twice.
+    """
+    try:
+        answers = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        raise RecipeError(f"{path} is missing; it lists the answers, one a line") from None
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"{path} is not UTF-8 text ({error.reason})") from None
+    if not answers or not all(answers):
+        raise RecipeError(f"{path} must hold one answer a line and no empty line")
+    twice = sorted({answer for answer in answers if answers.count(answer) > 1})
+    if twice:
+        raise RecipeError(f"{path} names an answer twice: {', '.join(twice[:_SHOWN])}")
+    return answers
+
+
+def read_tokenizer(path: Path) -> Tokenizer:
+    """A tokenizer in the format of the ``tokenizers`` library.
+
+    Raises:
+        RecipeError: The file is missing or the library refuses it.
+    """
+    if not path.is_file():
+        raise RecipeError(f"{path} is missing; it is what `tokenizers.Tokenizer.save` writes")
+    try:
+        return Tokenizer.from_file(str(path))
+    except Exception as error:  # noqa: BLE001  the library raises bare Exception
+        raise RecipeError(f"{path} is not a tokenizer that the tokenizers library reads: {error}") from None
+
+
+def read_weights(path: Path, model: ModularModel) -> None:
+    """Put the tensors of a safetensors file into the model, as float32 whatever they are on disk.
+
+    Raises:
+        RecipeError: The file is missing or damaged, or its tensors are not the model's; lists them.
+    """
+    if not path.is_file():
+        raise RecipeError(f"{path} is missing")
+    try:
+        tensors = load_file(path)
+    except SafetensorError as error:
+        raise RecipeError(f"{path} is damaged or not safetensors: {error}") from None
+    faults = _faults(tensors, model.state_dict())
+    if faults:
+        more = f"; and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
+        raise RecipeError(
+            f"{path} does not fit config.json, answers.txt and tokenizer.json: " + "; ".join(faults[:_SHOWN]) + more
+        )
+    model.load_state_dict({name: _widen(tensor) for name, tensor in tensors.items()})
+
+
+def _faults(tensors: dict[str, Tensor], wanted: dict[str, Tensor]) -> list[str]:
+    faults = []
+    for name in sorted(tensors.keys() | wanted.keys()):
+        if name not in tensors:
+            faults.append(f"{name} {list(wanted[name].shape)} is missing")
+        elif name not in wanted:
+            faults.append(f"{name} {list(tensors[name].shape)} is not part of the model")
+        elif tensors[name].shape != wanted[name].shape:
+            faults.append(f"{name} is {list(tensors[name].shape)}, {list(wanted[name].shape)} would fit")
+    return faults
+
+
+def _widen(tensor: Tensor) -> Tensor:
+    return tensor.to(torch.float32) if tensor.is_floating_point() else tensor

@@ -1,0 +1,103 @@
+"""Fusions: a grid of picture features and a question in, one vector out.
+
+Several questions may be about one picture: ``image`` holds each picture once [m, cells, channels], and
+``which`` [n] says which of them question ``i`` is about. To add a fusion, write a class with an ``Options``
+and add it to the table.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from vqaserve.families.modular.image_encoders import ImageEncoder
+from vqaserve.families.modular.options import PartOptions, Rate, Size
+from vqaserve.families.modular.text_encoders import TextEncoder, TextFeatures
+
+
+class Fusion(nn.Module):
+    """What the rest of the model knows of a fusion: how wide its vector is."""
+
+    width: int
+
+    def __init__(self, options: Any, image: ImageEncoder, text: TextEncoder) -> None:
+        super().__init__()
+
+
+class Concatenation(Fusion):
+    """The flattened grid beside the question's summary, through a hidden layer if there is one."""
+
+    class Options(PartOptions):
+        """Width of the hidden layer (none: the classifier sees the concatenation), dropout in training."""
+
+        name: Literal["concatenation"] = "concatenation"
+        hidden: Size | None = None
+        dropout: Rate = 0.0
+
+    def __init__(self, options: Options, image: ImageEncoder, text: TextEncoder) -> None:
+        super().__init__(options, image, text)
+        both = image.cells * image.channels + text.width
+        self.hidden = None if options.hidden is None else nn.Linear(both, options.hidden)
+        self.dropout = nn.Dropout(options.dropout)
+        self.width = options.hidden or both
+
+    def forward(self, image: Tensor, which: Tensor, text: TextFeatures) -> Tensor:
+        """Flatten, concatenate, and mix if there is a hidden layer."""
+        both: Tensor = self.dropout(torch.cat([image.flatten(1)[which], text.summary], dim=1))
+        return both if self.hidden is None else self.hidden(both).relu()
+
+
+class GlimpseAttention(Fusion):
+    """The question looks at the grid through several attention maps (bilinear, as in Kim et al. 2016).
+
+    With ``v`` the projected cells and ``q`` the projected question, glimpse ``g`` weighs the cells by
+    ``softmax(w_g . (tanh(A v) * tanh(B q)))``; what it sees is multiplied with the question again.
+    """
+
+    class Options(PartOptions):
+        """Sizes; dropout of whole picture channels and of the answer's vector in training."""
+
+        name: Literal["glimpse_attention"] = "glimpse_attention"
+        width: Size = 512
+        glimpses: Size = 4
+        channel_dropout: Rate = 0.0
+        dropout: Rate = 0.0
+
+    def __init__(self, options: Options, image: ImageEncoder, text: TextEncoder) -> None:
+        super().__init__(options, image, text)
+        width = self.width = options.width
+        self.channel_dropout = nn.Dropout1d(options.channel_dropout)
+        self.image = nn.Sequential(nn.Linear(image.channels, width), nn.LayerNorm(width))
+        self.position = nn.Parameter(torch.zeros(image.cells, width))
+        self.text = nn.Sequential(nn.Linear(text.width, width), nn.LayerNorm(width))
+        self.image_gate = nn.Linear(width, width)
+        self.text_gate = nn.Linear(width, width)
+        self.glimpses = nn.Parameter(torch.randn(options.glimpses, width) * width**-0.5)
+        self.seen = nn.Linear(options.glimpses * width, width)
+        self.asked = nn.Linear(width, width)
+        self.dropout = nn.Dropout(options.dropout)
+        self.norm = nn.LayerNorm(width)
+        nn.init.normal_(self.position, std=0.02)
+
+    def forward(self, image: Tensor, which: Tensor, text: TextFeatures) -> Tensor:
+        """Look, then multiply what was seen with what was asked."""
+        image = self.channel_dropout(image.transpose(1, 2)).transpose(1, 2)
+        cells = self.image(image) + self.position  # [m, cells, width]
+        question = self.text(text.summary)  # [n, width]
+        asked = self.text_gate(question).tanh()[:, None] * self.glimpses  # [n, glimpses, width]
+        keys = self.image_gate(cells).tanh()[which]  # [n, cells, width]
+        weights = (asked @ keys.transpose(1, 2)).softmax(2)  # [n, glimpses, cells]
+        seen = self.dropout((weights @ cells[which]).flatten(1))  # [n, glimpses * width]
+        joint = self.seen(seen).tanh() * self.asked(question).tanh() + question
+        out: Tensor = self.dropout(self.norm(joint))
+        return out
+
+
+FUSIONS: dict[str, type[Fusion]] = {
+    "concatenation": Concatenation,
+    "glimpse_attention": GlimpseAttention,
+}
+FusionOptions = Annotated[Concatenation.Options | GlimpseAttention.Options, Field(discriminator="name")]

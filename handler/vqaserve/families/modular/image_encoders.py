@@ -1,0 +1,178 @@
+"""Picture encoders: pixels in, a grid of feature vectors out.
+
+Every encoder maps normalised pixels [n, 3, height, width] to features [n, cells, channels]; one that pools
+its grid away has a single cell. To add one, write a class with an ``Options`` and add it to the table.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, NamedTuple
+
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vqaserve.families.modular.options import PartOptions, Pixels, Size
+
+
+class ImageEncoder(nn.Module):
+    """What the rest of the model knows of a picture encoder: the shape of its grid."""
+
+    cells: int
+    channels: int
+
+    def __init__(self, options: Any, pixels: Pixels) -> None:
+        super().__init__()
+
+
+class SmallCnn(ImageEncoder):
+    """Stride-1 convolutions, each followed by batch norm, ReLU and a 2x2 max-pool."""
+
+    class Options(PartOptions):
+        """Output channels of each convolution."""
+
+        name: Literal["small_cnn"] = "small_cnn"
+        widths: tuple[Size, ...] = (16, 32, 64, 64)
+
+    def __init__(self, options: Options, pixels: Pixels) -> None:
+        super().__init__(options, pixels)
+        layers: list[nn.Module] = []
+        before = 3
+        for width in options.widths:
+            layers += [
+                nn.Conv2d(before, width, 3, padding=1, bias=False),
+                nn.BatchNorm2d(width),
+                nn.ReLU(),
+                nn.MaxPool2d(2),
+            ]
+            before = width
+        self.layers = nn.Sequential(*layers)
+        shrink = 2 ** len(options.widths)
+        self.cells = (pixels.height // shrink) * (pixels.width // shrink)
+        self.channels = before
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Normalised pixels to features [n, cells, channels]."""
+        grid: Tensor = self.layers(pixels)  # [n, channels, height / 2^k, width / 2^k]
+        return grid.flatten(2).transpose(1, 2)
+
+
+class _Stage(NamedTuple):
+    """Blocks of one stage: how many, kernel, stride of the first, expansion, output channels."""
+
+    blocks: int
+    kernel: int
+    stride: int
+    expand: int
+    width: int
+
+
+LITE0 = (
+    _Stage(1, 3, 1, 1, 16),
+    _Stage(2, 3, 2, 6, 24),
+    _Stage(2, 5, 2, 6, 40),
+    _Stage(3, 3, 2, 6, 80),
+    _Stage(3, 5, 1, 6, 112),
+    _Stage(4, 5, 2, 6, 192),
+    _Stage(1, 3, 1, 6, 320),
+)
+
+
+class EfficientNetLite0(ImageEncoder):
+    """EfficientNet-lite0 (Tan and Le 2019; no squeeze-and-excitation, ReLU6) and a linear reduction.
+
+    Batch norm is folded into the convolutions, since a served model only ever runs in evaluation.
+    """
+
+    class Options(PartOptions):
+        """Channels of each cell after the linear reduction from 1280."""
+
+        name: Literal["efficientnet_lite0"] = "efficientnet_lite0"
+        channels: Size = 384
+
+    def __init__(self, options: Options, pixels: Pixels) -> None:
+        super().__init__(options, pixels)
+        self.stem = SameConv2d(3, 32, 3, stride=2)
+        blocks = []
+        before = 32
+        for stage in LITE0:
+            for index in range(stage.blocks):
+                stride = stage.stride if index == 0 else 1
+                blocks.append(_Block(before, stage.width, stage.kernel, stride, stage.expand))
+                before = stage.width
+        self.blocks = nn.Sequential(*blocks)
+        self.head = nn.Conv2d(before, 1280, 1)
+        self.reduce = nn.Linear(1280, options.channels)
+        self.cells = -(-pixels.height // 32) * -(-pixels.width // 32)
+        self.channels = options.channels
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Normalised pixels to features [n, cells, channels]."""
+        features: Tensor = self.reduce(self.grid(pixels))
+        return features
+
+    def grid(self, pixels: Tensor) -> Tensor:
+        """The last feature map [n, cells, 1280], before the reduction."""
+        maps = F.relu6(self.stem(pixels))
+        maps = F.relu6(self.head(self.blocks(maps)))  # [n, 1280, height / 32, width / 32]
+        cells: Tensor = maps.flatten(2).transpose(1, 2)
+        return cells
+
+
+class _Block(nn.Module):
+    """Inverted residual: widen 1x1, depthwise, narrow 1x1."""
+
+    def __init__(self, before: int, after: int, kernel: int, stride: int, expand: int) -> None:
+        super().__init__()
+        middle = before * expand
+        self.expand = nn.Conv2d(before, middle, 1) if expand > 1 else None
+        self.depthwise = SameConv2d(middle, middle, kernel, stride=stride, groups=middle)
+        self.project = nn.Conv2d(middle, after, 1)
+        self.residual = stride == 1 and before == after
+
+    def forward(self, maps: Tensor) -> Tensor:
+        inner = maps if self.expand is None else F.relu6(self.expand(maps))
+        inner = self.project(F.relu6(self.depthwise(inner)))
+        out: Tensor = maps + inner if self.residual else inner
+        return out
+
+
+class SameConv2d(nn.Conv2d):
+    """A convolution padded as TensorFlow's ``SAME``, with which the ImageNet weights were trained.
+
+    Where padding is odd the extra row and column go to the bottom and the right.
+    """
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Pad, then convolve."""
+        kernel, stride = self.kernel_size[0], self.stride[0]
+        pads = [max((-(-side // stride) - 1) * stride + kernel - side, 0) for side in maps.shape[2:]]
+        (top, left) = (pad // 2 for pad in pads)
+        return super().forward(F.pad(maps, (left, pads[1] - left, top, pads[0] - top)))
+
+
+class Blind(ImageEncoder):
+    """Sees nothing: with it a model shows how far the questions alone lead."""
+
+    class Options(PartOptions):
+        """Nothing to choose."""
+
+        name: Literal["blind"] = "blind"
+
+    def __init__(self, options: Options, pixels: Pixels) -> None:
+        super().__init__(options, pixels)
+        self.cells = self.channels = 1
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """The same nothing for every picture."""
+        return pixels.new_zeros(len(pixels), 1, 1)
+
+
+IMAGE_ENCODERS: dict[str, type[ImageEncoder]] = {
+    "small_cnn": SmallCnn,
+    "efficientnet_lite0": EfficientNetLite0,
+    "blind": Blind,
+}
+ImageEncoderOptions = Annotated[
+    SmallCnn.Options | EfficientNetLite0.Options | Blind.Options, Field(discriminator="name")
+]

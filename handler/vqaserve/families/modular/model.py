@@ -1,0 +1,65 @@
+"""The network: a picture encoder once, and one or more heads that read the question and answer."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from vqaserve.families.modular.config import ModularConfig
+from vqaserve.families.modular.fusions import FUSIONS
+from vqaserve.families.modular.image_encoders import IMAGE_ENCODERS, ImageEncoder
+from vqaserve.families.modular.text_encoders import TEXT_ENCODERS
+
+
+class Head(nn.Module):
+    """Question encoder, fusion and a linear classifier over the answers."""
+
+    def __init__(self, config: ModularConfig, image: ImageEncoder, vocabulary: int, answers: int) -> None:
+        super().__init__()
+        text_encoder = TEXT_ENCODERS[config.text_encoder.name]
+        self.text_encoder = text_encoder(config.text_encoder, vocabulary, config.max_tokens)
+        self.fusion = FUSIONS[config.fusion.name](config.fusion, image, self.text_encoder)
+        self.classifier = nn.Linear(self.fusion.width, answers)
+
+    def forward(self, image: Tensor, which: Tensor, tokens: Tensor, mask: Tensor) -> Tensor:
+        """Logits [n, answers]; arguments as in ``ModularModel.forward``."""
+        logits: Tensor = self.classifier(self.fusion(image, which, self.text_encoder(tokens, mask)))
+        return logits
+
+
+class ModularModel(nn.Module):
+    """Picture encoder + text encoder + fusion + classifier, each found by its name in the config."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, config: ModularConfig, *, vocabulary: int, answers: int) -> None:
+        super().__init__()
+        self.image_encoder = IMAGE_ENCODERS[config.image_encoder.name](config.image_encoder, config.pixels)
+        self.heads = nn.ModuleList(Head(config, self.image_encoder, vocabulary, answers) for _ in range(config.heads))
+        # They are in the config; the weights need not repeat them.
+        self.register_buffer("mean", torch.tensor(config.pixels.mean).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(config.pixels.std).view(3, 1, 1), persistent=False)
+
+    def encode(self, pixels: Tensor) -> Tensor:
+        """Features [n, cells, channels] of pixels [n, 3, height, width] in 0..255."""
+        features: Tensor = self.image_encoder((pixels.to(self.mean.dtype) - self.mean) / self.std)
+        return features
+
+    def each(self, image: Tensor, which: Tensor, tokens: Tensor, mask: Tensor) -> Tensor:
+        """Logits of every head [heads, n, answers]; training wants each head right by itself."""
+        return torch.stack([head(image, which, tokens, mask) for head in self.heads])
+
+    def forward(self, image: Tensor, which: Tensor, tokens: Tensor, mask: Tensor) -> Tensor:
+        """Logits [n, answers]: the log of the heads' mean probability.
+
+        Args:
+            image: Features of each picture once [m, cells, channels].
+            which: Row in ``image`` that a question is about [n].
+            tokens: Token numbers [n, length].
+            mask: True where there is a token, not padding [n, length].
+        """
+        logits = self.each(image, which, tokens, mask)
+        return logits.log_softmax(2).logsumexp(0) - math.log(len(logits))

@@ -1,0 +1,36 @@
+"""Pictures to pixels and questions to tokens; training and serving share it, so that they cannot differ."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from PIL.Image import Image, Resampling
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from vqaserve.families.modular.options import Pixels
+
+
+def to_pixels(pictures: Sequence[Image], pixels: Pixels) -> Tensor:
+    """RGB pictures of any size as uint8 [n, 3, height, width], squeezed to one size."""
+    size = (pixels.width, pixels.height)
+    arrays = [np.asarray(picture.resize(size, Resampling.BILINEAR)) for picture in pictures]
+    return torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2)
+
+
+def to_tokens(questions: Sequence[str], tokenizer: Tokenizer, max_tokens: int) -> tuple[Tensor, Tensor]:
+    """Token numbers [n, length] and a mask, True at tokens [n, length].
+
+    A question without a known character still gets one token (number 0): attention over nothing is NaN.
+    """
+    encodings = tokenizer.encode_batch(list(questions), add_special_tokens=False)
+    rows = [encoding.ids[:max_tokens] or [0] for encoding in encodings]
+    length = max(map(len, rows))
+    tokens = torch.zeros(len(rows), length, dtype=torch.long)
+    mask = torch.zeros(len(rows), length, dtype=torch.bool)
+    for index, row in enumerate(rows):
+        tokens[index, : len(row)] = torch.tensor(row)
+        mask[index, : len(row)] = True
+    return tokens, mask

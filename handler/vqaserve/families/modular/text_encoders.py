@@ -1,0 +1,133 @@
+"""Question encoders: token numbers in, a state for each token and a summary of all out.
+
+To add one, write a class with an ``Options`` and add it to the table. Padding is masked everywhere: what an
+encoder says about a question never depends on how long its neighbours in the batch are.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, NamedTuple
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vqaserve.families.modular.options import PartOptions, Rate, Size
+
+
+class TextFeatures(NamedTuple):
+    """What a fusion gets of the questions.
+
+    Attributes:
+        states: A vector for each token [n, length, width].
+        mask: True where there is a token, not padding [n, length].
+        summary: A vector for each question [n, width].
+    """
+
+    states: Tensor
+    mask: Tensor
+    summary: Tensor
+
+
+class TextEncoder(nn.Module):
+    """What the rest of the model knows of a question encoder: how wide its vectors are."""
+
+    width: int
+
+    def __init__(self, options: Any, vocabulary: int, max_tokens: int) -> None:
+        super().__init__()
+
+
+class Transformer(TextEncoder):
+    """Pre-norm transformer with learned positions; the summary is attention-pooled."""
+
+    class Options(PartOptions):
+        """Sizes, and the dropout used in training."""
+
+        name: Literal["transformer"] = "transformer"
+        width: Size = 256
+        layers: Size = 2
+        attention_heads: Size = 4
+        hidden: Size = 512
+        dropout: Rate = 0.0
+
+    def __init__(self, options: Options, vocabulary: int, max_tokens: int) -> None:
+        super().__init__(options, vocabulary, max_tokens)
+        self.width = options.width
+        self.embedding = nn.Embedding(vocabulary, options.width)
+        self.position = nn.Parameter(torch.zeros(max_tokens, options.width))
+        self.dropout = nn.Dropout(options.dropout)
+        self.layers = nn.ModuleList(_Layer(options) for _ in range(options.layers))
+        self.norm = nn.LayerNorm(options.width)
+        self.score = nn.Linear(options.width, 1)
+        nn.init.normal_(self.embedding.weight, std=0.02 * options.width**0.5)
+        nn.init.normal_(self.position, std=0.02)
+
+    def forward(self, tokens: Tensor, mask: Tensor) -> TextFeatures:
+        """Attend over the tokens [n, length], layer by layer."""
+        states = self.dropout(self.embedding(tokens) + self.position[: tokens.shape[1]])  # [n, length, width]
+        for layer in self.layers:
+            states = layer(states, mask)
+        states = self.norm(states)
+        scores = self.score(states).squeeze(2).masked_fill(~mask, -torch.inf)  # [n, length]
+        summary = torch.einsum("nl,nlw->nw", scores.softmax(1), states)
+        return TextFeatures(states, mask, summary)
+
+
+class _Layer(nn.Module):
+    def __init__(self, options: Transformer.Options) -> None:
+        super().__init__()
+        width = options.width
+        self.heads = options.attention_heads
+        self.norm_1 = nn.LayerNorm(width)
+        self.query_key_value = nn.Linear(width, 3 * width)
+        self.mix = nn.Linear(width, width)
+        self.norm_2 = nn.LayerNorm(width)
+        self.hidden = nn.Linear(width, options.hidden)
+        self.out = nn.Linear(options.hidden, width)
+        self.dropout = nn.Dropout(options.dropout)
+
+    def forward(self, states: Tensor, mask: Tensor) -> Tensor:
+        states = states + self.dropout(self.mix(self._attend(self.norm_1(states), mask)))
+        hidden = self.dropout(self.out(F.gelu(self.hidden(self.norm_2(states)))))
+        out: Tensor = states + hidden
+        return out
+
+    def _attend(self, states: Tensor, mask: Tensor) -> Tensor:
+        n, length, width = states.shape
+        parts = self.query_key_value(states).view(n, length, 3, self.heads, width // self.heads)
+        query, key, value = parts.permute(2, 0, 3, 1, 4)  # each [n, heads, length, width / heads]
+        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=mask[:, None, None, :])
+        return mixed.transpose(1, 2).reshape(n, length, width)
+
+
+class Lstm(TextEncoder):
+    """One-directional LSTM; the summary is the state after the last token."""
+
+    class Options(PartOptions):
+        """Width of the word vectors and of the state, number of layers."""
+
+        name: Literal["lstm"] = "lstm"
+        embedding: Size = 128
+        width: Size = 256
+        layers: Size = 1
+
+    def __init__(self, options: Options, vocabulary: int, max_tokens: int) -> None:
+        super().__init__(options, vocabulary, max_tokens)
+        self.width = options.width
+        self.embedding = nn.Embedding(vocabulary, options.embedding)
+        self.lstm = nn.LSTM(options.embedding, options.width, options.layers, batch_first=True)
+
+    def forward(self, tokens: Tensor, mask: Tensor) -> TextFeatures:
+        """Read the tokens [n, length] left to right; padding stands at the end, so it comes too late to matter."""
+        states = self.lstm(self.embedding(tokens))[0]  # [n, length, width]
+        last = mask.sum(1) - 1
+        return TextFeatures(states, mask, states[torch.arange(len(states), device=last.device), last])
+
+
+TEXT_ENCODERS: dict[str, type[TextEncoder]] = {
+    "transformer": Transformer,
+    "lstm": Lstm,
+}
+TextEncoderOptions = Annotated[Transformer.Options | Lstm.Options, Field(discriminator="name")]

@@ -1,0 +1,55 @@
+"""Write the recipes' sample pictures, all free to ship: drawn here, or in the public domain."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import typer
+from PIL import Image, ImageDraw
+
+# Colours and pale grounds as in easy-VQA: shape, its corners, its colour, the ground.
+SHAPES = {
+    "blue-circle.jpg": ("ellipse", (20, 24, 44, 48), (0, 0, 255), (236, 241, 234)),
+    "red-triangle.jpg": ("polygon", (14, 46, 48, 44, 30, 14), (255, 0, 0), (240, 238, 232)),
+    "green-rectangle.jpg": ("rectangle", (12, 18, 50, 38), (0, 255, 0), (232, 234, 240)),
+}
+SHAPES_QUESTIONS = (
+    ("blue-circle.jpg", "what shape is in the image?", "circle"),
+    ("blue-circle.jpg", "what color is the circle?", "blue"),
+    ("red-triangle.jpg", "what is the red shape?", "triangle"),
+    ("red-triangle.jpg", "is there a circle in the image?", "no"),
+    ("green-rectangle.jpg", "what color is the shape?", "green"),
+    ("green-rectangle.jpg", "does the image not contain a triangle?", "yes"),
+)
+
+
+def main() -> None:
+    """Write ``recipes/*/samples``."""
+    folder = Path("recipes/shapes/samples")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in SHAPES:
+        draw_shape(name).save(folder / name, quality=95, subsampling=0)
+    write_questions(folder, SHAPES_QUESTIONS)
+
+
+def draw_shape(name: str) -> Image.Image:
+    """A 64 x 64 picture of one shape."""
+    shape, corners, colour, ground = SHAPES[name]
+    picture = Image.new("RGB", (64, 64), ground)
+    getattr(ImageDraw.Draw(picture), shape)(corners, fill=colour)
+    return picture
+
+
+def write_questions(folder: Path, questions: Sequence[tuple[str, str, str]]) -> None:
+    """Write ``questions.jsonl`` in DAQUAR's format."""
+    lines = (
+        json.dumps({"image": image, "question": question, "answers": [answer]})
+        for image, question, answer in questions
+    )
+    (folder / "questions.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    typer.run(main)

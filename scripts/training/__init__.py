@@ -1,0 +1,1 @@
+"""The parts of the trainer; ``scripts/train.py`` is its command line."""
