@@ -4,18 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from io import BytesIO
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
-
-def encoded(colour: str = "red", size: tuple[int, int] = (4, 3), file_format: str = "PNG") -> bytes:
-    """A picture file of one colour."""
-    buffer = BytesIO()
-    Image.new("RGB", size, colour).save(buffer, file_format)
-    return buffer.getvalue()
+from tests.pictures import encoded
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import contextlib
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from tests.pictures import encoded, saved
+from vqaserve.errors import InvalidImage
+from vqaserve.images import FORMATS, open_picture
+from vqaserve.settings import Limits
+
+LIMITS = Limits()
+
+
+@pytest.mark.parametrize("file_format", FORMATS)
+def test_every_allowed_format_is_decoded_to_rgb(file_format: str):
+    pixels = open_picture(encoded("blue", (32, 16), file_format), LIMITS).pixels
+    assert (pixels.mode, pixels.size) == ("RGB", (32, 16))
+    assert np.allclose(np.asarray(pixels)[8, 16], (0, 0, 255), atol=3)
+
+
+@pytest.mark.parametrize("file_format", ["PPM", "PCX", "TGA", "ICO", "EPS", "PDF"])
+def test_other_formats_are_refused_naming_the_allowed_ones(file_format: str):
+    with pytest.raises(InvalidImage, match="is not a JPEG, PNG, WEBP, GIF, BMP or TIFF file"):
+        open_picture(encoded("blue", (32, 16), file_format), LIMITS)
+
+
+def test_exif_orientation_is_applied():
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by 90 degrees
+    data = saved(Image.new("RGB", (20, 10), "red"), "JPEG", exif=exif)
+    assert open_picture(data, LIMITS).pixels.size == (10, 20)
+
+
+def test_transparency_is_laid_on_white():
+    data = saved(Image.new("RGBA", (2, 2), (0, 0, 0, 0)))
+    assert open_picture(data, LIMITS).pixels.getpixel((0, 0)) == (255, 255, 255)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "CMYK", "YCbCr", "I;16", "F"])
+def test_every_colour_mode_becomes_rgb(mode: str):
+    file_format = "TIFF" if mode in ("CMYK", "YCbCr", "F") else "PNG"
+    data = saved(Image.new("L", (3, 2), 200).convert(mode), file_format)
+    assert open_picture(data, LIMITS).pixels.mode == "RGB"
+
+
+def test_sixteen_bit_grey_is_scaled_not_clipped():
+    data = saved(Image.fromarray(np.full((2, 2), 128 * 256, dtype=np.uint16)))
+    assert open_picture(data, LIMITS).pixels.getpixel((0, 0)) == (128, 128, 128)
+
+
+def test_the_first_frame_of_an_animation_is_taken():
+    frames = [Image.new("RGB", (2, 2), colour) for colour in ("red", "blue")]
+    data = saved(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    assert open_picture(data, LIMITS).pixels.getpixel((0, 0)) == (255, 0, 0)
+
+
+def test_equal_files_have_equal_digests_and_others_do_not():
+    red, blue = encoded("red"), encoded("blue")
+    assert open_picture(red, LIMITS).digest == open_picture(bytes(red), LIMITS).digest
+    assert open_picture(red, LIMITS).digest != open_picture(blue, LIMITS).digest
+
+
+def test_an_empty_file_is_refused():
+    with pytest.raises(InvalidImage, match=r"empty \(0 bytes\)"):
+        open_picture(b"", LIMITS)
+
+
+def test_too_many_bytes_are_refused_before_decoding():
+    with pytest.raises(InvalidImage, match="has 2,000 bytes; at most 1,000"):
+        open_picture(b"x" * 2000, Limits(max_image_bytes=1000))
+
+
+def test_too_many_pixels_are_refused_with_the_size():
+    with pytest.raises(InvalidImage, match="is 40 x 30 = 1,200 pixels; at most 1,000 are allowed"):
+        open_picture(encoded(size=(40, 30)), Limits(max_image_pixels=1000))
+
+
+def chunk(name: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+
+@pytest.mark.parametrize("side", [4_000, 12_000, 60_000])
+def test_a_decompression_bomb_is_refused_from_its_header(side: int):
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0))
+    bomb = b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"\0" * 1000))
+    with pytest.raises(InvalidImage, match="pixels"):
+        open_picture(bomb, LIMITS)
+
+
+@pytest.mark.parametrize("file_format", FORMATS)
+def test_a_truncated_file_is_refused(file_format: str):
+    noise = Image.effect_noise((64, 64), 90).convert("RGB")
+    data = saved(noise, file_format)
+    with pytest.raises(InvalidImage):
+        open_picture(data[: len(data) // 2], LIMITS)
+
+
+@given(st.binary(max_size=300), st.sampled_from(FORMATS))
+def test_any_bytes_are_a_picture_or_a_refusal(noise: bytes, file_format: str):
+    start = encoded("red", (8, 8), file_format)
+    for data in (noise, start[: len(start) // 3] + noise):
+        with contextlib.suppress(InvalidImage):
+            assert open_picture(data, LIMITS).pixels.mode == "RGB"

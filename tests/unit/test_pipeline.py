@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.pictures import as_base64, encoded
+from vqaserve.errors import RecipeError
+from vqaserve.families.dummy import Dummy
+from vqaserve.pipeline import Pipeline
+from vqaserve.settings import HandlerSettings
+from vqaserve.tasks.visual_question_answering import VisualQuestionAnswering
+from vqaserve.types import Model, Query, Reply, Request
+
+SETTINGS = HandlerSettings(version="1.0.0", family="dummy")
+
+
+class Fragile(Dummy):
+    """Fails the whole batch when a question asks for it, and notes what it was given."""
+
+    def __init__(self) -> None:
+        self.encoded: list[int] = []
+        self.batches: list[int] = []
+
+    def encode(self, pictures):
+        self.encoded.append(len(pictures))
+        return super().encode(pictures)
+
+    def forward(self, features: Sequence[str], queries: Sequence[Query]) -> list[str]:
+        self.batches.append(len(queries))
+        for query in queries:
+            if query.question == "fail":
+                raise RuntimeError("secret detail")
+            if query.question == "huge":
+                raise MemoryError
+        return super().forward(features, queries)
+
+
+@pytest.fixture
+def fragile() -> Fragile:
+    return Fragile()
+
+
+@pytest.fixture
+def pipeline(fragile: Fragile) -> Pipeline:
+    return Pipeline(VisualQuestionAnswering(SETTINGS), fragile, SETTINGS, Model("dummy", "1.0.0"))
+
+
+def ask(question: object = "what?", image: bytes | None = None, **fields: object) -> Request:
+    return Request("id", {"image": encoded() if image is None else image, "question": question, **fields})
+
+
+def body(reply: Reply) -> dict:
+    return json.loads(reply.body)
+
+
+def test_each_request_gets_the_answer_to_its_own_question_and_picture(pipeline: Pipeline):
+    colours = ["red", "lime", "blue", "white", "black"]
+    requests = [ask(f"question {index}", encoded(colour)) for index, colour in enumerate(colours)]
+    answers = [body(reply)["answer"] for reply in pipeline(requests)]
+    hexes = ["ff0000", "00ff00", "0000ff", "ffffff", "000000"]
+    assert answers == [f"4x3 #{code}: question {index}" for index, code in enumerate(hexes)]
+
+
+def test_the_reply_names_the_model_and_its_version(pipeline: Pipeline):
+    assert body(pipeline([ask()])[0])["model"] == {"name": "dummy", "version": "1.0.0"}
+
+
+def test_bad_items_get_their_own_status_and_their_neighbours_keep_their_answers(pipeline: Pipeline):
+    replies = pipeline([ask("one"), ask(""), ask("three", b"no picture"), ask("x" * 501), ask("five"), ask(top_k="99")])
+    assert [reply.status for reply in replies] == [200, 422, 422, 422, 200, 422]
+    assert body(replies[4])["answer"].endswith("five")
+
+
+def test_an_exception_on_one_item_costs_nobody_else_and_shows_no_detail(pipeline: Pipeline, caplog):
+    requests = [ask(str(index)) for index in range(8)]
+    requests[5] = Request("id-of-the-failing", ask("fail").fields)
+    with caplog.at_level(logging.ERROR):
+        replies = pipeline(requests)
+    assert [reply.status for reply in replies] == [200] * 5 + [500] + [200] * 2
+    assert b"secret" not in replies[5].body
+    assert "id-of-the-failing" in caplog.text
+    assert "secret detail" in caplog.text
+
+
+def test_a_query_that_does_not_fit_into_memory_is_refused_alone(pipeline: Pipeline, fragile: Fragile):
+    replies = pipeline([ask("a"), ask("huge"), ask("c"), ask("d")])
+    assert [reply.status for reply in replies] == [200, 507, 200, 200]
+    assert fragile.batches == [4, 2, 1, 1, 2]
+
+
+def test_a_picture_that_recurs_in_a_batch_is_encoded_once(pipeline: Pipeline, fragile: Fragile):
+    pipeline([ask("a"), ask("b"), ask("c", encoded("blue"))])
+    assert fragile.encoded == [2]
+
+
+def test_a_batch_of_nothing_but_bad_input_never_reaches_the_family(pipeline: Pipeline, fragile: Fragile):
+    assert [reply.status for reply in pipeline([ask(""), ask("")])] == [422, 422]
+    assert fragile.batches == []
+
+
+def test_several_questions_keep_their_order_and_carry_their_own_errors(pipeline: Pipeline):
+    asked = {"image": as_base64(encoded()), "questions": ["a", " ", "fail", "d"], "top_k": 1}
+    reply = pipeline([Request("id", {"body": asked})])[0]
+    entries = json.loads(reply.body)
+    assert reply.status == 200
+    assert [entry.get("answer") or entry["code"] for entry in entries] == ["4x3 #ff0000: a", 422, 500, "4x3 #ff0000: d"]
+
+
+def test_several_questions_that_all_fail_fail_the_request(pipeline: Pipeline):
+    asked = {"image": as_base64(encoded()), "questions": ["", ""]}
+    assert pipeline([Request("id", {"body": asked})])[0].status == 422
+
+
+def test_a_parameter_that_the_family_does_not_take_is_refused(pipeline: Pipeline):
+    reply = pipeline([ask(num_beams="4")])[0]
+    assert reply.status == 422
+    assert body(reply)["message"] == "this model takes no parameter 'num_beams'; it takes: top_k"
+
+
+def test_describe_names_task_family_and_limits(pipeline: Pipeline):
+    described = body(pipeline.describe())
+    assert (described["task"], described["family"]) == ("visual_question_answering", "dummy")
+    assert described["limits"]["max_questions"] == 32
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"family": "dumy"}, r"family 'dumy' does not exist; there are: .*dummy"),
+        ({"task": "captioning"}, r"task 'captioning' does not exist; there are: visual_question_answering"),
+    ],
+)
+def test_a_name_that_is_not_in_its_table_is_refused_with_the_table(change: dict, message: str):
+    with pytest.raises(RecipeError, match=message):
+        Pipeline.load(Path(), SETTINGS.model_copy(update=change), Model("m", "1.0.0"))
+
+
+def test_a_family_that_cannot_do_the_task_is_refused_with_what_it_can(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(Dummy, "tasks", frozenset({"zero_shot_image_classification"}))
+    with pytest.raises(RecipeError, match=r"cannot do task .* it does: zero_shot_image_classification"):
+        Pipeline.load(Path(), SETTINGS, Model("m", "1.0.0"))

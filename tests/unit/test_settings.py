@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from vqaserve.errors import RecipeError
+from vqaserve.settings import ModelConfig
+
+GOOD = {
+    "minWorkers": 1,
+    "maxWorkers": 2,
+    "batchSize": 8,
+    "maxBatchDelay": 1,
+    "handler": {"version": "1.0.0", "family": "dummy"},
+}
+
+
+def test_a_complete_config_is_read_with_its_defaults(tmp_path: Path):
+    file = tmp_path / "model-config.yaml"
+    file.write_text(yaml.safe_dump(GOOD))
+    config = ModelConfig.read(file)
+    assert config.batchSize == 8
+    assert config.handler.task == "visual_question_answering"
+    assert config.handler.limits.max_question_chars == 500
+
+
+def test_an_unknown_key_is_refused_with_the_known_ones():
+    with pytest.raises(RecipeError, match=r"unknown key 'handler.familly' \(known here: .*family"):
+        ModelConfig.parse({**GOOD, "handler": {**GOOD["handler"], "familly": "dummy"}})
+
+
+def test_an_unknown_key_two_levels_down_names_its_neighbours():
+    handler = {**GOOD["handler"], "limits": {"max_pixels": 3}}
+    with pytest.raises(RecipeError, match=r"unknown key 'handler.limits.max_pixels' .*max_image_pixels"):
+        ModelConfig.parse({**GOOD, "handler": handler})
+
+
+def test_a_batch_delay_of_zero_is_refused_because_torchserve_takes_it_for_100_ms():
+    with pytest.raises(RecipeError, match=r"maxBatchDelay.*greater than or equal to 1"):
+        ModelConfig.parse({**GOOD, "maxBatchDelay": 0})
+
+
+@pytest.mark.parametrize("key", ["useJobTicket", "asyncCommunication", "continuousBatching"])
+def test_modes_that_lose_requests_in_torchserve_are_refused(key: str):
+    with pytest.raises(RecipeError, match=f"unknown key '{key}'"):
+        ModelConfig.parse({**GOOD, key: True})
+
+
+def test_every_fault_is_reported_at_once():
+    with pytest.raises(RecipeError, match=r"batchSize.*; .*version"):
+        ModelConfig.parse({**GOOD, "batchSize": "many", "handler": {"version": "1", "family": "dummy"}})
+
+
+@pytest.mark.parametrize("content", ["", "- a\n- b\n", "just text"])
+def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, content: str):
+    file = tmp_path / "model-config.yaml"
+    file.write_text(content)
+    with pytest.raises(RecipeError, match="the file"):
+        ModelConfig.read(file)
+
+
+def test_a_file_that_is_no_yaml_is_refused(tmp_path: Path):
+    file = tmp_path / "model-config.yaml"
+    file.write_text("a: [1, 2")
+    with pytest.raises(RecipeError, match="is not YAML"):
+        ModelConfig.read(file)
+
+
+def test_a_missing_file_is_named(tmp_path: Path):
+    with pytest.raises(RecipeError, match=r"model-config.yaml is missing"):
+        ModelConfig.read(tmp_path / "model-config.yaml")
+
+
+def test_settings_cannot_be_changed():
+    config = ModelConfig.parse(GOOD)
+    with pytest.raises(ValueError, match="frozen"):
+        config.batchSize = 3
