@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -51,7 +52,7 @@ class Server:
         """The properties that the server starts with, or has started with."""
         return {**load_properties(str(self.config)), **(self.overrides or {})}
 
-    @property
+    @cached_property
     def client(self) -> Client:
         """A client with the server's addresses and keys."""
         given = self.properties
@@ -136,6 +137,7 @@ class Server:
             _, alive = psutil.wait_procs(family, timeout=STOP_SECONDS)
             for left in alive:
                 left.kill()
+        self.client.http.close()
         for name in ("pid.json", "key_file.json", "auth.header"):
             (self.run / name).unlink(missing_ok=True)
         shutil.rmtree(self.run / "tmp", ignore_errors=True)

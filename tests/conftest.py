@@ -16,6 +16,8 @@ def red_png() -> bytes:
     return encoded("red")
 
 
+pytest_plugins = ["tests.servers"]
+
 RecipeMaker = Callable[..., Path]
 
 

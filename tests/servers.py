@@ -1,0 +1,89 @@
+"""Real TorchServe processes as fixtures, each with its own ports and folder, ended by what started them."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from scripts.build_mar import ROOT, Archive, build
+from scripts.server import Server
+from tests.conftest import RecipeMaker
+
+START_SECONDS = 90
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of loopback that are free now; all are held until all are chosen, so that none comes twice."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+def own_ports() -> dict[str, str]:
+    """Properties that give a server ports of its own."""
+    inference, management, metrics, grpc_inference, grpc_management = free_ports(5)
+    return {
+        "inference_address": f"http://127.0.0.1:{inference}",
+        "management_address": f"http://127.0.0.1:{management}",
+        "metrics_address": f"http://127.0.0.1:{metrics}",
+        "grpc_inference_port": str(grpc_inference),
+        "grpc_management_port": str(grpc_management),
+    }
+
+
+@pytest.fixture(scope="session")
+def run_folder() -> Iterator[Callable[[], Path]]:
+    """Makes folders with paths short enough for unix sockets, which pytest's own are not."""
+    made: list[Path] = []
+
+    def make() -> Path:
+        made.append(Path(tempfile.mkdtemp(prefix="vqa-", dir="/tmp")))
+        return made[-1]
+
+    yield make
+    for folder in made:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def new_server(run_folder: Callable[[], Path]) -> Callable[..., Server]:
+    """A server that is not started yet."""
+
+    def make(**overrides: str) -> Server:
+        return Server(run_folder() / "run", ROOT / "config.properties", {**own_ports(), **overrides})
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def serve(new_server: Callable[..., Server], run_folder: Callable[[], Path]) -> Iterator[Callable[..., Server]]:
+    """Builds recipes and serves them until the tests are over."""
+    started: list[Server] = []
+
+    def start(*recipes: Path, **overrides: str) -> Server:
+        store = run_folder() / "store"
+        archives: list[Archive] = [build(recipe, store) for recipe in recipes]
+        server = new_server(**overrides)
+        started.append(server)
+        server.start(archives)
+        for _ in server.wait_ready(archives, START_SECONDS):
+            pass
+        return server
+
+    yield start
+    for server in started:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def dummy_server(serve: Callable[..., Server], make_recipe: RecipeMaker) -> Server:
+    """One server with the weightless model ``dummy``, shared by all tests that leave it as it was."""
+    return serve(make_recipe())
