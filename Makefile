@@ -3,6 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt
 URL ?= http://127.0.0.1:8080
+USERS ?= 8
+SECONDS ?= 60
 
 .PHONY: help install lint test serve stop load bench clean
 .DELETE_ON_ERROR:
@@ -41,8 +43,9 @@ serve: .venv/.serve ## build the archives, start TorchServe, ask it
 stop: ## end what `make serve` started
 	@test ! -x $(BIN)/python || $(BIN)/python scripts/serve.py stop
 
-load: .venv/.develop ## a minute of load on the running server
-	$(BIN)/python loadtest/run.py
+load: .venv/.develop ## a minute of load on the running server; report in run/load.html
+	$(BIN)/locust --locustfile loadtest/locustfile.py --headless --host $(URL) --users $(USERS) --spawn-rate $(USERS) \
+		--run-time $(SECONDS)s --csv run/load --html run/load.html --only-summary
 
 bench: .venv/.develop ## server CPU time and latency beside the bare model
 	$(BIN)/python loadtest/bench.py
