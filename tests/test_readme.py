@@ -1,0 +1,50 @@
+"""Runs the README's ``sh`` and ``python`` blocks in their order, on the default ports, as a reader would."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+from sybil import Document
+from sybil.parsers.markdown import CodeBlockParser
+
+from scripts.build_mar import ROOT
+from scripts.server import Server
+
+INTERPRETERS = {"sh": ["bash", "-euo", "pipefail", "-c"], "python": [sys.executable, "-c"]}
+SECONDS = 300
+
+
+def blocks() -> list[tuple[str, str]]:
+    """Language and text of every block that can be run."""
+    document = Document((ROOT / "README.md").read_text(encoding="utf-8"), "README.md")
+    found = [(block, language) for language in INTERPRETERS for block in CodeBlockParser(language)(document)]
+    return [(language, block.parsed) for block, language in sorted(found, key=lambda pair: pair[0].start)]
+
+
+@pytest.fixture
+def default_ports() -> Iterator[None]:
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", 8080)) == 0:
+            pytest.skip("port 8080 is taken (a running server?): make stop, then run this test again")
+    yield
+    Server().stop()
+
+
+@pytest.mark.usefixtures("default_ports")
+def test_the_readmes_commands_work_in_their_order():
+    for language, code in blocks():
+        command = [*INTERPRETERS[language], code]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=SECONDS)
+        assert done.returncode == 0, f"{code}\n{done.stdout}\n{done.stderr}"
+        if code.startswith("curl"):
+            assert '"answer":' in done.stdout, f"{code}\n{done.stdout}"
+
+
+def test_the_readme_shows_how_to_start_and_to_stop():
+    shown = "".join(code for _, code in blocks())
+    assert "make serve" in shown
+    assert "make stop" in shown
