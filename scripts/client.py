@@ -46,7 +46,10 @@ class Client:
         try:
             key: str = json.loads(self.key_file.read_text(encoding="utf-8"))[kind]["key"]
         except FileNotFoundError:
-            raise ServerError(f"{self.key_file} is missing: the server is not running; start it: make serve") from None
+            raise ServerError(
+                f"{self.key_file} is missing: the server is not running (start it: make serve), "
+                "or its keys were deleted (start it anew: make stop serve)"
+            ) from None
         except (ValueError, KeyError, TypeError):
             raise ServerError(f"{self.key_file} holds no {kind} key; start the server again: make stop serve") from None
         return key

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from scripts.build_mar import ROOT, Archive, archive_of, build, is_current
+from scripts.build_mar import MODEL_STORE, ROOT, Archive, archive_of, build, is_current
 from scripts.client import ServerError
 from scripts.server import Server
 from vqaserve.errors import RecipeError
@@ -23,53 +23,62 @@ RECIPES = [ROOT / "recipes" / "shapes", ROOT / "recipes" / "rooms"]
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 console = Console(highlight=False, soft_wrap=True)
 
+Recipes = Annotated[list[Path] | None, typer.Argument(help="Recipe folders; shapes and rooms by default.")]
+Config = Annotated[Path, typer.Option(help="TorchServe's properties.")]
+Store = Annotated[Path, typer.Option(help="The model store.")]
+Run = Annotated[Path, typer.Option(help="Folder for everything of the running server.")]
+
 
 @app.command()
 def start(
-    recipes: Annotated[list[Path] | None, typer.Argument(help="Recipe folders; shapes and rooms by default.")] = None,
-    config: Annotated[Path, typer.Option(help="TorchServe's properties.")] = ROOT / "config.properties",
+    recipes: Recipes = None,
+    config: Config = ROOT / "config.properties",
+    store: Store = MODEL_STORE,
+    run: Run = ROOT / "run",
 ) -> None:
     """Build what is not built yet, start TorchServe, wait until it is ready, and ask each model a question.
 
     Example: scripts/serve.py start recipes/shapes
     """
     began = time.monotonic()
-    server = Server(config=config)
+    server = Server(run.resolve(), config)
     chosen = recipes or RECIPES
     try:
-        archives, fresh = _archives(chosen)
+        archives, fresh = _archives(chosen, store)
         _ensure_running(server, archives, fresh)
         for recipe in chosen:
             _show_sample(server, recipe)
     except (RecipeError, ServerError) as error:
         _fail(error)
+    took = time.monotonic() - began
     console.print(
-        f"\n[green]Serving[/] after {time.monotonic() - began:.1f} s. Logs: run/logs. End it: [b]make stop[/]"
+        f"\n[green]Serving[/] after {took:.1f} s. Logs: {_from_here(server.run)}/logs. End it: [b]make stop[/]"
     )
 
 
 @app.command()
-def stop() -> None:
+def stop(run: Run = ROOT / "run") -> None:
     """End what `start` started, and nothing else.
 
     Example: scripts/serve.py stop
     """
     with console.status("stopping"):
-        was_running = Server().stop()
+        was_running = Server(run.resolve()).stop()
     console.print("stopped" if was_running else "no server was running")
 
 
-def _archives(recipes: list[Path]) -> tuple[list[Archive], bool]:
+def _archives(recipes: list[Path], store: Path) -> tuple[list[Archive], bool]:
     """Each recipe's archive, built if it is missing or older than its sources; and whether any was."""
     archives, fresh = [], False
     for recipe in recipes:
-        archive = archive_of(recipe)
+        archive = archive_of(recipe, store)
         if not is_current(archive, recipe):
-            with console.status(f"building {archive.path.name}"):
-                archive, fresh = build(recipe), True
+            console.print(f"building {archive.path.name}: packing, then trying it as a worker would")
+            with console.status("building"):
+                archive, fresh = build(recipe, store), True
         archive.check()
         size = archive.path.stat().st_size / 1e6
-        console.print(f"{archive.path.relative_to(ROOT)}  {size:.1f} MB  sha256 {archive.sha256[:16]}...")
+        console.print(f"{_from_here(archive.path)}  {size:.1f} MB  sha256 {archive.sha256[:16]}...")
         archives.append(archive)
     return archives, fresh
 
@@ -82,7 +91,10 @@ def _ensure_running(server: Server, archives: list[Archive], fresh: bool) -> Non
         running = None
     if running:
         console.print(f"already running (pid {running.pid})")
+        for archive in archives:
+            server.client.workers(archive.name)  # a lost or expired key is said at once, not after a wait
     else:
+        console.print("starting TorchServe")
         server.start(archives)
     with console.status("starting TorchServe") as status:
         for states in server.wait_ready(archives, READY_SECONDS):

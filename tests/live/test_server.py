@@ -145,7 +145,9 @@ def absent(tmp_path: Path, new_server: Callable[..., Server]) -> Iterator[Client
 
 
 def test_a_missing_key_file_says_that_the_server_is_not_running(absent: Client):
-    with pytest.raises(ServerError, match=r"key_file.json is missing: the server is not running; start it: make serve"):
+    with pytest.raises(
+        ServerError, match=r"key_file.json is missing: the server is not running \(start it: make serve"
+    ):
         absent.ask("dummy", encoded(), "what?")
 
 

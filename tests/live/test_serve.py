@@ -1,0 +1,122 @@
+"""`make serve` and `make stop` themselves, as commands, with a folder, a store and ports of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from scripts.build_mar import ROOT
+from tests.conftest import RecipeMaker
+from tests.servers import own_ports
+
+
+@dataclass
+class Command:
+    """``scripts/serve.py`` in a place of its own."""
+
+    folder: Path
+    recipe: Path
+
+    def __call__(self, word: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        started = word == "start"
+        rest = (
+            [str(self.recipe), "--config", str(self.config), "--store", str(self.folder / "store")] if started else []
+        )
+        return subprocess.run(
+            [sys.executable, str(ROOT / "scripts" / "serve.py"), word, *rest, "--run", str(self.folder / "run")],
+            cwd=self.folder,
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            timeout=180,
+        )
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "config.properties"
+
+    def set(self, **properties: str) -> None:
+        given = (ROOT / "config.properties").read_text() + "\n"
+        self.config.write_text(given + "".join(f"{key}={value}\n" for key, value in properties.items()))
+
+
+@pytest.fixture
+def serve_command(run_folder: Callable[[], Path], make_recipe: RecipeMaker) -> Iterator[Command]:
+    command = Command(run_folder(), make_recipe())
+    command.set(**own_ports())
+    yield command
+    command("stop")
+
+
+def test_start_answers_shows_a_curl_that_works_and_how_to_stop(serve_command: Command):
+    started = serve_command("start", PATH="/usr/bin:/bin", JAVA_HOME="")
+    assert started.returncode == 0, started.stderr
+    assert "4x3 #ff0000: what?" in started.stdout
+    assert "50.0%" in started.stdout
+    assert "make stop" in started.stdout
+    curl = next(line for line in started.stdout.splitlines() if line.startswith("curl "))
+    reply = subprocess.run(["bash", "-c", f"{curl} -s"], cwd=serve_command.folder, capture_output=True, text=True)
+    assert json.loads(reply.stdout)["answer"] == "4x3 #ff0000: what?"
+
+    again = serve_command("start")
+    assert "already running" in again.stdout
+    pid = json.loads((serve_command.folder / "run" / "pid.json").read_text())["pid"]
+    stopped = serve_command("stop")
+    assert stopped.stdout.strip() == "stopped"
+    assert not psutil.pid_exists(pid)
+    assert serve_command("stop").stdout.strip() == "no server was running"
+
+
+def test_a_newer_recipe_is_built_and_served_instead(serve_command: Command):
+    assert serve_command("start").returncode == 0
+    config = serve_command.recipe / "model-config.yaml"
+    config.write_text(config.read_text().replace("1.0.0", "1.1.0"))
+    again = serve_command("start")
+    assert "ending the running server first" in again.stdout
+    assert "dummy-1.1.0.mar" in again.stdout
+
+
+def one_line(done: subprocess.CompletedProcess[str]) -> str:
+    assert done.returncode == 1
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1
+    return lines[0]
+
+
+def test_a_busy_port_is_one_clear_line_and_a_non_zero_exit(serve_command: Command):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        serve_command.set(**{**own_ports(), "inference_address": f"http://127.0.0.1:{port}"})
+        assert f"port {port} (inference_address) is taken by another program" in one_line(serve_command("start"))
+
+
+def test_a_half_built_archive_is_one_clear_line_and_a_non_zero_exit(serve_command: Command):
+    store = serve_command.folder / "store"
+    store.mkdir()
+    (store / "dummy-1.0.0.mar").write_bytes(b"PK\x03\x04 half")
+    line = one_line(serve_command("start"))
+    assert "dummy-1.0.0.mar is not a whole archive" in line
+    assert "delete it and build it again" in line
+
+
+def test_a_recipe_with_an_unknown_key_is_one_clear_line_and_a_non_zero_exit(serve_command: Command):
+    with (serve_command.recipe / "model-config.yaml").open("a") as config:
+        config.write("  thread: 2\n")
+    assert "unknown key 'handler.thread'" in one_line(serve_command("start"))
+
+
+def test_a_running_server_without_its_key_file_is_one_clear_line_and_a_non_zero_exit(serve_command: Command):
+    assert serve_command("start").returncode == 0
+    (serve_command.folder / "run" / "key_file.json").unlink()
+    assert "key_file.json is missing" in one_line(serve_command("start"))
