@@ -1,0 +1,69 @@
+"""Reading the three folders of a ``clip_llm`` recipe."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import PeftModel
+from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
+
+from vqaserve.errors import RecipeError
+from vqaserve.families.pretrained import in_one_line, read_config, read_model
+
+
+def read_clip(folder: Path) -> Any:
+    """A CLIP model.
+
+    Raises:
+        RecipeError: A file is missing or does not fit, or it is another kind of model.
+    """
+    model = read_model(AutoModel, folder, read_config(folder))
+    if not hasattr(model, "get_text_features"):
+        raise RecipeError(
+            f"{folder} holds a {type(model).__name__}, which does not embed pictures and texts; CLIP does"
+        )
+    return model
+
+
+def read_tokenizer(folder: Path) -> Any:
+    """The language model's tokenizer, set up to go on where a prompt ends.
+
+    Raises:
+        RecipeError: A file is missing or damaged.
+    """
+    with in_one_line(folder):
+        tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        tokenizer.padding_side = "left"
+        if tokenizer.pad_token is None:
+            tokenizer.pad_token = tokenizer.eos_token
+        return tokenizer
+
+
+def read_language_model(base: Path, adapter: Path, *, merge: bool, four_bit: bool, device: torch.device) -> Any:
+    """A causal language model with its LoRA adapter, on the device.
+
+    Raises:
+        RecipeError: A file is missing or does not fit, or 4 bits are asked of a CPU.
+    """
+    if four_bit and device.type != "cuda":
+        raise RecipeError(f"four_bit needs a GPU, and the device is {device}; set four_bit: false in handler.options")
+    for file in ("adapter_config.json", "adapter_model.safetensors"):
+        if not (adapter / file).is_file():
+            raise RecipeError(f"{adapter / file} is missing; {adapter} must be what peft's `save_pretrained` writes")
+    model = read_model(AutoModelForCausalLM, base, read_config(base), **(_four_bit(device) if four_bit else {}))
+    with in_one_line(adapter), warnings.catch_warnings():
+        # Tensors that the file lacks would silently stay random.
+        warnings.filterwarnings("error", message="Found missing adapter keys")
+        adapted: Any = PeftModel.from_pretrained(
+            model if four_bit else model.to(device), adapter, local_files_only=True
+        )
+        return (adapted.merge_and_unload() if merge else adapted).eval()
+
+
+def _four_bit(device: torch.device) -> dict[str, Any]:
+    nf4: Any = {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4", "bnb_4bit_compute_dtype": torch.bfloat16}
+    rounding = BitsAndBytesConfig(**nf4)  # type: ignore[no-untyped-call]
+    return {"quantization_config": rounding, "device_map": {"": device}, "dtype": torch.bfloat16}

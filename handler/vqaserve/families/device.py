@@ -1,0 +1,22 @@
+"""Where a family computes."""
+
+from __future__ import annotations
+
+import torch
+
+from vqaserve.errors import RecipeError
+from vqaserve.settings import HandlerSettings
+
+
+def prepare_device(settings: HandlerSettings) -> torch.device:
+    """Give torch its threads and say which device the recipe means.
+
+    Raises:
+        RecipeError: The recipe wants a GPU and there is none.
+    """
+    torch.set_num_threads(settings.threads)
+    auto = "cuda" if torch.cuda.is_available() else "cpu"
+    device = torch.device(auto if settings.device == "auto" else settings.device)
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise RecipeError(f"device is {settings.device}, but torch finds no GPU here; set device: cpu or auto")
+    return device

@@ -1,0 +1,150 @@
+"""A Hugging Face folder whose model scores a fixed list of answers, such as ViLT's."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+import torch
+from PIL.Image import Image
+from torch import Tensor
+from transformers import AutoModelForVisualQuestionAnswering
+
+from vqaserve.errors import RecipeError
+from vqaserve.families.base import Family
+from vqaserve.families.device import prepare_device
+from vqaserve.families.options import Options, read_options
+from vqaserve.families.precision import at_precision
+from vqaserve.families.pretrained import in_one_line, read_config, read_model, read_processor
+from vqaserve.families.shapes import take
+from vqaserve.settings import HandlerSettings
+from vqaserve.types import Answer, Query
+
+Pixels = Mapping[str, Tensor]
+
+_SCORES: dict[str, Callable[[Tensor], Tensor]] = {
+    "sigmoid": lambda logits: logits.sigmoid(),
+    "softmax": lambda logits: logits.softmax(1),
+}
+
+
+class ClassifierOptions(Options):
+    """``options:`` of the family.
+
+    Attributes:
+        scores: ``sigmoid``, each answer for itself, is how ViLT was trained (several answers may be right) and what
+            Hugging Face's pipeline returned; ``softmax`` lets the answers share a probability of one.
+    """
+
+    scores: Literal["sigmoid", "softmax"] = "sigmoid"
+
+
+class HfClassifier(Family[Pixels, Tensor]):
+    """An unchanged Hugging Face folder with a classifier over answers.
+
+    Picture and question go through one tower together, so ``encode`` can keep the prepared pixels only: the next
+    question about a picture saves decoding and resizing, not the network.
+    """
+
+    tasks: ClassVar[frozenset[str]] = frozenset({"visual_question_answering"})
+
+    def __init__(
+        self,
+        model: Any,
+        processor: Any,
+        answers: Sequence[str],
+        options: ClassifierOptions,
+        device: torch.device,
+    ) -> None:
+        self.model = model.to(device)
+        self.processor = processor
+        self.answers = answers
+        self.scores = _SCORES[options.scores]
+        self.device = device
+        # A tokenizer without a length of its own says 10^30.
+        self.max_tokens = min(processor.tokenizer.model_max_length, model.config.max_position_embeddings)
+
+    @classmethod
+    def load(cls, folder: Path, settings: HandlerSettings) -> Self:
+        """Load what ``save_pretrained`` wrote for a model and its processor.
+
+        Answers are the config's ``id2label``, or ``index_to_name.json`` where there is one.
+
+        Raises:
+            RecipeError: A file is missing or does not fit the others.
+        """
+        device = prepare_device(settings)
+        options = read_options(ClassifierOptions, settings)
+        return at_precision(lambda: cls._read(folder / settings.weights, options, device), settings)
+
+    @classmethod
+    def _read(cls, weights: Path, options: ClassifierOptions, device: torch.device) -> Self:
+        config = read_config(weights)
+        # ViLT draws this many patches at random when a picture has more; all of them give the same answer each time.
+        if hasattr(config, "max_image_length"):
+            config.max_image_length = -1
+        answers = _answers(weights, config)
+        model = read_model(AutoModelForVisualQuestionAnswering, weights, config)
+        if model.can_generate():
+            raise RecipeError(f"{weights} writes its answers ({config.model_type}); set family: hf_generative")
+        return cls(model, read_processor(weights), answers, options, device)
+
+    def encode(self, pictures: Sequence[Image]) -> list[Pixels]:
+        """The processor's tensors for each picture by itself, without a batch dimension."""
+        return [take(picture, self._pixels) for picture in pictures]
+
+    @torch.inference_mode()
+    def forward(self, features: Sequence[Pixels], queries: Sequence[Query]) -> Tensor:
+        """Logits [n, answers]; pictures of one shape are computed together, so that none is padded."""
+        logits: dict[int, Tensor] = {}
+        for rows in _same_shapes(features):
+            pixels = {name: torch.stack([features[row][name] for row in rows]) for name in features[rows[0]]}
+            inputs = {**self._tokens([queries[row].question for row in rows]), **pixels}
+            outputs = self.model(**{name: self._place(tensor) for name, tensor in inputs.items()})
+            logits.update(zip(rows, outputs.logits.float(), strict=True))
+        return torch.stack([logits[row] for row in range(len(features))])
+
+    def decode(self, outputs: Tensor, queries: Sequence[Query]) -> list[tuple[Answer, ...]]:
+        """The answers with the highest scores."""
+        ranked = []
+        for row, query in zip(self.scores(outputs).cpu(), queries, strict=True):
+            scores, places = row.topk(min(query.top_k or 1, len(self.answers)))
+            pairs = zip(places.tolist(), scores.tolist(), strict=True)
+            ranked.append(tuple(Answer(self.answers[place], score) for place, score in pairs))
+        return ranked
+
+    def _pixels(self, picture: Image) -> Pixels:
+        prepared = self.processor.image_processor(picture, return_tensors="pt")
+        return {name: tensor[0] for name, tensor in prepared.items()}
+
+    def _tokens(self, questions: Sequence[str]) -> dict[str, Tensor]:
+        return dict(
+            self.processor.tokenizer(
+                list(questions), padding=True, truncation=True, max_length=self.max_tokens, return_tensors="pt"
+            )
+        )
+
+    def _place(self, tensor: Tensor) -> Tensor:
+        return tensor.to(self.device, self.model.dtype) if tensor.is_floating_point() else tensor.to(self.device)
+
+
+def _answers(weights: Path, config: Any) -> list[str]:
+    """The text of each class; TorchServe's own habit is ``index_to_name.json``, from the number as text."""
+    file = weights / "index_to_name.json"
+    names: dict[int, str] = dict(config.id2label)
+    if file.is_file():
+        with in_one_line(file):
+            names = {int(index): str(name) for index, name in json.loads(file.read_text(encoding="utf-8")).items()}
+    if sorted(names) != list(range(config.num_labels)):
+        raise RecipeError(f"{weights} names {len(names)} answers for a model with {config.num_labels}")
+    return [names[index] for index in range(len(names))]
+
+
+def _same_shapes(features: Sequence[Pixels]) -> list[list[int]]:
+    """Rows grouped by the shape of their pictures."""
+    groups: dict[tuple[torch.Size, ...], list[int]] = {}
+    for row, feature in enumerate(features):
+        groups.setdefault(tuple(tensor.shape for tensor in feature.values()), []).append(row)
+    return list(groups.values())

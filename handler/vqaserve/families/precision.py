@@ -1,0 +1,101 @@
+"""The arithmetic that a model computes in; another than fp32 is used only when it keeps the answers."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+import torch
+from torch import nn
+
+from vqaserve.errors import RecipeError
+from vqaserve.families.probe import Answering, probe_answers
+from vqaserve.settings import HandlerSettings
+
+log = logging.getLogger(__name__)
+
+
+class Convertible(Answering, Protocol):
+    """A family with one network that may change its arithmetic, and casts inputs to the network's own."""
+
+    model: Any
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+
+
+Kind = TypeVar("Kind", bound=Convertible)
+
+
+def at_precision(build: Callable[[], Kind], settings: HandlerSettings) -> Kind:
+    """A family in the arithmetic that the recipe asks for.
+
+    A short probe (``probe.py``) is answered in fp32 and again in the other arithmetic. ``auto`` takes what this
+    machine has in hardware and stays with fp32 when the answers differ. It measures no times, so that all the
+    workers of a machine choose the same.
+
+    Args:
+        build: Loads the family in fp32, on its device; called again to go back to it.
+        settings: ``precision`` and ``agreement`` are read.
+
+    Raises:
+        RecipeError: The device cannot do it, or fewer answers stay the same than ``agreement`` asks.
+    """
+    family = build()
+    wanted = settings.precision
+    precision = native_precision(family.device) if wanted == "auto" else wanted
+    if precision == "fp32":
+        return family
+    expected = probe_answers(family)
+    family.model = convert(family.model, precision, family.device)
+    same = sum(map(str.__eq__, probe_answers(family), expected)) / len(expected)
+    figure = f"{precision} keeps {same:.0%} of {len(expected)} probe answers"
+    if same >= settings.agreement:
+        log.info("%s; it is used", figure)
+        return family
+    if wanted == "auto":
+        log.warning("%s, %s is asked; staying with fp32", figure, f"{settings.agreement:.0%}")
+        return build()
+    raise RecipeError(f"{figure}, the recipe's agreement asks {settings.agreement:.0%}; set precision: fp32 or auto")
+
+
+def native_precision(device: torch.device) -> str:
+    """The fastest arithmetic that a device has in hardware.
+
+    int8 is never chosen by itself: it rounds the weights, and what that costs shows only on real questions.
+    """
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
+    capabilities = torch.cpu.get_capabilities()
+    return "bf16" if capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") else "fp32"
+
+
+def convert(model: nn.Module, precision: str, device: torch.device) -> nn.Module:
+    """The network in another arithmetic; the one given is used up.
+
+    Raises:
+        RecipeError: The device cannot do it.
+    """
+    return _CONVERSIONS[precision](model, device)
+
+
+def _to_int8(model: nn.Module, device: torch.device) -> nn.Module:
+    """Weights of linear layers as int8, their inputs rounded as they come; everything else stays fp32."""
+    if device.type != "cpu":
+        raise RecipeError(f"precision int8 is for CPUs, and the device is {device}; set precision: bf16 or auto")
+    with warnings.catch_warnings():
+        # Deprecated in favour of a library of its own, which torch does not bring; it is still what torch has.
+        warnings.filterwarnings("ignore", message=r"(?s).*deprecated")
+        quantise: Any = torch.ao.quantization.quantize_dynamic
+        quantised: nn.Module = quantise(model, {nn.Linear}, dtype=torch.qint8)
+    return quantised
+
+
+_CONVERSIONS: dict[str, Callable[[nn.Module, torch.device], nn.Module]] = {
+    "bf16": lambda model, device: model.to(device, torch.bfloat16),
+    "fp16": lambda model, device: model.to(device, torch.float16),
+    "int8": _to_int8,
+}

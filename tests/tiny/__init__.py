@@ -1,0 +1,33 @@
+"""Tiny random models of the real classes, each made in well under a second and saved as its users would save it."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+KINDS = {
+    "dummy": ("dummy", "tests.tiny.dummy:make"),
+    "modular": ("modular", "tests.tiny.modular:make"),
+    "vilt": ("hf_classifier", "tests.tiny.vilt:make"),
+    "blip": ("hf_generative", "tests.tiny.blip:make"),
+    "llava": ("hf_generative", "tests.tiny.chat:make_llava"),
+    "qwen2_vl": ("hf_generative", "tests.tiny.chat:make_qwen2_vl"),
+    "smolvlm": ("hf_generative", "tests.tiny.chat:make_smolvlm"),
+    "paligemma": ("hf_generative", "tests.tiny.chat:make_paligemma"),
+    "clip_llm": ("clip_llm", "tests.tiny.clip_llm:make"),
+}
+"""Each kind of model: its family, and the function that fills a new weights folder and gives the ``options:``."""
+
+
+def make_weights(kind: str, weights: Path) -> dict[str, Any]:
+    """Fill a ``weights`` folder that does not exist yet; the ``handler:`` settings that serve it.
+
+    A family's name stands for the first of its kinds.
+    """
+    if kind not in KINDS:
+        kind = next(name for name, (family, _) in KINDS.items() if family == kind)
+    family, place = KINDS[kind]
+    module, _, function = place.partition(":")
+    options = getattr(import_module(module), function)(weights)
+    return {"version": "1.0.0", "family": family, "weights": weights.name, "options": options}
