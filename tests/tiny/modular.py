@@ -59,6 +59,11 @@ def write_recipe(
             "temperature": 1.5,
         }
     )
+    return write(folder, config)
+
+
+def write(folder: Path, config: ModularConfig) -> Path:
+    """Write ``folder/weights`` with random weights for any config; gives back ``folder``."""
     torch.manual_seed(0)
     model = ModularModel(config, vocabulary=len(WORDS), answers=len(ANSWERS))
     for head in model.heads:  # far apart, so that a test sees a wrong answer

@@ -7,47 +7,41 @@ and add it to the table.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from vqaserve.families.modular.image_encoders import ImageEncoder
+from vqaserve.families.modular.bilinear import Bilinear
+from vqaserve.families.modular.coattention import CoAttention
 from vqaserve.families.modular.options import PartOptions, Rate, Size
-from vqaserve.families.modular.text_encoders import TextEncoder, TextFeatures
-
-
-class Fusion(nn.Module):
-    """What the rest of the model knows of a fusion: how wide its vector is."""
-
-    width: int
-
-    def __init__(self, options: Any, image: ImageEncoder, text: TextEncoder) -> None:
-        super().__init__()
+from vqaserve.families.modular.parts import Fusion, ImageEncoder, TextEncoder, TextFeatures
 
 
 class Concatenation(Fusion):
     """The flattened grid beside the question's summary, through a hidden layer if there is one."""
 
     class Options(PartOptions):
-        """Width of the hidden layer (none: the classifier sees the concatenation), dropout in training."""
+        """Width of the hidden layer (none: the classifier sees the concatenation) and what bends it; dropout."""
 
         name: Literal["concatenation"] = "concatenation"
         hidden: Size | None = None
+        activation: Literal["relu", "none"] = "relu"
         dropout: Rate = 0.0
 
     def __init__(self, options: Options, image: ImageEncoder, text: TextEncoder) -> None:
         super().__init__(options, image, text)
         both = image.cells * image.channels + text.width
         self.hidden = None if options.hidden is None else nn.Linear(both, options.hidden)
+        self.activation = {"relu": nn.ReLU(), "none": nn.Identity()}[options.activation]
         self.dropout = nn.Dropout(options.dropout)
         self.width = options.hidden or both
 
     def forward(self, image: Tensor, which: Tensor, text: TextFeatures) -> Tensor:
         """Flatten, concatenate, and mix if there is a hidden layer."""
         both: Tensor = self.dropout(torch.cat([image.flatten(1)[which], text.summary], dim=1))
-        return both if self.hidden is None else self.hidden(both).relu()
+        return both if self.hidden is None else self.activation(self.hidden(both))
 
 
 class GlimpseAttention(Fusion):
@@ -88,16 +82,33 @@ class GlimpseAttention(Fusion):
         cells = self.image(image) + self.position  # [m, cells, width]
         question = self.text(text.summary)  # [n, width]
         asked = self.text_gate(question).tanh()[:, None] * self.glimpses  # [n, glimpses, width]
-        keys = self.image_gate(cells).tanh()[which]  # [n, cells, width]
-        weights = (asked @ keys.transpose(1, 2)).softmax(2)  # [n, glimpses, cells]
-        seen = self.dropout((weights @ cells[which]).flatten(1))  # [n, glimpses * width]
+        # The questions about a picture stand together, so that its grid need not be copied for each of them.
+        place = _place(which, len(cells))  # [n]
+        table = asked.new_zeros(len(cells), int(place.max()) + 1, *asked.shape[1:])
+        table[which, place] = asked
+        keys = self.image_gate(cells).tanh()  # [m, cells, width]
+        weights = (table.flatten(1, 2) @ keys.transpose(1, 2)).softmax(2)  # [m, places * glimpses, cells]
+        glimpses = (weights @ cells).view(table.shape)[which, place]  # [n, glimpses, width]
+        seen = self.dropout(glimpses.flatten(1))
         joint = self.seen(seen).tanh() * self.asked(question).tanh() + question
         out: Tensor = self.dropout(self.norm(joint))
         return out
 
 
+def _place(which: Tensor, pictures: int) -> Tensor:
+    """How many earlier questions were about the same picture [n]."""
+    about = torch.zeros(len(which), pictures, dtype=torch.long, device=which.device)
+    about[torch.arange(len(which), device=which.device), which] = 1
+    return about.cumsum(0)[about.bool()] - 1
+
+
 FUSIONS: dict[str, type[Fusion]] = {
     "concatenation": Concatenation,
+    "coattention": CoAttention,
+    "bilinear": Bilinear,
     "glimpse_attention": GlimpseAttention,
 }
-FusionOptions = Annotated[Concatenation.Options | GlimpseAttention.Options, Field(discriminator="name")]
+FusionOptions = Annotated[
+    Concatenation.Options | CoAttention.Options | Bilinear.Options | GlimpseAttention.Options,
+    Field(discriminator="name"),
+]

@@ -6,23 +6,19 @@ its grid away has a single cell. To add one, write a class with an ``Options`` a
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
+import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vqaserve.families.modular.efficientnet import EfficientNetB0
 from vqaserve.families.modular.options import PartOptions, Pixels, Size
-
-
-class ImageEncoder(nn.Module):
-    """What the rest of the model knows of a picture encoder: the shape of its grid."""
-
-    cells: int
-    channels: int
-
-    def __init__(self, options: Any, pixels: Pixels) -> None:
-        super().__init__()
+from vqaserve.families.modular.parts import ImageEncoder
+from vqaserve.families.modular.resnet import ResNet18, ResNet50
+from vqaserve.families.modular.strided_cnn import StridedCnn
+from vqaserve.families.modular.vit import Vit
 
 
 class SmallCnn(ImageEncoder):
@@ -81,14 +77,18 @@ LITE0 = (
 class EfficientNetLite0(ImageEncoder):
     """EfficientNet-lite0 (Tan and Le 2019; no squeeze-and-excitation, ReLU6) and a linear reduction.
 
+    A cell sees the last feature map, and also what that has forgotten: two earlier maps and the plain colours.
     Batch norm is folded into the convolutions, since a served model only ever runs in evaluation.
     """
 
     class Options(PartOptions):
-        """Channels of each cell after the linear reduction from 1280."""
+        """Channels of each cell after the linear reduction from ``EfficientNetLite0.LEVELS``."""
 
         name: Literal["efficientnet_lite0"] = "efficientnet_lite0"
-        channels: Size = 384
+        channels: Size = 542
+
+    # Last map, the maps after blocks 10 and 4, mean and spread of each colour.
+    LEVELS = (1280, 112, 40, 3, 3)
 
     def __init__(self, options: Options, pixels: Pixels) -> None:
         super().__init__(options, pixels)
@@ -102,7 +102,7 @@ class EfficientNetLite0(ImageEncoder):
                 before = stage.width
         self.blocks = nn.Sequential(*blocks)
         self.head = nn.Conv2d(before, 1280, 1)
-        self.reduce = nn.Linear(1280, options.channels)
+        self.reduce = nn.Linear(sum(self.LEVELS), options.channels)
         self.cells = -(-pixels.height // 32) * -(-pixels.width // 32)
         self.channels = options.channels
 
@@ -112,11 +112,18 @@ class EfficientNetLite0(ImageEncoder):
         return features
 
     def grid(self, pixels: Tensor) -> Tensor:
-        """The last feature map [n, cells, 1280], before the reduction."""
+        """All levels, averaged onto the cells of the last map [n, cells, sum(LEVELS)], before the reduction."""
         maps = F.relu6(self.stem(pixels))
-        maps = F.relu6(self.head(self.blocks(maps)))  # [n, 1280, height / 32, width / 32]
-        cells: Tensor = maps.flatten(2).transpose(1, 2)
-        return cells
+        earlier = {}
+        for index, block in enumerate(self.blocks):
+            maps = earlier[index] = block(maps)
+        last = F.relu6(self.head(maps))  # [n, 1280, height / 32, width / 32]
+        size = last.shape[2:]
+        fine, finer, colour, square = (
+            F.adaptive_avg_pool2d(level, size) for level in (earlier[10], earlier[4], pixels, pixels.square())
+        )
+        spread = (square - colour.square()).clamp(min=0).sqrt()
+        return torch.cat([last, fine, finer, colour, spread], dim=1).flatten(2).transpose(1, 2)
 
 
 class _Block(nn.Module):
@@ -170,9 +177,22 @@ class Blind(ImageEncoder):
 
 IMAGE_ENCODERS: dict[str, type[ImageEncoder]] = {
     "small_cnn": SmallCnn,
+    "strided_cnn": StridedCnn,
+    "resnet18": ResNet18,
+    "resnet50": ResNet50,
+    "efficientnet_b0": EfficientNetB0,
     "efficientnet_lite0": EfficientNetLite0,
+    "vit": Vit,
     "blind": Blind,
 }
 ImageEncoderOptions = Annotated[
-    SmallCnn.Options | EfficientNetLite0.Options | Blind.Options, Field(discriminator="name")
+    SmallCnn.Options
+    | StridedCnn.Options
+    | ResNet18.Options
+    | ResNet50.Options
+    | EfficientNetB0.Options
+    | EfficientNetLite0.Options
+    | Vit.Options
+    | Blind.Options,
+    Field(discriminator="name"),
 ]

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from vqaserve.families.modular.config import ModularConfig
 from vqaserve.families.modular.fusions import FUSIONS
-from vqaserve.families.modular.image_encoders import IMAGE_ENCODERS, ImageEncoder
+from vqaserve.families.modular.image_encoders import IMAGE_ENCODERS
+from vqaserve.families.modular.parts import ImageEncoder
 from vqaserve.families.modular.text_encoders import TEXT_ENCODERS
 
 

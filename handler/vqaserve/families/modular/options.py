@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -17,9 +17,14 @@ class PartOptions(BaseModel):
 
 
 class Pixels(PartOptions):
-    """How a picture becomes numbers: squeezed to ``width`` x ``height``, then ``(0..255 - mean) / std``."""
+    """How a picture becomes numbers: squeezed to ``width`` x ``height``, then ``(0..255 - mean) / std``.
+
+    ``resample`` is Pillow's filter. ``bilinear`` is also what torchvision's ``Resize`` does to a Pillow image;
+    ``bicubic`` is what Pillow's own ``resize`` does when nothing is said.
+    """
 
     width: Size
     height: Size
+    resample: Literal["bilinear", "bicubic"] = "bilinear"
     mean: tuple[float, float, float] = (127.0, 127.0, 127.0)
     std: tuple[float, float, float] = (128.0, 128.0, 128.0)

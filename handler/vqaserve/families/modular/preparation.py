@@ -16,7 +16,7 @@ from vqaserve.families.modular.options import Pixels
 def to_pixels(pictures: Sequence[Image], pixels: Pixels) -> Tensor:
     """RGB pictures of any size as uint8 [n, 3, height, width], squeezed to one size."""
     size = (pixels.width, pixels.height)
-    arrays = [np.asarray(picture.resize(size, Resampling.BILINEAR)) for picture in pictures]
+    arrays = [np.asarray(picture.resize(size, Resampling[pixels.resample.upper()])) for picture in pictures]
     return torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2)
 
 
@@ -25,7 +25,7 @@ def to_tokens(questions: Sequence[str], tokenizer: Tokenizer, max_tokens: int) -
 
     A question without a known character still gets one token (number 0): attention over nothing is NaN.
     """
-    encodings = tokenizer.encode_batch(list(questions), add_special_tokens=False)
+    encodings = tokenizer.encode_batch(list(questions))
     rows = [encoding.ids[:max_tokens] or [0] for encoding in encodings]
     length = max(map(len, rows))
     tokens = torch.zeros(len(rows), length, dtype=torch.long)

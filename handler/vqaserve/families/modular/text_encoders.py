@@ -6,37 +6,16 @@ encoder says about a question never depends on how long its neighbours in the ba
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vqaserve.families.modular.bert import Bert
 from vqaserve.families.modular.options import PartOptions, Rate, Size
-
-
-class TextFeatures(NamedTuple):
-    """What a fusion gets of the questions.
-
-    Attributes:
-        states: A vector for each token [n, length, width].
-        mask: True where there is a token, not padding [n, length].
-        summary: A vector for each question [n, width].
-    """
-
-    states: Tensor
-    mask: Tensor
-    summary: Tensor
-
-
-class TextEncoder(nn.Module):
-    """What the rest of the model knows of a question encoder: how wide its vectors are."""
-
-    width: int
-
-    def __init__(self, options: Any, vocabulary: int, max_tokens: int) -> None:
-        super().__init__()
+from vqaserve.families.modular.parts import TextEncoder, TextFeatures, projection
 
 
 class Transformer(TextEncoder):
@@ -61,8 +40,8 @@ class Transformer(TextEncoder):
         self.layers = nn.ModuleList(_Layer(options) for _ in range(options.layers))
         self.norm = nn.LayerNorm(options.width)
         self.score = nn.Linear(options.width, 1)
-        nn.init.normal_(self.embedding.weight, std=0.02 * options.width**0.5)
-        nn.init.normal_(self.position, std=0.02)
+        # The embedding keeps torch's unit variance: much less, and the first layers' averages drown the words.
+        nn.init.normal_(self.position, std=0.1)
 
     def forward(self, tokens: Tensor, mask: Tensor) -> TextFeatures:
         """Attend over the tokens [n, length], layer by layer."""
@@ -98,7 +77,10 @@ class _Layer(nn.Module):
         n, length, width = states.shape
         parts = self.query_key_value(states).view(n, length, 3, self.heads, width // self.heads)
         query, key, value = parts.permute(2, 0, 3, 1, 4)  # each [n, heads, length, width / heads]
-        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=mask[:, None, None, :])
+        # By hand: torch's fused attention is slower for a dozen tokens on a CPU, above all in training.
+        scores = query @ key.transpose(2, 3) * (width // self.heads) ** -0.5
+        weights = scores.masked_fill(~mask[:, None, None, :], -torch.inf).softmax(3)
+        mixed: Tensor = weights.to(value.dtype) @ value
         return mixed.transpose(1, 2).reshape(n, length, width)
 
 
@@ -106,22 +88,24 @@ class Lstm(TextEncoder):
     """One-directional LSTM; the summary is the state after the last token."""
 
     class Options(PartOptions):
-        """Width of the word vectors and of the state, number of layers."""
+        """Width of the word vectors and of the state, layers, width of a linear layer after them (none: ``width``)."""
 
         name: Literal["lstm"] = "lstm"
         embedding: Size = 128
         width: Size = 256
         layers: Size = 1
+        projection: Size | None = None
 
     def __init__(self, options: Options, vocabulary: int, max_tokens: int) -> None:
         super().__init__(options, vocabulary, max_tokens)
-        self.width = options.width
+        self.width = options.projection or options.width
         self.embedding = nn.Embedding(vocabulary, options.embedding)
         self.lstm = nn.LSTM(options.embedding, options.width, options.layers, batch_first=True)
+        self.projection = projection(options.width, options.projection)
 
     def forward(self, tokens: Tensor, mask: Tensor) -> TextFeatures:
         """Read the tokens [n, length] left to right; padding stands at the end, so it comes too late to matter."""
-        states = self.lstm(self.embedding(tokens))[0]  # [n, length, width]
+        states: Tensor = self.projection(self.lstm(self.embedding(tokens))[0])  # [n, length, width]
         last = mask.sum(1) - 1
         return TextFeatures(states, mask, states[torch.arange(len(states), device=last.device), last])
 
@@ -129,5 +113,6 @@ class Lstm(TextEncoder):
 TEXT_ENCODERS: dict[str, type[TextEncoder]] = {
     "transformer": Transformer,
     "lstm": Lstm,
+    "bert": Bert,
 }
-TextEncoderOptions = Annotated[Transformer.Options | Lstm.Options, Field(discriminator="name")]
+TextEncoderOptions = Annotated[Transformer.Options | Lstm.Options | Bert.Options, Field(discriminator="name")]

@@ -1,0 +1,103 @@
+"""EfficientNet-B0 (Tan and Le 2019), its tensors named as torchvision's, so that ImageNet weights fit as they are."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from torch import Tensor, nn
+
+from vqaserve.families.modular.options import PartOptions, Pixels, Size
+from vqaserve.families.modular.parts import ImageEncoder, projection
+
+
+class _Stage(NamedTuple):
+    """Blocks of one stage: how many, kernel, stride of the first, expansion, output channels."""
+
+    blocks: int
+    kernel: int
+    stride: int
+    expand: int
+    width: int
+
+
+B0 = (
+    _Stage(1, 3, 1, 1, 16),
+    _Stage(2, 3, 2, 6, 24),
+    _Stage(2, 5, 2, 6, 40),
+    _Stage(3, 3, 2, 6, 80),
+    _Stage(3, 5, 1, 6, 112),
+    _Stage(4, 5, 2, 6, 192),
+    _Stage(1, 3, 1, 6, 320),
+)
+
+
+class EfficientNetB0(ImageEncoder):
+    """Inverted residuals with squeeze-and-excitation: a grid of a cell for every 32 x 32 pixels, or its mean."""
+
+    class Options(PartOptions):
+        """Whether the grid is averaged to one cell, and the width of a linear layer after it (none: 1280)."""
+
+        name: Literal["efficientnet_b0"] = "efficientnet_b0"
+        pooled: bool = True
+        projection: Size | None = None
+
+    def __init__(self, options: Options, pixels: Pixels) -> None:
+        super().__init__(options, pixels)
+        stages: list[nn.Module] = [_convolution(3, 32, 3, stride=2)]
+        before = 32
+        for stage in B0:
+            blocks = []
+            for index in range(stage.blocks):
+                blocks.append(_Block(before, stage, stage.stride if index == 0 else 1))
+                before = stage.width
+            stages.append(nn.Sequential(*blocks))
+        self.features = nn.Sequential(*stages, _convolution(before, 1280, 1))
+        self.projection = projection(1280, options.projection)
+        self.pooled = options.pooled
+        self.cells = 1 if options.pooled else -(-pixels.height // 32) * -(-pixels.width // 32)
+        self.channels = options.projection or 1280
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Normalised pixels to features [n, cells, channels]."""
+        grid = self.features(pixels).flatten(2).transpose(1, 2)  # [n, height / 32 * width / 32, 1280]
+        features: Tensor = self.projection(grid.mean(1, keepdim=True) if self.pooled else grid)
+        return features
+
+
+def _convolution(before: int, after: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
+    convolution = nn.Conv2d(before, after, kernel, stride, padding=kernel // 2, groups=groups, bias=False)
+    return nn.Sequential(convolution, nn.BatchNorm2d(after), nn.SiLU())
+
+
+class _Block(nn.Module):
+    """Widen 1x1, depthwise, squeeze and excite, narrow 1x1."""
+
+    def __init__(self, before: int, stage: _Stage, stride: int) -> None:
+        super().__init__()
+        middle = before * stage.expand
+        self.block = nn.Sequential(
+            *([_convolution(before, middle, 1)] if stage.expand > 1 else []),
+            _convolution(middle, middle, stage.kernel, stride, groups=middle),
+            _Excite(middle, before // 4),
+            _convolution(middle, stage.width, 1)[:2],  # no activation: it would cost what was narrowed
+        )
+        self.residual = stride == 1 and before == stage.width
+
+    def forward(self, maps: Tensor) -> Tensor:
+        inner: Tensor = self.block(maps)
+        return maps + inner if self.residual else inner
+
+
+class _Excite(nn.Module):
+    """Each channel is weighed by what the means of all say."""
+
+    def __init__(self, channels: int, squeezed: int) -> None:
+        super().__init__()
+        self.fc1 = nn.Conv2d(channels, squeezed, 1)
+        self.fc2 = nn.Conv2d(squeezed, channels, 1)
+        self.activation = nn.SiLU()
+
+    def forward(self, maps: Tensor) -> Tensor:
+        weights = self.fc2(self.activation(self.fc1(maps.mean((2, 3), keepdim=True)))).sigmoid()
+        weighed: Tensor = weights * maps
+        return weighed

@@ -1,0 +1,38 @@
+"""A very small picture encoder that keeps where things are, for pictures of about 64 pixels."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from torch import Tensor, nn
+
+from vqaserve.families.modular.options import PartOptions, Pixels, Size
+from vqaserve.families.modular.parts import ImageEncoder, projection
+
+
+class StridedCnn(ImageEncoder):
+    """3x3 convolutions of stride 2, each followed by ReLU and a 2x2 max-pool; the last grid is flattened."""
+
+    class Options(PartOptions):
+        """Output channels of each convolution, and the width of a linear layer after all (none: as flattened)."""
+
+        name: Literal["strided_cnn"] = "strided_cnn"
+        widths: tuple[Size, ...] = (16, 32)
+        projection: Size | None = None
+
+    def __init__(self, options: Options, pixels: Pixels) -> None:
+        super().__init__(options, pixels)
+        layers: list[nn.Module] = []
+        before, height, width = 3, pixels.height, pixels.width
+        for after in options.widths:
+            layers += [nn.Conv2d(before, after, 3, stride=2, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
+            before, height, width = after, -(-height // 2) // 2, -(-width // 2) // 2
+        self.layers = nn.Sequential(*layers)
+        self.projection = projection(before * height * width, options.projection)
+        self.cells = 1
+        self.channels = options.projection or before * height * width
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Normalised pixels to features [n, 1, channels]."""
+        features: Tensor = self.projection(self.layers(pixels).flatten(1))
+        return features[:, None]

@@ -1,0 +1,50 @@
+"""Vision Transformer (Dosovitskiy et al. 2020) of the transformers library."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from torch import Tensor
+
+from vqaserve.families.modular.options import PartOptions, Pixels, Size
+from vqaserve.families.modular.parts import ImageEncoder, projection
+from vqaserve.families.modular.transformers_library import find_class
+
+
+class Vit(ImageEncoder):
+    """A grid of a cell for every patch, or the pooled class token alone."""
+
+    class Options(PartOptions):
+        """Sizes as ViT-base's; whether there is one pooled cell; width of a linear layer after it (none: ``width``)."""
+
+        name: Literal["vit"] = "vit"
+        width: Size = 768
+        layers: Size = 12
+        attention_heads: Size = 12
+        hidden: Size = 3072
+        patch: Size = 16
+        pooled: bool = True
+        projection: Size | None = None
+
+    def __init__(self, options: Options, pixels: Pixels) -> None:
+        super().__init__(options, pixels)
+        config = find_class("ViTConfig", "vit")(
+            hidden_size=options.width,
+            num_hidden_layers=options.layers,
+            num_attention_heads=options.attention_heads,
+            intermediate_size=options.hidden,
+            patch_size=options.patch,
+            image_size=(pixels.height, pixels.width),
+        )
+        self.vit = find_class("ViTModel", "vit")(config, add_pooling_layer=options.pooled)
+        self.projection = projection(options.width, options.projection)
+        self.pooled = options.pooled
+        self.cells = 1 if options.pooled else (pixels.height // options.patch) * (pixels.width // options.patch)
+        self.channels = options.projection or options.width
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Normalised pixels to features [n, cells, channels]."""
+        outputs = self.vit(pixel_values=pixels)
+        grid = outputs.pooler_output[:, None] if self.pooled else outputs.last_hidden_state[:, 1:]
+        features: Tensor = self.projection(grid)
+        return features

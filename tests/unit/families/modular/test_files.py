@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from vqaserve.errors import RecipeError
+
+from tests.tiny import modular
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return modular.write_recipe(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "answers.txt", "tokenizer.json"])
+def test_a_missing_file_is_named(folder: Path, name: str):
+    (folder / "weights" / name).unlink()
+    with pytest.raises(RecipeError, match=f"{name} is missing"):
+        modular.load(folder)
+
+
+@pytest.mark.parametrize("keep", [0, 5, 200, -100])
+def test_truncated_weights_are_refused(folder: Path, keep: int):
+    path = folder / "weights" / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(RecipeError, match=r"model\.safetensors is damaged"):
+        modular.load(folder)
+
+
+def test_tensors_that_do_not_fit_are_listed_with_what_would(folder: Path):
+    path = folder / "weights" / "model.safetensors"
+    tensors = load_file(path)
+    tensors["heads.0.fusion.asked.bias"] = torch.zeros(3)
+    del tensors["heads.0.fusion.norm.bias"]
+    tensors["stray"] = torch.zeros(2, 2)
+    save_file(tensors, path)
+    with pytest.raises(RecipeError) as refused:
+        modular.load(folder)
+    message = str(refused.value)
+    assert r"heads.0.fusion.asked.bias is [3], [16] would fit" in message
+    assert r"heads.0.fusion.norm.bias [16] is missing" in message
+    assert r"stray [2, 2] is not part of the model" in message
+
+
+def test_another_number_of_answers_is_refused(folder: Path):
+    (folder / "weights" / "answers.txt").write_text("yes\nno\n")
+    with pytest.raises(RecipeError, match=r"heads\.0\.classifier\.bias is \[5\], \[2\] would fit"):
+        modular.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [("", "one answer a line"), ("a\n\nb\n", "one answer a line"), ("a\nb\na\n", "names an answer twice: a")],
+)
+def test_a_broken_answer_space_is_refused(folder: Path, text: str, complaint: str):
+    (folder / "weights" / "answers.txt").write_text(text)
+    with pytest.raises(RecipeError, match=complaint):
+        modular.load(folder)
+
+
+def test_a_broken_tokenizer_is_refused(folder: Path):
+    (folder / "weights" / "tokenizer.json").write_text("{}")
+    with pytest.raises(RecipeError, match=r"tokenizer\.json is not a tokenizer"):
+        modular.load(folder)
+
+
+def test_weights_in_half_precision_are_widened(folder: Path):
+    path = folder / "weights" / "model.safetensors"
+    save_file({name: tensor.half() for name, tensor in load_file(path).items()}, path)
+    assert {parameter.dtype for parameter in modular.load(folder).model.parameters()} == {torch.float32}
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"colour": 1}, r"unknown key 'colour' \(known here: pixels, image_encoder"),
+        ({"pixels": {"width": 64, "height": 32, "depth": 3}}, r"unknown key 'pixels\.depth' \(known here: width"),
+        ({"fusion": {"name": "concatenation", "glimpses": 2}}, r"glimpses' \(known here: name, hidden, activation, dropout\)"),
+        ({"image_encoder": {"name": "resnet9000"}}, r"'small_cnn', .*'efficientnet_lite0'"),
+        ({"text_encoder": {"width": 16}}, "name"),
+        ({"heads": 0}, "heads: Input should be greater than 0"),
+        ({"temperature": "warm"}, "temperature: Input should be a valid number"),
+        ({"text_encoder": {"name": "transformer", "width": 10, "attention_heads": 4}}, "10 .* 4"),
+        ({"image_encoder": {"name": "small_cnn", "widths": [4, 4, 4, 4, 4, 4]}}, "64 x 32"),
+    ],
+)
+def test_a_config_with_an_unknown_key_or_value_is_refused(folder: Path, changes: dict[str, object], complaint: str):
+    modular.edit_config(folder, **changes)
+    with pytest.raises(RecipeError, match=complaint):
+        modular.load(folder)
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"[]", b"\xff\xfe"])
+def test_a_config_that_is_no_json_object_is_refused(folder: Path, text: bytes):
+    (folder / "weights" / "config.json").write_bytes(text)
+    with pytest.raises(RecipeError, match=r"config\.json"):
+        modular.load(folder)
+
+
+def test_a_config_says_all_it_needs(folder: Path):
+    config = json.loads((folder / "weights" / "config.json").read_text())
+    del config["fusion"]
+    (folder / "weights" / "config.json").write_text(json.dumps(config))
+    with pytest.raises(RecipeError, match="fusion: Field required"):
+        modular.load(folder)
