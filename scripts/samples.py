@@ -45,8 +45,7 @@ def draw_shape(name: str) -> Image.Image:
 def write_questions(folder: Path, questions: Sequence[tuple[str, str, str]]) -> None:
     """Write ``questions.jsonl`` in DAQUAR's format."""
     lines = (
-        json.dumps({"image": image, "question": question, "answers": [answer]})
-        for image, question, answer in questions
+        json.dumps({"image": image, "question": question, "answers": [answer]}) for image, question, answer in questions
     )
     (folder / "questions.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
 

@@ -17,7 +17,7 @@ from scripts.training.pretrained import load_features, load_pixels
 from scripts.training.settings import TrainSettings
 from scripts.training.trainer import Pictures, Trainer, stored_features, stored_pixels
 from scripts.training.vocabulary import build_answers, build_tokenizer
-from vqaserve.families.modular.model import ModularModel
+from vqaserve.families.modular.model import Head, ModularModel
 
 log = logging.getLogger(__name__)
 app = typer.Typer(add_completion=False)
@@ -93,6 +93,7 @@ def _start_at_frequencies(model: ModularModel, examples: list[Example], answers:
         counts[answers.index(example.answers[0])] += 1
     with torch.no_grad():
         for head in model.heads:
+            assert isinstance(head, Head)
             head.classifier.bias.copy_(((counts + 0.5) / len(examples)).log())
 
 

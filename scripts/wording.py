@@ -32,9 +32,7 @@ class Form:
 FORMS = (
     # what is the colour of the sofa ? / what color is the sofa ?
     Form(
-        re.compile(
-            rf"what (?:{_BE} (?:the )?)?colou?rs? (?:of|{_BE}) (?:the )?(?P<thing>.+)|which colou?r {_BE} (?:the )?(?P<thing2>.+)"
-        ),
+        re.compile(rf"(?:what|which) (?:{_BE} (?:the )?)?colou?rs? (?:of|{_BE}) (?:the )?(?P<thing>.+)"),
         training=(
             "what is the colour of the {thing}",
             "what color is the {thing}",
@@ -160,6 +158,6 @@ def _read(question: str) -> tuple[Form, dict[str, str]] | None:
     for form in FORMS:
         found = form.pattern.fullmatch(words)
         if found:
-            slots = {name.rstrip("2"): text for name, text in found.groupdict().items() if text is not None}
+            slots = {name: text for name, text in found.groupdict().items() if text is not None}
             return form, slots
     return None

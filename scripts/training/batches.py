@@ -58,7 +58,7 @@ class Batches:
         self.tokenizer = tokenizer
         self.max_tokens = max_tokens
         self.pictures_per_step = pictures_per_step
-        self.unknown = tokenizer.token_to_id(UNKNOWN)
+        self.unknown: int = tokenizer.get_vocab()[UNKNOWN]
         self.by_picture: dict[int, list[Example]] = defaultdict(list)
         for example in examples:
             self.by_picture[row[example.image]].append(example)

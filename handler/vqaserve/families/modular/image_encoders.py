@@ -118,7 +118,7 @@ class EfficientNetLite0(ImageEncoder):
         for index, block in enumerate(self.blocks):
             maps = earlier[index] = block(maps)
         last = F.relu6(self.head(maps))  # [n, 1280, height / 32, width / 32]
-        size = last.shape[2:]
+        size = (last.shape[2], last.shape[3])
         fine, finer, colour, square = (
             F.adaptive_avg_pool2d(level, size) for level in (earlier[10], earlier[4], pixels, pixels.square())
         )
