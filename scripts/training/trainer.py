@@ -154,8 +154,9 @@ class Trainer:
     def _since_best(self) -> int:
         if not self.history:
             return 0
-        losses = [epoch.held_out_loss for epoch in self.history]
-        return len(losses) - 1 - losses.index(min(losses))
+        # By accuracy, not loss: overconfidence costs loss only, and the temperature takes it back.
+        scores = [epoch.held_out_accuracy for epoch in self.history]
+        return len(scores) - 1 - scores.index(max(scores))
 
     def _save(self) -> None:
         self.state.parent.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from PIL import Image
+from pydantic import ValidationError
+from typer.testing import CliRunner
+
+from scripts import train as command
+from scripts.training.batches import Batches
+from scripts.training.datasets import Example, hold_out, read_examples
+from scripts.training.export import fit_temperature
+from scripts.training.settings import Augmentation, TrainSettings
+from scripts.training.vocabulary import build_answers, build_tokenizer
+from vqaserve.families.modular import Modular
+from vqaserve.settings import HandlerSettings
+from vqaserve.types import Query
+
+COLOURS = ["red", "lime", "blue"]
+SETTINGS: dict[str, Any] = {
+    "tokenizer": "words",
+    "freeze_image_encoder": False,
+    "held_out": 0.2,
+    "model": {
+        "pixels": {"width": 8, "height": 8},
+        "image_encoder": {"name": "small_cnn", "widths": [8]},
+        "text_encoder": {"name": "transformer", "width": 16, "layers": 1, "attention_heads": 2, "hidden": 16},
+        "fusion": {"name": "glimpse_attention", "width": 32, "glimpses": 1, "dropout": 0.1},
+        "heads": 2,
+    },
+    "optimisation": {
+        "epochs": 4,
+        "patience": 4,
+        "pictures_per_step": 4,
+        "learning_rate": 0.01,
+        "warmup_epochs": 0.5,
+        "average": 0.8,
+    },
+    "augmentation": {"mirror": 0.5, "paraphrase": 0.3, "forget_words": 0.05},
+}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Plain pictures in three colours; what a question needs is on the picture alone."""
+    folder = tmp_path_factory.mktemp("data")
+    (folder / "images").mkdir()
+    rows = []
+    for number in range(30):
+        colour = COLOURS[number % 3]
+        name = f"image{number}.png"
+        Image.new("RGB", (12, 9), colour).save(folder / "images" / name)
+        rows.append({"image": name, "question": "what color is the wall ?", "answers": [colour]})
+        rows.append({"image": name, "question": "how many walls are there ?", "answers": ["1"]})
+    (folder / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder
+
+
+def make_recipe(folder: Path, **changes: Any) -> Path:
+    folder.mkdir(parents=True)
+    (folder / "train.yaml").write_text(yaml.safe_dump(SETTINGS | changes))
+    return folder
+
+
+def run(recipe: Path, data: Path, *arguments: str) -> None:
+    state = str(recipe.parent / "state")
+    result = CliRunner().invoke(
+        command.app, [str(recipe), "--data", str(data), "--state", state, "--threads", "1", *arguments]
+    )
+    assert result.exit_code == 0, result.output
+
+
+def weights(recipe: Path) -> bytes:
+    return (recipe / "weights" / "model.safetensors").read_bytes()
+
+
+def test_a_trained_recipe_answers_what_it_was_shown(tmp_path: Path, data: Path):
+    recipe = make_recipe(tmp_path / "recipe", optimisation=SETTINGS["optimisation"] | {"epochs": 12, "patience": 12})
+    run(recipe, data)
+    family = Modular.load(recipe, HandlerSettings(version="1.0.0", family="modular", device="cpu"))
+    queries = [Query(b"", "what color is the wall ?", 1), Query(b"", "how many walls are there ?", 1)]
+    for colour in COLOURS:
+        feature = family.encode([Image.new("RGB", (20, 20), colour)])[0]
+        answers = family.decode(family.forward([feature, feature], queries), queries)
+        assert [ranked[0].answer for ranked in answers] == [colour, "1"]
+    assert (recipe / "learning-curve.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_resumed_run_ends_as_one_that_never_stopped(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch):
+    whole = make_recipe(tmp_path / "whole" / "recipe")
+    run(whole, data)
+
+    broken = make_recipe(tmp_path / "broken" / "recipe")
+    epoch = command.Trainer._epoch
+
+    def interrupted(trainer: command.Trainer, number: int, advance: Any) -> None:
+        if number == 2:
+            raise KeyboardInterrupt
+        epoch(trainer, number, advance)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(command.Trainer, "_epoch", interrupted)
+        state = str(broken.parent / "state")
+        CliRunner().invoke(command.app, [str(broken), "--data", str(data), "--state", state, "--threads", "1"])
+    assert not (broken / "weights").exists()
+    run(broken, data)
+    assert weights(broken) == weights(whole)
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_gives_others(tmp_path: Path, data: Path):
+    recipes = [make_recipe(tmp_path / name / "recipe") for name in ("one", "two")]
+    other = make_recipe(tmp_path / "other" / "recipe", optimisation=SETTINGS["optimisation"] | {"seed": 1})
+    for recipe in [*recipes, other]:
+        run(recipe, data)
+    assert weights(recipes[0]) == weights(recipes[1]) != weights(other)
+
+
+def test_the_text_only_twin_cannot_tell_pictures_apart(tmp_path: Path, data: Path):
+    recipe = make_recipe(tmp_path / "recipe")
+    run(recipe, data, "--text-only")
+    assert not (recipe / "weights").exists()
+    twin = tmp_path / "state" / "recipe-text-only"
+    family = Modular.load(twin, HandlerSettings(version="1.0.0", family="modular", device="cpu"))
+    features = family.encode([Image.new("RGB", (20, 20), colour) for colour in COLOURS])
+    queries = [Query(b"", "what color is the wall ?", 3)] * 3
+    first, *others = family.decode(family.forward(features, queries), queries)
+    assert others == [first, first]
+
+
+def test_no_picture_is_both_learnt_from_and_held_out(data: Path):
+    kept, apart = hold_out(read_examples(str(data), "train"), 0.2, seed=0)
+    assert not {example.image for example in kept} & {example.image for example in apart}
+    assert (len(kept), len(apart)) == (48, 12)
+
+
+def test_a_batch_keeps_each_question_with_its_picture(data: Path):
+    examples = read_examples(str(data), "train")
+    images = sorted({example.image for example in examples})
+    answers = build_answers(examples)
+    batches = Batches(examples, images, answers, build_tokenizer("words", examples), 32, pictures_per_step=7)
+    truth = {(example.image, example.answers[0]) for example in examples}
+    seen = 0
+    for batch in batches.varied(Augmentation(mirror=0.5, paraphrase=0.5), random.Random(0)):
+        for which, target, first in zip(batch.which, batch.targets, batch.first, strict=True):
+            assert (images[batch.pictures[which]], answers[first]) in truth
+            assert target.argmax() == first
+            seen += 1
+    assert (seen, len(batches)) == (len(examples), 5)
+
+
+def test_several_answers_share_the_target():
+    examples = [Example(Path("a"), "what ?", ("cup", "book"))]
+    batches = Batches(examples, [Path("a")], ["book", "cup", "lamp"], build_tokenizer("words", examples), 32, 1)
+    (batch,) = batches.plain()
+    assert batch.targets.tolist() == [[0.5, 0.5, 0.0]]
+    assert batch.first.tolist() == [1]
+
+
+def test_the_temperature_undoes_exaggeration():
+    torch.manual_seed(0)
+    logits = torch.randn(4000, 5)
+    first = torch.multinomial(logits.softmax(1), 1).squeeze(1)
+    assert fit_temperature(logits * 2.5, first) == pytest.approx(2.5, abs=0.2)
+
+
+def test_settings_with_an_unknown_key_are_refused(tmp_path: Path):
+    recipe = make_recipe(tmp_path / "recipe", epoch=3)
+    with pytest.raises(ValidationError, match="epoch"):
+        TrainSettings.read(recipe / "train.yaml")
+
+
+def test_a_tokenizer_knows_the_training_words_and_calls_others_unknown():
+    examples = [Example(Path("a"), "what is on the Sofa ?", ("cup",))]
+    tokenizer = build_tokenizer("words", examples)
+    assert tokenizer.encode("What is on the sofa?").tokens == ["what", "is", "on", "the", "sofa", "?"]
+    assert tokenizer.encode("zebra \U0001f600").tokens == ["[UNK]", "[UNK]"]
