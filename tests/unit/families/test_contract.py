@@ -1,0 +1,238 @@
+"""What every family promises, asked of tiny random models of the real classes."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Callable, Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from scripts.build_mar import build
+from scripts.worker import Worker
+from tests.tiny import KINDS
+from tests.unit.families.conftest import Tiny
+from vqaserve.errors import InvalidParameter, RecipeError
+from vqaserve.families import FAMILIES
+from vqaserve.families.base import Family
+from vqaserve.images import open_picture
+from vqaserve.settings import Limits
+from vqaserve.types import Answer, Query
+
+SHORT, LONG = "what is the colour?", "how many red chairs are there at the table next to the window, and is it open?"
+
+
+def photo(width: int, height: int, seed: int = 0) -> Image.Image:
+    noise = np.random.default_rng(seed).integers(0, 256, (4, 5, 3), dtype=np.uint8)
+    return Image.fromarray(noise).resize((width, height), Image.Resampling.BICUBIC)
+
+
+PAIRS = [
+    (photo(80, 60, 0), Query(b"", SHORT, top_k=3)),
+    (photo(60, 80, 1), Query(b"", LONG, top_k=3)),
+    (photo(80, 60, 2), Query(b"", LONG, top_k=1)),
+    (photo(33, 70, 3), Query(b"", "?", top_k=2)),
+    (photo(64, 64, 4), Query(b"", SHORT, top_k=3)),
+]
+
+
+def answers(family: Family[Any, Any], pairs: Sequence[tuple[Image.Image, Query]]) -> list[tuple[Answer, ...]]:
+    pictures, queries = [picture for picture, _ in pairs], [query for _, query in pairs]
+    return family.decode(family.forward(family.encode(pictures), queries), queries)
+
+
+def assert_same(found: Sequence[tuple[Answer, ...]], expected: Sequence[tuple[Answer, ...]]) -> None:
+    assert [[answer.answer for answer in ranked] for ranked in found] == [
+        [answer.answer for answer in ranked] for ranked in expected
+    ]
+    scores = [[answer.score for answer in ranked] for ranked in expected]
+    for ranked, wanted in zip(found, scores, strict=True):
+        assert [answer.score for answer in ranked] == pytest.approx(wanted, rel=1e-3, abs=1e-6)
+
+
+def test_no_family_is_left_out():
+    assert {family for family, _ in KINDS.values()} == set(FAMILIES)
+
+
+def test_an_answer_alone_is_the_answer_in_a_batch(family: Family[Any, Any]):
+    assert_same(answers(family, PAIRS), [ranked for pair in PAIRS for ranked in answers(family, [pair])])
+
+
+def test_an_answer_does_not_depend_on_the_order_of_its_batch(family: Family[Any, Any]):
+    assert_same(answers(family, PAIRS[::-1])[::-1], answers(family, PAIRS))
+
+
+def test_a_kept_feature_answers_several_questions(family: Family[Any, Any]):
+    picture, queries = PAIRS[0][0], [Query(b"", SHORT, top_k=2), Query(b"", LONG, top_k=2), Query(b"", SHORT, top_k=2)]
+    (feature,) = family.encode([picture])
+    found = family.decode(family.forward([feature] * 3, queries), queries)
+    assert_same(found, [answers(family, [(picture, query)])[0] for query in queries])
+
+
+def test_different_pictures_get_different_numbers(family: Family[Any, Any]):
+    query = Query(b"", SHORT, top_k=1)
+    first, second = answers(family, [(PAIRS[0][0], query), (PAIRS[1][0], query)])
+    assert first != second
+
+
+def test_different_questions_get_different_numbers(family: Family[Any, Any]):
+    first, second = answers(family, [(PAIRS[0][0], Query(b"", question, top_k=1)) for question in (SHORT, LONG)])
+    assert first != second
+
+
+def encoded(image: Image.Image, file_format: str = "PNG") -> bytes:
+    buffer = BytesIO()
+    image.save(buffer, file_format)
+    return buffer.getvalue()
+
+
+ODD_PICTURES = {
+    "1 x 1": encoded(Image.new("RGB", (1, 1), "red")),
+    "1 x 2000": encoded(photo(1, 2000)),
+    "2000 x 1": encoded(photo(2000, 1)),
+    "grey": encoded(photo(40, 30).convert("L")),
+    "alpha": encoded(photo(40, 30).convert("RGBA")),
+    "palette": encoded(photo(40, 30).convert("P"), "GIF"),
+    "CMYK": encoded(photo(40, 30).convert("CMYK"), "JPEG"),
+    "16-bit": encoded(Image.fromarray(np.arange(0, 60000, 50, dtype=np.uint16).reshape(30, 40))),
+}
+
+
+def test_odd_pictures_are_answered(family: Family[Any, Any]):
+    pictures = [open_picture(data, Limits()).pixels for data in ODD_PICTURES.values()]
+    found = answers(family, [(picture, Query(b"", SHORT, top_k=2)) for picture in pictures])
+    assert_plausible(found, 2)
+
+
+ODD_QUESTIONS = {
+    "long": "is it red " * 50,
+    "empty for a tokenizer": "\u200b",
+    "Chinese": "图片里有什么",
+    "right to left": "ما لون الجدار؟",
+    "emoji": "🙂🪑👩‍👩‍👧",
+    "control tokens": "<image> [SEP] </s> <|im_end|> <|image_pad|> what?",
+    "braces": "{question} {clip_similarity} {{ question }} {% raw %}",
+}
+
+
+def test_odd_questions_are_answered(family: Family[Any, Any]):
+    pairs = [(PAIRS[0][0], Query(b"", question, top_k=2)) for question in ODD_QUESTIONS.values()]
+    found = answers(family, pairs)
+    assert_plausible(found, 2)
+    assert_same(found, [ranked for pair in pairs for ranked in answers(family, [pair])])
+
+
+def assert_plausible(found: Sequence[tuple[Answer, ...]], top_k: int) -> None:
+    for ranked in found:
+        assert 1 <= len(ranked) <= top_k
+        scores = [answer.score for answer in ranked]
+        assert scores == sorted(scores, reverse=True)
+        assert all(0 <= score <= 1 for score in scores)
+
+
+def test_a_parameter_out_of_range_is_refused(family: Family[Any, Any]):
+    for name, (_, highest) in family.parameters.items():
+        with pytest.raises(InvalidParameter, match=rf"^{name} is {highest + 1:g}; it can be "):
+            family.check(Query(b"", "?", parameters={name: highest + 1}))
+    with pytest.raises(InvalidParameter, match="takes no parameter 'volume'; it takes: top_k"):
+        family.check(Query(b"", "?", parameters={"volume": 11}))
+
+
+WEIGHTLESS = {"dummy"}
+WITH_WEIGHTS = [kind for kind in KINDS if kind not in WEIGHTLESS]
+
+
+def cut_off(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-100])
+
+
+def remove(file: Path) -> None:
+    file.unlink()
+
+
+def reshape(file: Path) -> None:
+    """Give the first matrix of a file a row more."""
+    from safetensors.numpy import load_file, save_file
+
+    tensors = load_file(file)
+    name = next(name for name, tensor in tensors.items() if tensor.ndim == 2)
+    tensors[name] = np.concatenate([tensors[name], tensors[name][:1]])
+    save_file(tensors, file, metadata={"format": "pt"})
+
+
+@pytest.mark.parametrize("damage", [cut_off, remove, reshape])
+@pytest.mark.parametrize("kind", WITH_WEIGHTS)
+def test_damaged_weights_are_refused_in_one_line(
+    kind: str, damage: Callable[[Path], None], make_tiny: Callable[[str], Tiny]
+):
+    tiny = make_tiny(kind)
+    for file in sorted(tiny.folder.rglob("*.safetensors")):
+        whole = file.read_bytes()
+        damage(file)
+        with pytest.raises(RecipeError) as refusal:
+            tiny.load()
+        file.write_bytes(whole)
+        assert str(file.parent) in str(refusal.value)
+        assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("kind", WITH_WEIGHTS)
+def test_a_missing_file_is_refused_in_one_line(kind: str, make_tiny: Callable[[str], Tiny]):
+    tiny = make_tiny(kind)
+    for file in sorted(tiny.folder.rglob("*config.json")):
+        if file.name in OPTIONAL:
+            continue
+        text = file.read_text()
+        file.unlink()
+        with pytest.raises(RecipeError) as refusal:
+            tiny.load()
+        file.write_text(text)
+        assert "\n" not in str(refusal.value)
+
+
+OPTIONAL = {"generation_config.json", "tokenizer_config.json"}
+
+
+def test_an_unknown_option_is_refused(tiny: Tiny):
+    if tiny.kind in {"dummy", "modular"}:
+        pytest.skip("it has no options")
+    with pytest.raises(RecipeError, match=r"^handler\.options of family .*: colour: .*it knows: "):
+        tiny.load(options={"colour": "red"})
+
+
+ARCHIVED = ["modular", "vilt", "blip", "qwen2_vl", "clip_llm"]
+
+
+@pytest.mark.parametrize("kind", ARCHIVED)
+def test_the_archive_gives_the_same_answers(kind: str, make_tiny: Callable[[str], Tiny], tmp_path: Path):
+    tiny = make_tiny(kind)
+    file = encoded(PAIRS[0][0])
+    picture = open_picture(file, Limits()).pixels
+    expected = answers(tiny.load(), [(picture, Query(b"", SHORT, top_k=2))])[0]
+    archive = build(as_recipe(tiny, file), tmp_path)
+    with zipfile.ZipFile(archive.path) as mar:
+        mar.extractall(tmp_path / "unpacked")
+    (reply,) = Worker.load(tmp_path / "unpacked").predict([{"image": file, "question": SHORT, "top_k": "2"}])
+    found = json.loads(reply.body)["answers"]
+    assert [(entry["answer"], entry["score"]) for entry in found] == [
+        (answer.answer, pytest.approx(answer.score, abs=1e-5)) for answer in expected
+    ]
+
+
+def as_recipe(tiny: Tiny, file: bytes) -> Path:
+    """The rest of a recipe around a kind's weights."""
+    (tiny.folder / "README.md").write_text("# A recipe for tests\n")
+    (tiny.folder / "samples").mkdir()
+    (tiny.folder / "samples" / "photo.png").write_bytes(file)
+    sample = {"image": "photo.png", "question": SHORT, "answers": []}
+    (tiny.folder / "samples" / "questions.jsonl").write_text(json.dumps(sample) + "\n")
+    server = {"minWorkers": 1, "maxWorkers": 1, "batchSize": 4, "maxBatchDelay": 1}
+    handler = tiny.settings.model_dump(exclude_defaults=True)
+    (tiny.folder / "model-config.yaml").write_text(yaml.safe_dump({**server, "handler": handler}))
+    return tiny.folder
