@@ -26,6 +26,12 @@ class BadRequest(VqaError):
     status = HTTPStatus.BAD_REQUEST
 
 
+class NotFound(VqaError):
+    """There is no such route."""
+
+    status = HTTPStatus.NOT_FOUND
+
+
 class InvalidInput(VqaError):
     """The request was understood, but its content cannot be answered."""
 

@@ -25,11 +25,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One request, the format it speaks, and its items."""
+    """One request, the format it speaks, and its items; or what is wrong with it as a whole."""
 
     request: Request
     protocol: Protocol
-    items: tuple[Item, ...]
+    items: tuple[Item, ...] = ()
+    refused: VqaError | None = None
 
 
 class Pipeline:
@@ -61,10 +62,7 @@ class Pipeline:
         """One reply for each request, in order."""
         exchanges = [self._open_exchange(request) for request in requests]
         items = iter(self._answer([item for exchange in exchanges for item in exchange.items]))
-        return [
-            exchange.protocol.reply(exchange.request, [next(items) for _ in exchange.items], self.model)
-            for exchange in exchanges
-        ]
+        return [self._close_exchange(exchange, [next(items) for _ in exchange.items]) for exchange in exchanges]
 
     def describe(self) -> Reply:
         """What serves here, for ``GET /models/<name>?customized=true``."""
@@ -83,10 +81,18 @@ class Pipeline:
         try:
             request = decoded(request)
             protocol = find_protocol(request)
-            queries = protocol.parse(request, self.settings.limits)
-            return Exchange(request, protocol, tuple(Item(request.id, query) for query in queries))
+            entries = protocol.parse(request, self.settings)
+            return Exchange(request, protocol, tuple(_item(request.id, entry) for entry in entries))
         except Exception as error:  # noqa: BLE001 - the rim: translated and logged
-            return Exchange(request, protocol, (Item(request.id, error=_translated(error, request.id)),))
+            return Exchange(request, protocol, refused=_translated(error, request.id))
+
+    def _close_exchange(self, exchange: Exchange, items: Sequence[Item]) -> Reply:
+        if exchange.refused:
+            return exchange.protocol.refuse(exchange.refused)
+        try:
+            return exchange.protocol.reply(exchange.request, items, self.model)
+        except Exception as error:  # noqa: BLE001 - the rim: a score that is not a number, say
+            return exchange.protocol.refuse(_translated(error, exchange.request.id))
 
     def _answer(self, items: Sequence[Item]) -> list[Item]:
         pictures: dict[bytes, Picture] = {}  # several questions of one request share a picture
@@ -99,6 +105,9 @@ class Pipeline:
 
         def prepare(item: Item) -> Item:
             query = self.task.prepare(_query(item))
+            if query.lenient:
+                taken = {name: value for name, value in query.parameters.items() if name in self.family.parameters}
+                query = replace(query, parameters=taken)
             self.family.check(query)
             return replace(item, query=query)
 
@@ -151,6 +160,10 @@ def _translated(error: Exception, request_id: str) -> VqaError:
     if isinstance(error, MemoryError) or "out of memory" in str(error) or "allocate memory" in str(error):
         return OutOfMemory("this question does not fit into the server's memory; send a smaller picture")
     return InternalError("the server failed on this question; its log has the details under the request id")
+
+
+def _item(request_id: str, entry: Query | VqaError) -> Item:
+    return Item(request_id, error=entry) if isinstance(entry, VqaError) else Item(request_id, entry)
 
 
 def _query(item: Item) -> Query:

@@ -44,6 +44,7 @@ class HandlerSettings(_Frozen):
         precision: The arithmetic; ``auto`` is the fastest of the machine's that keeps the answers.
         agreement: Share of probe answers that must be the same as in fp32 for another precision to be used.
         options: What the family itself can be told; it refuses what it does not know.
+        question: Asked about a picture that comes without one (``curl -T photo.jpg``); none: refused.
         top_k: Ranked answers in a reply when the client does not say.
         limits: What a client may ask for.
     """
@@ -57,6 +58,7 @@ class HandlerSettings(_Frozen):
     precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = "fp32"
     agreement: Annotated[float, Field(gt=0, le=1)] = 0.98
     options: dict[str, Any] = {}
+    question: str | None = None
     top_k: Annotated[int, Field(gt=0)] = 5
     limits: Limits = Limits()
 

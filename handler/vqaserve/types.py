@@ -49,12 +49,15 @@ class Query:
         question: Free text.
         top_k: How many ranked answers are wanted; None means the recipe's default.
         parameters: What else was asked of the model, such as ``max_new_tokens``; a family says what it takes.
+        lenient: Parameters that the family does not take are dropped, not refused: chat front ends send
+            ``temperature`` to every model.
     """
 
     image: bytes
     question: str
     top_k: int | None = None
     parameters: Mapping[str, float] = field(default_factory=dict)
+    lenient: bool = False
 
 
 @dataclass(frozen=True, slots=True)

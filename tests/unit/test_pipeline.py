@@ -13,7 +13,7 @@ from vqaserve.families.dummy import Dummy
 from vqaserve.pipeline import Pipeline
 from vqaserve.settings import HandlerSettings
 from vqaserve.tasks.visual_question_answering import VisualQuestionAnswering
-from vqaserve.types import Model, Query, Reply, Request
+from vqaserve.types import Answer, Model, Query, Reply, Request
 
 SETTINGS = HandlerSettings(version="1.0.0", family="dummy")
 
@@ -119,6 +119,15 @@ def test_a_parameter_that_the_family_does_not_take_is_refused(pipeline: Pipeline
     reply = pipeline([ask(num_beams="4")])[0]
     assert reply.status == 422
     assert body(reply)["message"] == "this model takes no parameter 'num_beams'; it takes: top_k"
+
+
+def test_a_score_that_is_not_a_number_is_our_error_and_costs_nobody_else(pipeline: Pipeline, monkeypatch, caplog):
+    def decode(self, outputs, queries):
+        scores = [float("nan") if query.question == "nan" else 0.5 for query in queries]
+        return [(Answer(output, score),) for output, score in zip(outputs, scores, strict=True)]
+
+    monkeypatch.setattr(Fragile, "decode", decode)
+    assert [reply.status for reply in pipeline([ask("a"), ask("nan"), ask("c")])] == [200, 500, 200]
 
 
 def test_describe_names_task_family_and_limits(pipeline: Pipeline):

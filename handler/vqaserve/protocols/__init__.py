@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from vqaserve.protocols.base import Protocol
 from vqaserve.protocols.huggingface import HuggingFace
+from vqaserve.protocols.kserve_v1 import KServeV1
+from vqaserve.protocols.kserve_v2 import KServeV2
+from vqaserve.protocols.openai_chat import OpenAIChat
 from vqaserve.protocols.plain import Plain
 from vqaserve.types import Request
 
-PROTOCOLS: tuple[Protocol, ...] = (HuggingFace(), Plain())
+PROTOCOLS: tuple[Protocol, ...] = (OpenAIChat(), KServeV2(), KServeV1(), HuggingFace(), Plain())
 
 
 def find_protocol(request: Request) -> Protocol:

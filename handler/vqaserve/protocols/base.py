@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from vqaserve.errors import VqaError
-from vqaserve.settings import Limits
+from vqaserve.settings import HandlerSettings
 from vqaserve.types import Item, Model, Query, Reply, Request
 
 
@@ -22,12 +22,16 @@ class Protocol(ABC):
         """Whether a request is of this format."""
 
     @abstractmethod
-    def parse(self, request: Request, limits: Limits) -> list[Query]:
-        """The queries in a request, in order; at least one.
+    def parse(self, request: Request, settings: HandlerSettings) -> Sequence[Query | VqaError]:
+        """The entries of a request in order, each a query or what is wrong with it.
 
         Raises:
             VqaError: The request as a whole cannot be understood.
         """
+
+    def refuse(self, error: VqaError) -> Reply:
+        """The reply to a request that cannot be answered as a whole."""
+        return as_json(error.body, error.status)
 
     @abstractmethod
     def reply(self, request: Request, items: Sequence[Item], model: Model) -> Reply:
@@ -56,12 +60,21 @@ def fault(item: Item) -> VqaError | None:
     return item.error
 
 
+def settle(parse: Callable[[], Query]) -> Query | VqaError:
+    """One entry of several: a query, or its own error."""
+    try:
+        return parse()
+    except VqaError as error:
+        return error
+
+
+def shared_status(faults: Sequence[VqaError | None]) -> HTTPStatus:
+    """The status of a reply whose entries carry their own errors: 200 unless every one failed."""
+    first = next(iter(faults), None)
+    return first.status if first and all(faults) else HTTPStatus.OK
+
+
 def as_json(content: object, status: int = HTTPStatus.OK) -> Reply:
     """Compact JSON; NaN is refused rather than sent as text that is not JSON."""
     body = json.dumps(content, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
     return Reply(body=body.encode(), status=int(status))
-
-
-def as_error(error: VqaError) -> Reply:
-    """An error as the whole reply."""
-    return as_json(error.body, error.status)

@@ -18,6 +18,9 @@ from vqaserve.types import Request
 
 Schema = TypeVar("Schema", bound=BaseModel)
 
+BINARY_HEADER = "inference-header-content-length"
+"""Under it a body is JSON and raw tensors behind that: the Open Inference Protocol's binary extension."""
+
 _JSON_STARTS = (b"{", b"[")
 
 
@@ -30,7 +33,7 @@ def decoded(request: Request) -> Request:
         BadRequest: The body says that it is JSON, or starts like it, and is not.
     """
     body = request.body
-    if not isinstance(body, bytes | bytearray | str):
+    if not isinstance(body, bytes | bytearray | str) or BINARY_HEADER in request.headers:
         return request
     text = body.encode() if isinstance(body, str) else bytes(body)
     declared = "json" in str(request.headers.get("content-type", ""))

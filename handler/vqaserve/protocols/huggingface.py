@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from pydantic import BaseModel, ConfigDict, Field
 
 from vqaserve.errors import InvalidQuestion, MissingImage
-from vqaserve.protocols.base import Parameters, Protocol, as_error, as_json, fault
+from vqaserve.protocols.base import Parameters, Protocol, as_json, fault
 from vqaserve.protocols.body import picture_bytes, validated
-from vqaserve.settings import Limits
+from vqaserve.settings import HandlerSettings
 from vqaserve.types import Item, Model, Query, Reply, Request
 
 
@@ -41,10 +41,10 @@ class HuggingFace(Protocol):
     """A JSON object with ``inputs`` is of this format."""
 
     def recognises(self, request: Request) -> bool:
-        """Whether the body is a JSON object with ``inputs``."""
-        return isinstance(request.body, Mapping) and "inputs" in request.body
+        """Whether the body is a JSON object with ``inputs`` that are not a list of tensors."""
+        return isinstance(request.body, Mapping) and not isinstance(request.body.get("inputs", []), list)
 
-    def parse(self, request: Request, limits: Limits) -> list[Query]:
+    def parse(self, request: Request, settings: HandlerSettings) -> list[Query]:
         """One query.
 
         Raises:
@@ -53,7 +53,6 @@ class HuggingFace(Protocol):
             InvalidQuestion: No question came.
             InvalidImage: The picture is neither base64 nor a data URI.
         """
-        del limits
         asked = validated(HuggingFaceRequest, request.body)
         if isinstance(asked.inputs, str):
             image, question = asked.inputs, asked.question
@@ -61,6 +60,7 @@ class HuggingFace(Protocol):
             image, question = asked.inputs.image or asked.image or "", asked.inputs.question or asked.question
         if not image:
             raise MissingImage("no picture came; send its base64 as 'inputs' or 'inputs.image'")
+        question = settings.question if question is None else question
         if question is None:
             raise InvalidQuestion("no question came; send it as 'question' or 'inputs.question'")
         return [asked.parameters.query(picture_bytes(image), question)]
@@ -69,4 +69,4 @@ class HuggingFace(Protocol):
         """``[{"answer", "score"}, ...]``, best first."""
         del request, model
         error = fault(items[0])
-        return as_error(error) if error else as_json(items[0].ranked)
+        return self.refuse(error) if error else as_json(items[0].ranked)

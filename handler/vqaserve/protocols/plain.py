@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from http import HTTPStatus
 
 from pydantic import AliasChoices, Field
 
 from vqaserve.errors import BadRequest, InvalidQuestion, MissingImage
-from vqaserve.protocols.base import Parameters, Protocol, as_error, as_json, fault
+from vqaserve.protocols.base import Parameters, Protocol, as_json, fault, shared_status
 from vqaserve.protocols.body import check_count, picture_bytes, text, validated
-from vqaserve.settings import Limits
+from vqaserve.settings import HandlerSettings
 from vqaserve.types import Item, Model, Query, Reply, Request
+
+_NOT_OURS = ("body", "model_name", "model_version")
+"""What TorchServe's /invocations leaves among the fields; the body is read for itself."""
 
 
 class PlainRequest(Parameters):
@@ -39,7 +41,7 @@ class Plain(Protocol):
         del request
         return True
 
-    def parse(self, request: Request, limits: Limits) -> list[Query]:
+    def parse(self, request: Request, settings: HandlerSettings) -> list[Query]:
         """One query, or one for each of ``questions``.
 
         Raises:
@@ -48,62 +50,58 @@ class Plain(Protocol):
             InvalidQuestion: No question came, or too many.
             InvalidImage: The picture's text is neither base64 nor a data URI.
         """
-        if isinstance(request.body, bytes | bytearray) and request.body:
-            raise InvalidQuestion(
-                "a picture came without a question; send a form: curl -F image=@photo.jpg -F 'question=...'"
-            )
-        if request.body is not None and not isinstance(request.body, bytes | bytearray):
-            asked = validated(PlainRequest, request.body)
-            image = None if asked.image is None else picture_bytes(asked.image)
-        else:
-            asked, image = _form(request.fields)
+        asked, image = _read(request)
         if image is None:
             raise MissingImage("no picture came; send it as the field 'image'")
-        return [asked.query(image, question) for question in _questions(asked, limits)]
+        return [asked.query(image, question) for question in _questions(asked, settings)]
 
     def reply(self, request: Request, items: Sequence[Item], model: Model) -> Reply:
         """One object; for ``questions``, a list in their order, in which an entry may be an error.
 
         A list is sent with 200 unless every entry failed.
         """
-        if not _is_list(request):
-            error = fault(items[0])
-            return as_error(error) if error else as_json(_entry(items[0], model))
         faults = [fault(item) for item in items]
         entries = [error.body if error else _entry(item, model) for item, error in zip(items, faults, strict=True)]
-        first = faults[0]
-        return as_json(entries, first.status if first and all(faults) else HTTPStatus.OK)
+        content = entries if _is_list(request) else entries[0]
+        return as_json(content, shared_status(faults))
 
 
-def _form(fields: Mapping[str, object]) -> tuple[PlainRequest, bytes | None]:
-    """A multipart form: the file as it is, everything else as text."""
-    file = fields.get("image", fields.get("data"))
+def _read(request: Request) -> tuple[PlainRequest, bytes | None]:
+    """Body and fields as one request, and the picture file; a raw body is the picture."""
+    fields = {name: value for name, value in request.fields.items() if name not in _NOT_OURS}
+    body = request.body
+    if body is not None and not isinstance(body, bytes | bytearray):
+        words = {name: text(value, name) for name, value in fields.items()}
+        asked = validated(PlainRequest, {**words, **body} if isinstance(body, Mapping) else body)
+        return asked, None if asked.image is None else picture_bytes(asked.image)
+    file = fields.pop("image", None) or fields.pop("data", None) or body or None
     if isinstance(file, str):
         file = picture_bytes(file)
     if file is not None and not isinstance(file, bytes | bytearray):
         raise BadRequest("field 'image' of the form is not a file; send it as image=@photo.jpg")
-    rest = {name: text(value, name) for name, value in fields.items() if name not in ("image", "data", "body")}
+    rest: dict[str, object] = {name: text(value, name) for name, value in fields.items()}
     if "questions" in rest:
-        rest["questions"] = _json_list(rest["questions"])
+        rest["questions"] = _json_list(str(rest["questions"]))
     return validated(PlainRequest, rest), None if file is None else bytes(file)
 
 
-def _json_list(value: str) -> str:
+def _json_list(value: str) -> object:
     try:
-        return json.loads(value)  # type: ignore[no-any-return]  # PlainRequest checks what it is
+        return json.loads(value)
     except ValueError:
         raise BadRequest('form field \'questions\' is not JSON; send a list of strings: ["...", "..."]') from None
 
 
-def _questions(asked: PlainRequest, limits: Limits) -> list[str]:
+def _questions(asked: PlainRequest, settings: HandlerSettings) -> list[str]:
     if asked.questions is not None and asked.question is not None:
         raise BadRequest("both 'question' and 'questions' came; send one of them")
     if asked.questions is not None:
-        check_count(len(asked.questions), limits)
+        check_count(len(asked.questions), settings.limits)
         return asked.questions
-    if asked.question is None:
-        raise InvalidQuestion("no question came; send it as the field 'question'")
-    return [asked.question]
+    question = settings.question if asked.question is None else asked.question
+    if question is None:
+        raise InvalidQuestion("no question came; send it as the field 'question' (curl -F 'question=...')")
+    return [question]
 
 
 def _is_list(request: Request) -> bool:

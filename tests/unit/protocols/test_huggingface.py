@@ -9,7 +9,7 @@ from vqaserve.errors import BadRequest, InvalidQuestion, MissingImage, VqaError
 from vqaserve.protocols import find_protocol
 from vqaserve.protocols.huggingface import HuggingFace
 from vqaserve.protocols.plain import Plain
-from vqaserve.settings import Limits
+from vqaserve.settings import HandlerSettings
 from vqaserve.types import Item, Model, Query, Request
 
 PNG = encoded()
@@ -17,7 +17,7 @@ B64 = as_base64(PNG)
 
 
 def parse(body: object) -> list[Query]:
-    return HuggingFace().parse(Request("id", {"body": body}), Limits())
+    return HuggingFace().parse(Request("id", {"body": body}), HandlerSettings(version="1.0.0", family="dummy"))
 
 
 def test_a_json_object_with_inputs_is_of_this_format_and_others_are_plain():

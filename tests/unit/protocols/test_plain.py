@@ -8,15 +8,18 @@ from tests.pictures import as_base64, encoded
 from vqaserve.errors import BadRequest, InvalidImage, InvalidQuestion, MissingImage, VqaError
 from vqaserve.protocols.body import decoded
 from vqaserve.protocols.plain import Plain
-from vqaserve.settings import Limits
+from vqaserve.settings import HandlerSettings, Limits
 from vqaserve.types import Item, Model, Query, Request
 
 PNG = encoded()
 B64 = as_base64(PNG)
 
 
+SETTINGS = HandlerSettings(version="1.0.0", family="dummy", limits=Limits(max_questions=3))
+
+
 def parse(**fields: object) -> list[Query]:
-    return Plain().parse(decoded(Request("id", fields)), Limits(max_questions=3))
+    return Plain().parse(decoded(Request("id", fields)), SETTINGS)
 
 
 @pytest.mark.parametrize("name", ["image", "data"])
@@ -43,6 +46,16 @@ def test_several_questions_in_a_form_are_a_json_list():
     assert [query.question for query in parse(image=PNG, questions=b'["a", "b"]')] == ["a", "b"]
 
 
+def test_a_raw_picture_is_asked_the_recipes_own_question():
+    settings = SETTINGS.model_copy(update={"question": "what is this?"})
+    assert Plain().parse(Request("id", {"body": bytearray(PNG)}), settings) == [Query(PNG, "what is this?")]
+
+
+def test_query_parameters_of_invocations_are_fields_beside_the_body():
+    assert parse(model_name="m", top_k="2", body={"image": B64, "question": "q"}) == [Query(PNG, "q", 2)]
+    assert parse(model_name="m", question=b"q", body=bytearray(PNG)) == [Query(PNG, "q")]
+
+
 def test_generation_parameters_are_passed_on():
     assert parse(body={"image": B64, "question": "q", "max_new_tokens": 5})[0].parameters == {"max_new_tokens": 5}
 
@@ -53,7 +66,7 @@ def test_generation_parameters_are_passed_on():
         ({"body": bytearray(b"")}, MissingImage, "send it as the field 'image'"),
         ({"question": b"what?"}, MissingImage, "send it as the field 'image'"),
         ({"image": PNG}, InvalidQuestion, "send it as the field 'question'"),
-        ({"body": bytearray(PNG)}, InvalidQuestion, "without a question"),
+        ({"body": bytearray(PNG)}, InvalidQuestion, "send it as the field 'question'"),
         ({"body": {"image": "***", "question": "q"}}, InvalidImage, "is not base64"),
         ({"body": {"image": "data:image/png,abc", "question": "q"}}, InvalidImage, "data URI is not base64"),
         ({"body": {"image": "https://example.org/x.png", "question": "q"}}, InvalidImage, "fetches none"),
