@@ -40,9 +40,11 @@ class InputTensor(BaseModel):
 class KServeV2Request(BaseModel):
     """The body, or its JSON part."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", protected_namespaces=())
 
     id: str | None = None
+    model_name: str | None = Field(default=None, description="Sent by kserve's client; the path decides.")
+    model_version: str | None = Field(default=None, description="Likewise.")
     inputs: list[InputTensor]
     outputs: list[Any] | None = Field(default=None, description="Ignored: both outputs always come.")
     parameters: dict[str, Any] = Field(default={}, description="``top_k`` and what a generative model takes.")

@@ -1,0 +1,56 @@
+"""curl: a form, an upload that is asked the recipe's own question, and SageMaker's /invocations."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from scripts.server import Server
+from tests.conftest import RecipeMaker
+from tests.pictures import as_base64, encoded
+
+
+@pytest.fixture(scope="module")
+def server(serve: Callable[..., Server], make_recipe: RecipeMaker) -> Server:
+    return serve(make_recipe(handler='  question: "what is in the picture?"\n'))
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    file = tmp_path / "photo.png"
+    file.write_bytes(encoded("blue"))
+    return file
+
+
+def curl(server: Server, path: str, *arguments: object) -> dict:
+    url = f"{server.client.addresses.inference}{path}"
+    command = ["curl", "-s", "-H", f"@{server.auth_header}", *map(str, arguments), url]
+    return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+def test_a_form(server: Server, picture: Path):
+    reply = curl(server, "/predictions/dummy", "-F", f"image=@{picture}", "-F", "question=what?")
+    assert reply["answer"] == "4x3 #0000ff: what?"
+
+
+def test_an_upload_is_asked_the_recipes_own_question(server: Server, picture: Path):
+    assert curl(server, "/predictions/dummy", "-T", picture)["answer"] == "4x3 #0000ff: what is in the picture?"
+
+
+def test_json_from_a_file_under_another_content_type(server: Server, tmp_path: Path):
+    body = tmp_path / "body.json"
+    body.write_text(json.dumps({"image": as_base64(encoded()), "question": "q"}))
+    assert (
+        curl(server, "/predictions/dummy", "-H", "content-type: text/plain", "--data-binary", f"@{body}")["answer"]
+        == "4x3 #ff0000: q"
+    )
+
+
+def test_invocations_with_parameters_in_the_query(server: Server, picture: Path):
+    path = "/invocations?model_name=dummy&top_k=1"
+    reply = curl(server, path, "-F", f"image=@{picture}", "-F", "question=what?")
+    assert reply["answers"] == [{"answer": "4x3 #0000ff: what?", "score": 0.5}]

@@ -1,0 +1,45 @@
+"""The real HTTP client of Triton against a live server: no content type, and the binary extension by default."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+import tritonclient.http as triton
+from tritonclient.utils import InferenceServerException
+
+from scripts.server import Server
+from tests.pictures import as_base64, encoded
+
+
+@pytest.fixture
+def client(dummy_server: Server) -> Iterator[triton.InferenceServerClient]:
+    with triton.InferenceServerClient(urlsplit(dummy_server.client.addresses.inference).netloc) as client:
+        yield client
+
+
+def tensor(name: str, values: list[bytes], binary: bool) -> triton.InferInput:
+    made = triton.InferInput(name, [len(values)], "BYTES")
+    made.set_data_from_numpy(np.array(values, dtype=object), binary_data=binary)
+    return made
+
+
+@pytest.mark.parametrize("binary", [True, False])
+def test_pictures_and_questions_are_answered_in_order(
+    client: triton.InferenceServerClient, dummy_server: Server, binary: bool
+):
+    files = [encoded("red"), encoded("blue")]
+    pictures = files if binary else [as_base64(file).encode() for file in files]
+    inputs = [tensor("image", pictures, binary), tensor("question", [b"a", "ü".encode()], binary)]
+    reply = client.infer("dummy", inputs, headers=dummy_server.client.header("inference"), request_id="7")
+    assert reply.as_numpy("answer")[:, 0].tolist() == ["4x3 #ff0000: a", "4x3 #0000ff: ü"]
+    assert reply.as_numpy("score").shape == (2, 5)
+    assert reply.get_response()["id"] == "7"
+
+
+def test_the_clients_user_sees_why_a_picture_was_refused(client: triton.InferenceServerClient, dummy_server: Server):
+    inputs = [tensor("image", [b"no picture"], True), tensor("question", [b"a"], True)]
+    with pytest.raises(InferenceServerException, match="is not a JPEG, PNG"):
+        client.infer("dummy", inputs, headers=dummy_server.client.header("inference"))
