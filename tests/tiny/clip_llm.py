@@ -32,6 +32,7 @@ def make(weights: Path) -> dict[str, Any]:
 
 def _save_clip(folder: Path) -> None:
     tokenizer = bytelevel(enclose=True, bos_token="<|startoftext|>", eos_token="<|endoftext|>")
+    tokenizer.model_max_length = 77
     ids = {name: getattr(tokenizer, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
     config = CLIPConfig(
         text_config={**_SIZE, **ids, "vocab_size": len(tokenizer), "max_position_embeddings": 77},

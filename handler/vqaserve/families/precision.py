@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import warnings
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
@@ -11,6 +10,7 @@ import torch
 from torch import nn
 
 from vqaserve.errors import RecipeError
+from vqaserve.families.int8 import to_int8
 from vqaserve.families.probe import Answering, probe_answers
 from vqaserve.settings import HandlerSettings
 
@@ -83,15 +83,9 @@ def convert(model: nn.Module, precision: str, device: torch.device) -> nn.Module
 
 
 def _to_int8(model: nn.Module, device: torch.device) -> nn.Module:
-    """Weights of linear layers as int8, their inputs rounded as they come; everything else stays fp32."""
     if device.type != "cpu":
         raise RecipeError(f"precision int8 is for CPUs, and the device is {device}; set precision: bf16 or auto")
-    with warnings.catch_warnings():
-        # Deprecated in favour of a library of its own, which torch does not bring; it is still what torch has.
-        warnings.filterwarnings("ignore", message=r"(?s).*deprecated")
-        quantise: Any = torch.ao.quantization.quantize_dynamic
-        quantised: nn.Module = quantise(model, {nn.Linear}, dtype=torch.qint8)
-    return quantised
+    return to_int8(model)
 
 
 _CONVERSIONS: dict[str, Callable[[nn.Module, torch.device], nn.Module]] = {

@@ -206,7 +206,7 @@ def test_an_unknown_option_is_refused(tiny: Tiny):
         tiny.load(options={"colour": "red"})
 
 
-ARCHIVED = ["modular", "vilt", "blip", "qwen2_vl", "clip_llm"]
+ARCHIVED = ["dummy", "modular", "vilt", "blip", "qwen2_vl", "clip_llm"]
 
 
 @pytest.mark.parametrize("kind", ARCHIVED)

@@ -1,0 +1,86 @@
+"""Another arithmetic is used only when it keeps the answers."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import nn
+
+from tests.unit.families.conftest import Tiny
+from tests.unit.families.test_contract import PAIRS, answers, assert_plausible, assert_same
+from vqaserve.errors import RecipeError
+from vqaserve.families import precision
+from vqaserve.families.int8 import Int8Linear
+from vqaserve.families.precision import native_precision
+
+KINDS = ["vilt", "blip", "qwen2_vl", "clip_llm"]
+
+
+@pytest.mark.parametrize("wanted", ["bf16", "fp16", "int8"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_family_answers_in_every_arithmetic(kind: str, wanted: str, shared_tiny: Callable[[str], Tiny]):
+    family = shared_tiny(kind).load(precision=wanted, agreement=0.001)
+    assert_plausible(answers(family, PAIRS), 3)
+
+
+def test_int8_rounds_the_linear_layers_and_leaves_the_rest(shared_tiny: Callable[[str], Tiny]):
+    model = shared_tiny("vilt").load(precision="int8", agreement=0.001).model
+    assert not [name for name, layer in model.named_modules() if type(layer) is nn.Linear]
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_answer_in_int8_does_not_depend_on_its_batch(kind: str, shared_tiny: Callable[[str], Tiny]):
+    family = shared_tiny(kind).load(precision="int8", agreement=0.001)
+    assert_same(answers(family, PAIRS), [ranked for pair in PAIRS for ranked in answers(family, [pair])])
+
+
+def test_int8_is_close_to_fp32_and_keeps_shapes():
+    torch.manual_seed(0)
+    linear, inputs = nn.Linear(64, 32), torch.randn(3, 5, 64)
+    found, expected = Int8Linear(linear)(inputs), linear(inputs)
+    assert found.shape == expected.shape
+    assert (found - expected).abs().max() < 0.02
+    assert (Int8Linear(linear).weight - linear.weight).abs().max() < 0.001
+    assert Int8Linear(nn.Linear(4, 2, bias=False))(torch.zeros(1, 4)).tolist() == [[0, 0]]
+
+
+def test_a_model_whose_answers_change_is_refused_with_the_figure(shared_tiny: Callable[[str], Tiny]):
+    with pytest.raises(RecipeError, match=r"^int8 keeps \d+% of 16 probe answers, the recipe's agreement asks 100%"):
+        shared_tiny("llava").load(precision="int8", agreement=1.0)
+
+
+def test_auto_goes_back_to_fp32_when_answers_change(
+    shared_tiny: Callable[[str], Tiny], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setattr(precision, "native_precision", lambda device: "int8")
+    with caplog.at_level(logging.WARNING):
+        family = shared_tiny("llava").load(precision="auto", agreement=1.0)
+    assert family.model.dtype == torch.float32
+    assert [type(layer) for layer in family.model.modules() if isinstance(layer, nn.Linear)]
+    assert "staying with fp32" in caplog.text
+
+
+def test_auto_uses_what_the_machine_has_when_answers_stay(
+    shared_tiny: Callable[[str], Tiny], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(precision, "native_precision", lambda device: "bf16")
+    assert shared_tiny("vilt").load(precision="auto", agreement=0.5).model.dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "expected"), [({"avx512_bf16": True}, "bf16"), ({"amx_bf16": True}, "bf16"), ({}, "fp32")]
+)
+def test_the_native_arithmetic_is_what_the_processor_has(
+    capabilities: dict[str, bool], expected: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+    assert native_precision(torch.device("cpu")) == expected
+
+
+def test_int8_is_refused_on_a_gpu():
+    with pytest.raises(RecipeError, match="precision int8 is for CPUs, and the device is cuda:0"):
+        precision.convert(nn.Linear(1, 1), "int8", torch.device("cuda:0"))
