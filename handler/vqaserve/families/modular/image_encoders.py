@@ -13,6 +13,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vqaserve.errors import RecipeError
 from vqaserve.families.modular.efficientnet import EfficientNetB0
 from vqaserve.families.modular.options import PartOptions, Pixels, Size
 from vqaserve.families.modular.parts import ImageEncoder
@@ -32,6 +33,12 @@ class SmallCnn(ImageEncoder):
 
     def __init__(self, options: Options, pixels: Pixels) -> None:
         super().__init__(options, pixels)
+        shrink = 2 ** len(options.widths)
+        if shrink > min(pixels.width, pixels.height):
+            raise RecipeError(
+                f"small_cnn halves a picture {len(options.widths)} times, which leaves nothing of "
+                f"{pixels.width} x {pixels.height} pixels; name fewer widths"
+            )
         layers: list[nn.Module] = []
         before = 3
         for width in options.widths:
@@ -43,7 +50,6 @@ class SmallCnn(ImageEncoder):
             ]
             before = width
         self.layers = nn.Sequential(*layers)
-        shrink = 2 ** len(options.widths)
         self.cells = (pixels.height // shrink) * (pixels.width // shrink)
         self.channels = before
 

@@ -6,10 +6,10 @@ encoder says about a question never depends on how long its neighbours in the ba
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -30,6 +30,12 @@ class Transformer(TextEncoder):
         attention_heads: Size = 4
         hidden: Size = 512
         dropout: Rate = 0.0
+
+        @model_validator(mode="after")
+        def _shares_out(self) -> Self:
+            if self.width % self.attention_heads:
+                raise ValueError(f"width {self.width} cannot be shared out evenly to {self.attention_heads} heads")
+            return self
 
     def __init__(self, options: Options, vocabulary: int, max_tokens: int) -> None:
         super().__init__(options, vocabulary, max_tokens)

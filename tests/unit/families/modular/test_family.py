@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from vqaserve.families.modular import Modular
-from vqaserve.types import Answer, Query
 
 from tests.tiny import modular
+from vqaserve.families.modular import Modular
+from vqaserve.types import Answer, Query
 
 COMBINATIONS = list(itertools.product(modular.IMAGE_ENCODERS, modular.TEXT_ENCODERS, modular.FUSIONS))
 QUESTIONS = ["is the wall red?", "what?", "what is on the table on the red wall?", "is it?", "red", "what is the wall?"]

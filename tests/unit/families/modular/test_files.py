@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from vqaserve.errors import RecipeError
 
 from tests.tiny import modular
+from vqaserve.errors import RecipeError
 
 
 @pytest.fixture
@@ -79,7 +79,10 @@ def test_weights_in_half_precision_are_widened(folder: Path):
     [
         ({"colour": 1}, r"unknown key 'colour' \(known here: pixels, image_encoder"),
         ({"pixels": {"width": 64, "height": 32, "depth": 3}}, r"unknown key 'pixels\.depth' \(known here: width"),
-        ({"fusion": {"name": "concatenation", "glimpses": 2}}, r"glimpses' \(known here: name, hidden, activation, dropout\)"),
+        (
+            {"fusion": {"name": "concatenation", "glimpses": 2}},
+            r"glimpses' \(known here: name, hidden, activation, dropout\)",
+        ),
         ({"image_encoder": {"name": "resnet9000"}}, r"'small_cnn', .*'efficientnet_lite0'"),
         ({"text_encoder": {"width": 16}}, "name"),
         ({"heads": 0}, "heads: Input should be greater than 0"),
