@@ -54,6 +54,12 @@ class Parameters(BaseModel):
         return Query(image=image, question=question, top_k=self.top_k, parameters=rest)
 
 
+def failed_whole(items: Sequence[Item]) -> VqaError | None:
+    """The first error when every item has one: a reply that is not 200 is always one error, never a list."""
+    faults = [fault(item) for item in items]
+    return faults[0] if all(faults) else None
+
+
 def fault(item: Item) -> VqaError | None:
     """An item's error; the pipeline has translated whatever was raised."""
     assert item.error is None or isinstance(item.error, VqaError)
@@ -66,12 +72,6 @@ def settle(parse: Callable[[], Query]) -> Query | VqaError:
         return parse()
     except VqaError as error:
         return error
-
-
-def shared_status(faults: Sequence[VqaError | None]) -> HTTPStatus:
-    """The status of a reply whose entries carry their own errors: 200 unless every one failed."""
-    first = next(iter(faults), None)
-    return first.status if first and all(faults) else HTTPStatus.OK
 
 
 def as_json(content: object, status: int = HTTPStatus.OK) -> Reply:

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from vqaserve.errors import InvalidQuestion, MissingImage, VqaError
-from vqaserve.protocols.base import Parameters, Protocol, as_json, fault, settle, shared_status
+from vqaserve.protocols.base import Parameters, Protocol, as_json, failed_whole, fault, settle
 from vqaserve.protocols.body import check_count, picture_bytes, validated
 from vqaserve.settings import HandlerSettings
 from vqaserve.types import Item, Model, Query, Reply, Request
@@ -66,10 +66,10 @@ class KServeV1(Protocol):
     def reply(self, request: Request, items: Sequence[Item], model: Model) -> Reply:
         """``{"predictions": [{"answer", "confidence", "answers"} or an error, ...]}``."""
         del request
-        faults = [fault(item) for item in items]
-        predictions = [error.body if error else _entry(item) for item, error in zip(items, faults, strict=True)]
-        content = {"predictions": predictions, "model": {"name": model.name, "version": model.version}}
-        return as_json(content, shared_status(faults))
+        if error := failed_whole(items):
+            return self.refuse(error)
+        predictions = [error.body if (error := fault(item)) else _entry(item) for item in items]
+        return as_json({"predictions": predictions, "model": {"name": model.name, "version": model.version}})
 
 
 def _query(instance: object, shared: Mapping[str, object], settings: HandlerSettings) -> Query:

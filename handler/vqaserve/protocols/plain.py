@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pydantic import AliasChoices, Field
 
 from vqaserve.errors import BadRequest, InvalidQuestion, MissingImage
-from vqaserve.protocols.base import Parameters, Protocol, as_json, fault, shared_status
+from vqaserve.protocols.base import Parameters, Protocol, as_json, failed_whole, fault
 from vqaserve.protocols.body import check_count, picture_bytes, text, validated
 from vqaserve.settings import HandlerSettings
 from vqaserve.types import Item, Model, Query, Reply, Request
@@ -58,12 +58,12 @@ class Plain(Protocol):
     def reply(self, request: Request, items: Sequence[Item], model: Model) -> Reply:
         """One object; for ``questions``, a list in their order, in which an entry may be an error.
 
-        A list is sent with 200 unless every entry failed.
+        When every entry failed, the first error is the whole reply.
         """
-        faults = [fault(item) for item in items]
-        entries = [error.body if error else _entry(item, model) for item, error in zip(items, faults, strict=True)]
-        content = entries if _is_list(request) else entries[0]
-        return as_json(content, shared_status(faults))
+        if error := failed_whole(items):
+            return self.refuse(error)
+        entries = [error.body if (error := fault(item)) else _entry(item, model) for item in items]
+        return as_json(entries if _is_list(request) else entries[0])
 
 
 def _read(request: Request) -> tuple[PlainRequest, bytes | None]:
