@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,8 +106,7 @@ def write(model: Any, inputs: Mapping[str, Any], manner: Manner, **options: Any)
     Returns:
         For each row of the batch its answers, most probable first.
     """
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-        torch.manual_seed(manner.seed)
+    with _seeded(manner):
         result = model.generate(
             **inputs,
             **manner.arguments,
@@ -123,6 +123,15 @@ def write(model: Any, inputs: Mapping[str, Any], manner: Manner, **options: Any)
         for row, end, probability in zip(tokens.tolist(), ends.tolist(), logs.float().exp().tolist(), strict=True)
     ]
     return [written[first : first + manner.answers] for first in range(0, len(written), manner.answers)]
+
+
+@contextmanager
+def _seeded(manner: Manner) -> Iterator[None]:
+    """Draw from random numbers of its own; a search draws none."""
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count()), enabled=manner.temperature > 0):
+        if manner.temperature:
+            torch.manual_seed(manner.seed)
+        yield
 
 
 def _ends(tokens: Tensor, eos: int | Sequence[int] | None) -> Tensor:
