@@ -13,6 +13,7 @@ from typing import ClassVar, Self
 from PIL.Image import Image
 
 from vqaserve.families.base import Family
+from vqaserve.families.options import Options, read_options
 from vqaserve.settings import HandlerSettings
 from vqaserve.types import Answer, Query
 
@@ -24,8 +25,13 @@ class Dummy(Family[str, list[str]]):
 
     @classmethod
     def load(cls, folder: Path, settings: HandlerSettings) -> Self:
-        """There is nothing to load."""
-        del folder, settings
+        """There is nothing to load.
+
+        Raises:
+            RecipeError: The recipe gives options; there are none.
+        """
+        del folder
+        read_options(Options, settings)
         return cls()
 
     def encode(self, pictures: Sequence[Image]) -> list[str]:

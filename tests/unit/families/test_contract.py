@@ -200,8 +200,6 @@ OPTIONAL = {"generation_config.json", "tokenizer_config.json"}
 
 
 def test_an_unknown_option_is_refused(tiny: Tiny):
-    if tiny.kind in {"dummy", "modular"}:
-        pytest.skip("it has no options")
     with pytest.raises(RecipeError, match=r"^handler\.options of family .*: colour: .*it knows: "):
         tiny.load(options={"colour": "red"})
 

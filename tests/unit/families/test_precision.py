@@ -16,7 +16,7 @@ from vqaserve.families import precision
 from vqaserve.families.int8 import Int8Linear
 from vqaserve.families.precision import native_precision
 
-KINDS = ["vilt", "blip", "qwen2_vl", "clip_llm"]
+KINDS = ["modular", "vilt", "blip", "qwen2_vl", "clip_llm"]
 
 
 @pytest.mark.parametrize("wanted", ["bf16", "fp16", "int8"])

@@ -12,10 +12,13 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from vqaserve.families.base import Family
+from vqaserve.families.device import prepare_device
 from vqaserve.families.modular.config import ModularConfig
 from vqaserve.families.modular.files import read_answers, read_tokenizer, read_weights
 from vqaserve.families.modular.model import ModularModel
 from vqaserve.families.modular.preparation import to_pixels, to_tokens
+from vqaserve.families.options import Options, read_options
+from vqaserve.families.precision import at_precision
 from vqaserve.settings import HandlerSettings
 from vqaserve.types import Answer, Query
 
@@ -46,17 +49,19 @@ class Modular(Family[Tensor, Tensor]):
         """Load ``config.json``, ``answers.txt``, ``tokenizer.json`` and ``model.safetensors``.
 
         Raises:
-            RecipeError: A file is missing or does not fit the others.
+            RecipeError: A file is missing or does not fit the others, or the precision does not keep the answers.
         """
-        torch.set_num_threads(settings.threads)
-        weights = folder / settings.weights
+        device = prepare_device(settings)
+        read_options(Options, settings)
+        return at_precision(lambda: cls._read(folder / settings.weights, device), settings)
+
+    @classmethod
+    def _read(cls, weights: Path, device: torch.device) -> Self:
         config = ModularConfig.read(weights / "config.json")
         answers = read_answers(weights / "answers.txt")
         tokenizer = read_tokenizer(weights / "tokenizer.json")
         model = ModularModel(config, vocabulary=tokenizer.get_vocab_size(), answers=len(answers))
         read_weights(weights / "model.safetensors", model)
-        auto = "cuda" if torch.cuda.is_available() else "cpu"
-        device = torch.device(auto if settings.device == "auto" else settings.device)
         return cls(model, config, tokenizer, answers, device)
 
     @torch.inference_mode()
