@@ -161,6 +161,8 @@ class SameConv2d(nn.Conv2d):
         kernel, stride = self.kernel_size[0], self.stride[0]
         pads = [max((-(-side // stride) - 1) * stride + kernel - side, 0) for side in maps.shape[2:]]
         (top, left) = (pad // 2 for pad in pads)
+        if pads == [2 * top, 2 * left]:  # the same on both sides, which needs no padded copy
+            return F.conv2d(maps, self.weight, self.bias, self.stride, (top, left), self.dilation, self.groups)
         return super().forward(F.pad(maps, (left, pads[1] - left, top, pads[0] - top)))
 
 
