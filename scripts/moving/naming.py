@@ -1,0 +1,80 @@
+"""Names of the chat app's tensors, and ours."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+
+# The older kind of checkpoint, before encoders and fusions were modules of their own.
+_OLDER = (
+    ("cnn.", "image_encoder.cnn."),
+    ("embedding.", "text_encoder.embedding."),
+    ("lstm.", "text_encoder.lstm."),
+    ("fc.", "classifier."),
+)
+_OURS = (
+    (r"image_encoder\.cnn\.(\d)", r"image_encoder.layers.\1"),  # the small CNN; torchvision's begin with letters
+    (r"image_encoder\.cnn\.", "image_encoder."),
+    (r"(text_encoder|classifier)\.", r"heads.0.\1."),
+    (r"fusion\.projection\.", "heads.0.fusion.hidden."),
+    (r"fusion\.", "heads.0.fusion."),
+)
+# transformers 5 renamed the insides of ViT; checkpoints hold the names of 4.
+_VIT = (
+    (r"encoder\.layer\.(\d+)\.attention\.attention\.(query|key|value)\.", r"layers.\1.attention.\2_proj."),
+    (r"encoder\.layer\.(\d+)\.attention\.output\.dense\.", r"layers.\1.attention.o_proj."),
+    (r"encoder\.layer\.(\d+)\.intermediate\.dense\.", r"layers.\1.mlp.fc1."),
+    (r"encoder\.layer\.(\d+)\.output\.dense\.", r"layers.\1.mlp.fc2."),
+    (r"encoder\.layer\.(\d+)\.layernorm_", r"layers.\1.layernorm_"),
+    (r"\.(q|k|v)(uery|ey|alue)_proj\.", r".\1_proj."),
+)
+# Positions that can be counted, and layers of co-attention whose results the chat app throws away.
+_UNUSED = re.compile(r"text_encoder\.bert\.embeddings\.position_ids|fusion\.(cross_attention|ff2)\.")
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Translates one checkpoint's names.
+
+    Attributes:
+        older: Whether the checkpoint is of the older kind.
+    """
+
+    older: bool
+
+    @classmethod
+    def of(cls, names: Iterable[str]) -> Names:
+        """Names as these are."""
+        return cls("fc.weight" in set(names))
+
+    def to_app(self, name: str) -> str:
+        """The newer kind's name of a tensor in the file."""
+        return (
+            next((new + name[len(old) :] for old, new in _OLDER if name.startswith(old)), name) if self.older else name
+        )
+
+    def to_file(self, name: str) -> str:
+        """The file's own name of a tensor, from the newer kind's."""
+        return (
+            next((old + name[len(new) :] for old, new in _OLDER if name.startswith(new)), name) if self.older else name
+        )
+
+
+def to_ours(name: str) -> str:
+    """Our name of a tensor, from the newer kind's."""
+    if name.startswith("image_encoder.vit."):
+        for pattern, replacement in _VIT:
+            name = re.sub(pattern, replacement, name)
+    for pattern, replacement in _OURS:
+        found, count = re.subn(f"^{pattern}", replacement, name)
+        if count:
+            return found
+    return name
+
+
+def used(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors, under the newer kind's names, that change an answer."""
+    return {name: tensor for name, tensor in tensors.items() if not _UNUSED.match(name)}

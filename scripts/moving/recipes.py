@@ -1,0 +1,102 @@
+"""A new recipe's folder: settings, model card and samples around weights from elsewhere."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from scripts.samples import draw_shape, write_questions
+from vqaserve.errors import RecipeError
+
+_SAMPLE = "red-triangle.jpg"
+_QUESTION = "what color is the triangle?"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a model came from, for its settings and its card.
+
+    Attributes:
+        family: What serves it.
+        pipeline_tag: The Hub's word for what it does.
+        library_name: The Hub's word for what it is made with.
+        story: The card's text: where it is from and how it was changed; Markdown.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        startup_timeout: Seconds that loading may take.
+        license: The Hub's word for its terms.
+        base_model: The Hub's name of the model that this is a copy of.
+        revision: Its commit.
+    """
+
+    family: str
+    pipeline_tag: str
+    library_name: str
+    story: str
+    device: str = "auto"
+    startup_timeout: int = 120
+    license: str = "unknown"
+    base_model: str | None = None
+    revision: str | None = None
+
+
+@contextmanager
+def new_recipe(folder: Path, origin: Origin) -> Iterator[Path]:
+    """Gives an empty ``weights`` folder to fill, and writes the rest around it.
+
+    The recipe appears under its name whole or not at all.
+
+    Raises:
+        RecipeError: Something is there already.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise RecipeError(f"{folder} is there already; remove it or choose another name")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".moving-") as temporary:
+        recipe = Path(temporary) / folder.name
+        (recipe / "weights").mkdir(parents=True)
+        yield recipe / "weights"
+        (recipe / "model-config.yaml").write_text(_settings(origin), encoding="utf-8")
+        (recipe / "README.md").write_text(_card(folder.name, origin), encoding="utf-8")
+        (recipe / "samples").mkdir()
+        draw_shape(_SAMPLE).save(recipe / "samples" / _SAMPLE, quality=95)
+        write_questions(recipe / "samples", [(_SAMPLE, _QUESTION, "red")])
+        if folder.exists():
+            folder.rmdir()
+        shutil.move(recipe, folder)
+
+
+def _settings(origin: Origin) -> str:
+    return f"""\
+# TorchServe reads the top level, the handler what stands under `handler:`.
+minWorkers: 1            # one process with one copy of the weights; more where cores and memory allow
+maxWorkers: 1            # the same: TorchServe never scales by itself
+batchSize: 8             # the most that leave together
+maxBatchDelay: 1         # ms; sends what queued while the worker was busy, waits for nobody
+responseTimeout: 120     # s; a worker this late is stuck
+startupTimeout: {origin.startup_timeout:<8} # s; importing the libraries and reading the weights, on a cold, busy disk
+jobQueueSize: 100        # requests that may wait; beyond it TorchServe says 503 at once
+handler:
+  version: 1.0.0
+  family: {origin.family}
+  device: {origin.device}
+  threads: 1
+"""
+
+
+def _card(name: str, origin: Origin) -> str:
+    about = {
+        "license": origin.license,
+        "library_name": origin.library_name,
+        "pipeline_tag": origin.pipeline_tag,
+        "tags": ["visual-question-answering", "torchserve"],
+        "base_model": origin.base_model,
+        "base_model_revision": origin.revision,
+    }
+    head = yaml.safe_dump({key: value for key, value in about.items() if value}, sort_keys=False, allow_unicode=True)
+    return f"---\n{head}---\n# {name}\n\n{origin.story.strip()}\n"

@@ -1,0 +1,98 @@
+"""A real checkpoint of the chat app, converted, served and asked: the answers of its own layers."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from scripts.build_mar import ROOT
+from scripts.evaluate import Question, ask_all, read_questions
+from scripts.scores import Prediction, scores_of
+from scripts.server import Server
+
+SHARED = ROOT.parent / "shared"
+SEED = SHARED / "seed_checkpoint"
+DAQUAR = SHARED / "daquar"
+STEP = 19  # every 19th of 5,673 questions: 299, spread over the pictures
+
+needs_shared = pytest.mark.skipif(
+    not (SEED.is_dir() and DAQUAR.is_dir()), reason=f"{SEED} and {DAQUAR} are needed; they are not part of the project"
+)
+
+
+class Original(nn.Module):
+    """The app's layers as its description names them; nothing of ours takes part."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cnn = nn.Sequential(
+            *(nn.Conv2d(3, 16, 3, stride=2, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
+            *(nn.Conv2d(16, 32, 3, stride=2, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
+        )
+        self.embedding = nn.Embedding(867, 50)
+        self.lstm = nn.LSTM(50, 128, batch_first=True)
+        self.fc = nn.Linear(512 + 128, 582)
+
+    def forward(self, pixels: Tensor, tokens: Tensor) -> Tensor:
+        last = self.lstm(self.embedding(tokens))[1][0][-1]
+        return self.fc(torch.cat([self.cnn(pixels).flatten(1), last], dim=1))
+
+
+@torch.inference_mode()
+def original_answers(questions: Sequence[Question]) -> list[str]:
+    """What the app answers to each question alone, without padding.
+
+    DAQUAR's copy ends every question in " ?", which neither the app's data nor its vocabulary had.
+    """
+    model = Original().eval()
+    model.load_state_dict(torch.load(SEED / "best_model.pth", weights_only=True))
+    numbers = json.loads(plain_json(SEED / "vocab.pkl"))
+    answers = [line.strip().lower() for line in (SEED / "answer_space.txt").read_text().splitlines()]
+
+    @cache
+    def pixels(path: Path) -> Tensor:
+        array = np.asarray(Image.open(path).convert("RGB").resize((64, 64), Image.Resampling.BILINEAR))
+        return torch.from_numpy(array.copy()).permute(2, 0, 1)[None].float() / 255
+
+    def answer(question: Question) -> str:
+        words = question.text.lower().removesuffix("?").split()
+        tokens = torch.tensor([[numbers.get(word, 1) for word in words]])
+        return answers[int(model(pixels(question.picture), tokens).argmax())]
+
+    return [answer(question) for question in questions]
+
+
+def plain_json(pickled: Path) -> str:
+    """The vocabulary through Python's own unpickler, in a process of its own: this file is a trusted one."""
+    script = "import json, pickle, sys; print(json.dumps(pickle.load(open(sys.argv[1], 'rb'))))"
+    return subprocess.run([sys.executable, "-c", script, pickled], capture_output=True, text=True, check=True).stdout
+
+
+@pytest.fixture(scope="session")
+def converted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    recipe = tmp_path_factory.mktemp("moving") / "chat"
+    command = [sys.executable, "scripts/convert.py", SEED / "best_model.pth", "--vocab", SEED / "vocab.pkl"]
+    subprocess.run([*command, "--answers", SEED / "answer_space.txt", "-o", recipe], cwd=ROOT, check=True)
+    return recipe
+
+
+def asked(serve: Callable[..., Server], recipe: Path, step: int) -> tuple[list[Prediction], list[str]]:
+    questions = read_questions(DAQUAR / "eval.jsonl", DAQUAR / "images")[::step]
+    return ask_all(serve(recipe).client, recipe.name, questions, 8), original_answers(questions)
+
+
+@needs_shared
+def test_the_converted_checkpoint_answers_as_its_own_layers_and_as_well(serve: Callable[..., Server], converted: Path):
+    served, original = asked(serve, converted, STEP)
+    assert [prediction.ranked[0] for prediction in served] == original
+    assert scores_of(served).top1 == pytest.approx(0.182, abs=3 * scores_of(served).top1_error)
