@@ -84,6 +84,29 @@ FORMS = (
         ),
         held_out=("which thing is the biggest one here", "can you name the object that is largest"),
     ),
+    # what shape is in the image ?
+    Form(
+        re.compile(r"what shape (?:is (?:in the image|present)|does the image contain)"),
+        training=("what shape is in the image", "what shape is this", "which shape is it", "what shape do you see"),
+        held_out=("can you name the shape", "the shape here is what"),
+    ),
+    # is there a red shape in the image ?
+    Form(
+        re.compile(r"(?:is there|is|does the image contain) an? (?P<colour>\w+) shape(?: in the image| present)?"),
+        training=(
+            "is there a {colour} shape",
+            "is it {colour}",
+            "is the shape {colour}",
+            "do you see a {colour} shape",
+        ),
+        held_out=("can a {colour} shape be seen", "please say if there is a {colour} shape"),
+    ),
+    # is a circle present ?
+    Form(
+        re.compile(r"(?:is there|is|does the image contain) (?P<thing>an? \w+)(?: in the image| present)?"),
+        training=("is there {thing}", "is it {thing}", "is this {thing}", "do you see {thing}"),
+        held_out=("can {thing} be seen", "please say if there is {thing}"),
+    ),
     # what is found on the table ? / what are the objects on the left side of the bed ?
     Form(
         re.compile(

@@ -18,7 +18,9 @@ PADDING = "[PAD]"
 def build_tokenizer(kind: str, examples: Sequence[Example]) -> Tokenizer:
     """A tokenizer that knows the words of the training questions and of their paraphrases."""
     questions = [example.question for example in examples]
-    frames = [frame.format(thing="", things="", where="") for form in wording.FORMS for frame in form.training]
+    frames = [
+        frame.format(thing="", things="", colour="", where="") for form in wording.FORMS for frame in form.training
+    ]
     return BUILDERS[kind]([*questions, *frames, *wording.PLACES])
 
 

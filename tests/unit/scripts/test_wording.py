@@ -13,6 +13,7 @@ QUESTIONS = {
         "how many chairs are in front of the table ?",
         "how many red lamps found ?",
     ],
+    "shape": ["what shape does the image contain?", "is there a red shape in the image?", "is a circle present?"],
     "largest": ["what is the largest object ?", "what is the biggest thing ?"],
     "place": [
         "what is on the table ?",
