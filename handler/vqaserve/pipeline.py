@@ -15,10 +15,11 @@ from vqaserve.images import open_picture
 from vqaserve.protocols import find_protocol
 from vqaserve.protocols.base import Protocol, as_json
 from vqaserve.protocols.body import decoded
+from vqaserve.remote import Fetcher
 from vqaserve.settings import HandlerSettings
 from vqaserve.tasks import find_task
 from vqaserve.tasks.base import Task
-from vqaserve.types import Item, Model, Picture, Query, Reply, Request
+from vqaserve.types import Item, Model, Picture, Query, RemoteImage, Reply, Request
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +42,7 @@ class Pipeline:
         self.family = family
         self.settings = settings
         self.model = model
+        self.fetch = Fetcher(settings.remote_images, settings.limits.max_image_bytes)
 
     @classmethod
     def load(cls, folder: Path, settings: HandlerSettings, model: Model) -> Pipeline:
@@ -95,14 +97,6 @@ class Pipeline:
             return exchange.protocol.refuse(_translated(error, exchange.request.id))
 
     def _answer(self, items: Sequence[Item]) -> list[Item]:
-        pictures: dict[bytes, Picture] = {}  # several questions of one request share a picture
-
-        def open_image(item: Item) -> Item:
-            data = _query(item).image
-            if data not in pictures:
-                pictures[data] = open_picture(data, self.settings.limits)
-            return replace(item, picture=pictures[data])
-
         def prepare(item: Item) -> Item:
             query = self.task.prepare(_query(item))
             if query.lenient:
@@ -114,10 +108,26 @@ class Pipeline:
         def finish(item: Item) -> Item:
             return replace(item, ranked=self.task.finish(item.answers))
 
-        for stage in (prepare, open_image):
-            items = _each(stage, items)
+        items = self._open_pictures(_each(prepare, items))
         computed = iter(self._compute([item for item in items if item.error is None]))
         return _each(finish, [next(computed) if item.error is None else item for item in items])
+
+    def _open_pictures(self, items: Sequence[Item]) -> list[Item]:
+        """Fetch what came as a URL, and decode; a picture that several questions share is opened once."""
+        images = [_query(item).image for item in items if item.error is None]
+        fetched = self.fetch(image.url for image in images if isinstance(image, RemoteImage))
+        opened: dict[bytes | RemoteImage, Picture] = {}
+
+        def open_image(item: Item) -> Item:
+            image = _query(item).image
+            if image not in opened:
+                data = fetched[image.url] if isinstance(image, RemoteImage) else image
+                if isinstance(data, VqaError):
+                    raise data
+                opened[image] = open_picture(data, self.settings.limits)
+            return replace(item, picture=opened[image])
+
+        return _each(open_image, items)
 
     def _compute(self, items: Sequence[Item]) -> list[Item]:
         """Run the family; a batch that fails is halved until the item at fault stands alone."""

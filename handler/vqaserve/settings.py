@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, ValidationError
 
 from vqaserve.errors import RecipeError
 
@@ -31,6 +31,24 @@ class Limits(_Frozen):
     max_beams: Annotated[int, Field(gt=0)] = 8
 
 
+class RemoteImages(_Frozen):
+    """Pictures by URL; without hosts every URL is refused.
+
+    Attributes:
+        allowed_image_hosts: ``images.example.org`` is fetched over https, ``http://images.lan`` over http; a port that
+            is not the scheme's own is part of the name (``images.example.org:8443``).
+        allowed_image_networks: Networks such as ``10.1.2.0/24`` whose addresses the hosts may have; otherwise only
+            public addresses are connected to.
+        max_redirects: Each leads to a listed host, and is checked anew.
+        seconds: For all pictures of a batch together, from the name's resolution to the last byte.
+    """
+
+    allowed_image_hosts: tuple[Annotated[str, Field(pattern=r"^(http://)?[a-z0-9._\-\[\]:]+$")], ...] = ()
+    allowed_image_networks: tuple[IPvAnyNetwork, ...] = ()
+    max_redirects: Annotated[int, Field(ge=0, le=10)] = 3
+    seconds: Annotated[float, Field(gt=0, le=60)] = 5
+
+
 class HandlerSettings(_Frozen):
     """The ``handler:`` section of a recipe.
 
@@ -47,6 +65,7 @@ class HandlerSettings(_Frozen):
         question: Asked about a picture that comes without one (``curl -T photo.jpg``); none: refused.
         top_k: Ranked answers in a reply when the client does not say.
         limits: What a client may ask for.
+        remote_images: Whether pictures may come as URLs, and from where.
     """
 
     version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")]
@@ -61,6 +80,7 @@ class HandlerSettings(_Frozen):
     question: str | None = None
     top_k: Annotated[int, Field(gt=0)] = 5
     limits: Limits = Limits()
+    remote_images: RemoteImages = RemoteImages()
 
 
 class ModelConfig(_Frozen):

@@ -41,11 +41,18 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
+class RemoteImage:
+    """A picture that the server is asked to fetch."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
 class Query:
     """One question about one picture, still as the client sent it.
 
     Attributes:
-        image: The encoded picture file (JPEG, PNG, ...).
+        image: The encoded picture file (JPEG, PNG, ...), or where it is.
         question: Free text.
         top_k: How many ranked answers are wanted; None means the recipe's default.
         parameters: What else was asked of the model, such as ``max_new_tokens``; a family says what it takes.
@@ -53,7 +60,7 @@ class Query:
             ``temperature`` to every model.
     """
 
-    image: bytes
+    image: bytes | RemoteImage
     question: str
     top_k: int | None = None
     parameters: Mapping[str, float] = field(default_factory=dict)

@@ -125,6 +125,12 @@ def test_an_unknown_model_or_version_is_not_found(client: Client, model: str):
     assert set(reply.json()) == {"code", "type", "message"}
 
 
+def test_a_picture_by_url_is_refused_unless_the_recipe_lists_its_host(client: Client):
+    reply = post(client, json={"image": "https://images.example.org/x.png", "question": "what?"})
+    assert (reply.status_code, reply.json()["type"]) == (422, "InvalidImage")
+    assert "this server fetches none" in reply.json()["message"]
+
+
 def test_no_error_shows_a_stack_trace(client: Client):
     bodies = [post(client, content=content).text for content in (b"", b"[", b"\x00" * 9, b'{"image": 1}', b"{}")]
     assert not [body for body in bodies if "Traceback" in body or ".py" in body]

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from vqaserve.errors import VqaError
 from vqaserve.settings import HandlerSettings
-from vqaserve.types import Item, Model, Query, Reply, Request
+from vqaserve.types import Item, Model, Query, RemoteImage, Reply, Request
 
 
 class Protocol(ABC):
@@ -48,7 +48,7 @@ class Parameters(BaseModel):
     num_beams: int | None = Field(default=None, description="Generative models: beams searched; 1 is greedy.")
     temperature: float | None = Field(default=None, description="Generative models: 0 is greedy.")
 
-    def query(self, image: bytes, question: str) -> Query:
+    def query(self, image: bytes | RemoteImage, question: str) -> Query:
         """A query with these parameters."""
         rest = self.model_dump(include={"max_new_tokens", "num_beams", "temperature"}, exclude_none=True)
         return Query(image=image, question=question, top_k=self.top_k, parameters=rest)

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from vqaserve.errors import BadRequest, InvalidImage, InvalidQuestion
 from vqaserve.settings import Limits
-from vqaserve.types import Request
+from vqaserve.types import RemoteImage, Request
 
 Schema = TypeVar("Schema", bound=BaseModel)
 
@@ -88,8 +88,8 @@ def text(value: object, field: str) -> str:
     raise BadRequest(f"field {field!r} is a {type(value).__name__}; send text")
 
 
-def picture_bytes(value: str) -> bytes:
-    """The file behind a base64 string or a ``data:`` URI.
+def picture(value: str) -> bytes | RemoteImage:
+    """The file behind a base64 string or a ``data:`` URI, or a URL to be fetched, if the recipe allows that.
 
     Raises:
         InvalidImage: It is neither.
@@ -100,7 +100,7 @@ def picture_bytes(value: str) -> bytes:
             raise InvalidImage("the picture's data URI is not base64; write data:image/jpeg;base64,...")
         value = value[len(head) + 1 :]
     elif "://" in head:
-        raise InvalidImage("the picture is a URL, and this server fetches none; send the file or its base64")
+        return RemoteImage(value)
     try:
         return base64.b64decode("".join(value.split()) if any(c in value for c in "\r\n ") else value, validate=True)
     except (binascii.Error, ValueError) as error:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from vqaserve.errors import InvalidQuestion, MissingImage
 from vqaserve.protocols.base import Parameters, Protocol, as_json, fault
-from vqaserve.protocols.body import picture_bytes, validated
+from vqaserve.protocols.body import picture, validated
 from vqaserve.settings import HandlerSettings
 from vqaserve.types import Item, Model, Query, Reply, Request
 
@@ -63,7 +63,7 @@ class HuggingFace(Protocol):
         question = settings.question if question is None else question
         if question is None:
             raise InvalidQuestion("no question came; send it as 'question' or 'inputs.question'")
-        return [asked.parameters.query(picture_bytes(image), question)]
+        return [asked.parameters.query(picture(image), question)]
 
     def reply(self, request: Request, items: Sequence[Item], model: Model) -> Reply:
         """``[{"answer", "score"}, ...]``, best first."""

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from vqaserve.errors import InvalidQuestion, MissingImage, VqaError
 from vqaserve.protocols.base import Parameters, Protocol, as_json, failed_whole, fault, settle
-from vqaserve.protocols.body import check_count, picture_bytes, validated
+from vqaserve.protocols.body import check_count, picture, validated
 from vqaserve.settings import HandlerSettings
 from vqaserve.types import Item, Model, Query, Reply, Request
 
@@ -80,7 +80,7 @@ def _query(instance: object, shared: Mapping[str, object], settings: HandlerSett
     question = settings.question if asked.question is None else asked.question
     if question is None:
         raise InvalidQuestion('the instance has no question; send "question": "..."')
-    return asked.parameters.query(picture_bytes(image), question)
+    return asked.parameters.query(picture(image), question)
 
 
 def _entry(item: Item) -> dict[str, object]:

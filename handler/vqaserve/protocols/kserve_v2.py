@@ -18,9 +18,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from vqaserve.errors import BadRequest, InvalidQuestion, MissingImage, VqaError
 from vqaserve.protocols.base import Parameters, Protocol, as_json, fault
-from vqaserve.protocols.body import BINARY_HEADER, check_count, picture_bytes, text, validated
+from vqaserve.protocols.body import BINARY_HEADER, check_count, picture, text, validated
 from vqaserve.settings import HandlerSettings
-from vqaserve.types import Item, Model, Query, Reply, Request
+from vqaserve.types import Item, Model, Query, RemoteImage, Reply, Request
 
 _OF_THE_REPLY = ("binary_data_output",)
 
@@ -162,8 +162,8 @@ def _unpacked(name: str, raw: memoryview) -> Iterator[bytes]:
         raw = raw[4 + length :]
 
 
-def _file(value: str | bytes, tensor: InputTensor) -> bytes:
+def _file(value: str | bytes, tensor: InputTensor) -> bytes | RemoteImage:
     """A picture file: raw, or as base64 text, which in JSON is the only way."""
     if isinstance(value, bytes) and tensor.parameters.get("content_type") != "base64":
         return value
-    return picture_bytes(text(value, "image"))
+    return picture(text(value, "image"))

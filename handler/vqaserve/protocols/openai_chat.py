@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from vqaserve.errors import BadRequest, InvalidParameter, InvalidQuestion, MissingImage, NotFound, VqaError
 from vqaserve.protocols.base import Protocol, as_json, fault
-from vqaserve.protocols.body import picture_bytes, validated
+from vqaserve.protocols.body import picture, validated
 from vqaserve.settings import HandlerSettings
 from vqaserve.types import Item, Model, Query, Reply, Request
 
@@ -78,7 +78,7 @@ class OpenAIChat(Protocol):
         length = asked.max_completion_tokens or asked.max_tokens
         wanted = {"max_new_tokens": length, "temperature": asked.temperature}
         parameters = {name: value for name, value in wanted.items() if value is not None}
-        return [Query(picture_bytes(images[-1]), question, parameters=parameters, lenient=True)]
+        return [Query(picture(images[-1]), question, parameters=parameters, lenient=True)]
 
     def refuse(self, error: VqaError) -> Reply:
         """OpenAI's ``{"error": {...}}`` beside TorchServe's three keys."""

@@ -13,9 +13,9 @@ from pydantic import AliasChoices, Field
 
 from vqaserve.errors import BadRequest, InvalidQuestion, MissingImage
 from vqaserve.protocols.base import Parameters, Protocol, as_json, failed_whole, fault
-from vqaserve.protocols.body import check_count, picture_bytes, text, validated
+from vqaserve.protocols.body import check_count, picture, text, validated
 from vqaserve.settings import HandlerSettings
-from vqaserve.types import Item, Model, Query, Reply, Request
+from vqaserve.types import Item, Model, Query, RemoteImage, Reply, Request
 
 _NOT_OURS = ("body", "model_name", "model_version")
 """What TorchServe's /invocations leaves among the fields; the body is read for itself."""
@@ -66,22 +66,22 @@ class Plain(Protocol):
         return as_json(entries if _is_list(request) else entries[0])
 
 
-def _read(request: Request) -> tuple[PlainRequest, bytes | None]:
+def _read(request: Request) -> tuple[PlainRequest, bytes | RemoteImage | None]:
     """Body and fields as one request, and the picture file; a raw body is the picture."""
     fields = {name: value for name, value in request.fields.items() if name not in _NOT_OURS}
     body = request.body
     if body is not None and not isinstance(body, bytes | bytearray):
         words = {name: text(value, name) for name, value in fields.items()}
         asked = validated(PlainRequest, {**words, **body} if isinstance(body, Mapping) else body)
-        return asked, None if asked.image is None else picture_bytes(asked.image)
+        return asked, None if asked.image is None else picture(asked.image)
     file = fields.pop("image", None) or fields.pop("data", None) or body or None
-    if isinstance(file, str):
-        file = picture_bytes(file)
-    if file is not None and not isinstance(file, bytes | bytearray):
+    if file is not None and not isinstance(file, bytes | bytearray | str):
         raise BadRequest("field 'image' of the form is not a file; send it as image=@photo.jpg")
     rest: dict[str, object] = {name: text(value, name) for name, value in fields.items()}
     if "questions" in rest:
         rest["questions"] = _json_list(str(rest["questions"]))
+    if isinstance(file, str):
+        return validated(PlainRequest, rest), picture(file)
     return validated(PlainRequest, rest), None if file is None else bytes(file)
 
 

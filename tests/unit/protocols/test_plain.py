@@ -9,7 +9,7 @@ from vqaserve.errors import BadRequest, InvalidImage, InvalidQuestion, MissingIm
 from vqaserve.protocols.body import decoded
 from vqaserve.protocols.plain import Plain
 from vqaserve.settings import HandlerSettings, Limits
-from vqaserve.types import Item, Model, Query, Request
+from vqaserve.types import Item, Model, Query, RemoteImage, Request
 
 PNG = encoded()
 B64 = as_base64(PNG)
@@ -36,6 +36,11 @@ def test_flat_json_with_base64_or_a_data_uri(image: str):
 
 def test_json_under_any_content_type_is_read():
     assert parse(body=bytearray(json.dumps({"image": B64, "question": "q"}).encode())) == [Query(PNG, "q")]
+
+
+def test_a_url_is_passed_on_to_be_fetched_or_refused():
+    url = "https://images.example.org/x.png"
+    assert parse(body={"image": url, "question": "q"}) == [Query(RemoteImage(url), "q")]
 
 
 def test_several_questions_about_one_picture():
@@ -69,7 +74,6 @@ def test_generation_parameters_are_passed_on():
         ({"body": bytearray(PNG)}, InvalidQuestion, "send it as the field 'question'"),
         ({"body": {"image": "***", "question": "q"}}, InvalidImage, "is not base64"),
         ({"body": {"image": "data:image/png,abc", "question": "q"}}, InvalidImage, "data URI is not base64"),
-        ({"body": {"image": "https://example.org/x.png", "question": "q"}}, InvalidImage, "fetches none"),
         ({"body": {"image": 3, "question": "q"}}, BadRequest, "image: Input should be a valid string"),
         ({"body": {"image": B64, "qestion": "q"}}, BadRequest, "unknown field 'qestion'; did you mean 'question'?"),
         ({"body": {"image": B64, "question": "q", "zzz": 1}}, BadRequest, "unknown field 'zzz'; allowed: "),

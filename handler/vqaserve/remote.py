@@ -1,0 +1,257 @@
+"""Pictures by URL: off unless a recipe lists hosts, and then only from these, over a connection to a checked address.
+
+A name is resolved once; every address must be public (or in a listed network), and the connection goes to one of
+those very addresses, so a name server that changes its mind (DNS rebinding) gains nothing. Redirects start over.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import re
+import socket
+import ssl
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import httpcore
+
+from vqaserve.errors import InvalidImage
+from vqaserve.settings import RemoteImages
+
+Resolve = Callable[[str, int], Sequence[str]]
+"""Host and port -> addresses."""
+
+_PORTS = {"https": 443, "http": 80}
+_REDIRECTS = {301, 302, 303, 307, 308}
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_THREADS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a URL leads, as far as its text says."""
+
+    url: str
+    scheme: str
+    host: str
+    port: int
+
+
+class Fetcher:
+    """Fetches the pictures of a batch side by side, all within one time limit."""
+
+    def __init__(
+        self,
+        settings: RemoteImages,
+        max_bytes: int,
+        resolve: Resolve | None = None,
+        backend: httpcore.NetworkBackend | None = None,
+    ) -> None:
+        """Nothing is opened yet.
+
+        Args:
+            settings: Hosts, networks and limits; no hosts: every URL is refused.
+            max_bytes: Size of a picture file.
+            resolve: Stands in for the system's resolver.
+            backend: Stands in for the system's sockets; gets nothing but checked addresses.
+        """
+        self._settings = settings
+        self._max_bytes = max_bytes
+        self._resolve = resolve or _resolve
+        self._backend = backend or httpcore.SyncBackend()
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="fetch")
+
+    def __call__(self, urls: Iterable[str]) -> Mapping[str, bytes | InvalidImage]:
+        """The file behind each URL, or why there is none."""
+        deadline = time.monotonic() + self._settings.seconds
+        jobs = {url: self._pool.submit(self._fetch, url, deadline) for url in dict.fromkeys(urls)}
+        wait(jobs.values(), timeout=self._settings.seconds + 0.5)  # a name server may hang in the system's resolver
+        late = InvalidImage(
+            f"the picture's URL did not answer within {self._settings.seconds:g} s; send the file itself"
+        )
+        return {url: job.result() if job.done() else late for url, job in jobs.items()}
+
+    def _fetch(self, url: str, deadline: float) -> bytes | InvalidImage:
+        try:
+            for _ in range(self._settings.max_redirects + 1):
+                target = self.check_url(url)
+                found = self._get(target, deadline)
+                if isinstance(found, bytes):
+                    return found
+                url = urljoin(url, found)
+            raise InvalidImage(f"the picture's URL redirects more than {self._settings.max_redirects} times")
+        except InvalidImage as error:
+            return error
+        except (httpcore.TimeoutException, TimeoutError):
+            return InvalidImage(f"the picture's URL did not answer within {self._settings.seconds:g} s")
+        except (httpcore.NetworkError, httpcore.ProtocolError, OSError):
+            return InvalidImage("the picture's URL could not be fetched; send the file itself")
+
+    def check_url(self, url: str) -> Target:
+        """Where a URL leads, if the recipe allows it.
+
+        Raises:
+            InvalidImage: Its scheme, host or port is not listed, or it is written in a way that readers differ about.
+        """
+        hosts = self._settings.allowed_image_hosts
+        if not hosts:
+            raise InvalidImage("the picture is a URL, and this server fetches none; send the file or its base64")
+        if len(url) > 2048 or re.search(r"[\x00-\x20\x7f\\]", url):
+            raise InvalidImage("the picture's URL holds a space, a control character or a backslash, or is too long")
+        try:
+            parts = urlsplit(url)
+            scheme, host, port = parts.scheme, (parts.hostname or "").rstrip("."), parts.port
+        except ValueError:
+            raise InvalidImage("the picture's URL cannot be read") from None
+        if scheme not in _PORTS:
+            raise InvalidImage(f"the picture's URL has the scheme {scheme[:20]!r}; only https is fetched")
+        if parts.username is not None or parts.password is not None:
+            raise InvalidImage("the picture's URL holds a user name or password; leave them out")
+        port = _PORTS[scheme] if port is None else port
+        name = host if port == _PORTS[scheme] else f"{host}:{port}"
+        if (name if scheme == "https" else f"http://{name}") not in hosts:
+            raise InvalidImage(f"pictures are not fetched from {scheme}://{name[:80]}; allowed: {', '.join(hosts)}")
+        return Target(url, scheme, host, port)
+
+    def _checked_addresses(self, host: str, port: int) -> list[str]:
+        addresses = list(self._resolve(host, port))
+        if not addresses:
+            raise InvalidImage(f"the host {host[:80]} has no address")
+        for address in addresses:
+            if not self._is_allowed(address):
+                raise InvalidImage(f"the host {host[:80]} leads to an address that is not public")
+        return addresses
+
+    def _is_allowed(self, address: str) -> bool:
+        ip = ipaddress.ip_address(address.partition("%")[0])
+        listed = any(
+            ip in network for network in self._settings.allowed_image_networks if network.version == ip.version
+        )
+        return listed or all(map(_is_public, _faces(ip)))
+
+    def _get(self, target: Target, deadline: float) -> bytes | str:
+        """The file, or the location that a redirect names."""
+        addresses = self._checked_addresses(target.host, target.port)
+        backend = _PinnedBackend(self._backend, addresses, deadline)
+        headers = [("Host", urlsplit(target.url).netloc), ("Accept", "image/*"), ("Accept-Encoding", "identity")]
+        with (
+            httpcore.ConnectionPool(network_backend=backend) as pool,
+            pool.stream("GET", target.url.partition("#")[0], headers=headers) as response,
+        ):
+            given = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
+            if response.status in _REDIRECTS and "location" in given:
+                return given["location"]
+            self._check_headers(response.status, given)
+            return b"".join(self._limited(response.iter_stream()))
+
+    def _check_headers(self, status: int, headers: Mapping[str, str]) -> None:
+        if status != 200:
+            raise InvalidImage(f"the picture's URL answered {status}")
+        kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+        if not kind.startswith("image/"):
+            raise InvalidImage(f"the picture's URL answered with {kind[:40]!r}, not with a picture")
+        if headers.get("content-encoding", "identity") != "identity":
+            raise InvalidImage("the picture's URL answered compressed, which was not asked for")
+
+    def _limited(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        size = 0
+        for chunk in chunks:
+            size += len(chunk)
+            if size > self._max_bytes:
+                raise InvalidImage(f"the picture behind the URL has more than {self._max_bytes:,} bytes")
+            yield chunk
+
+
+class _PinnedBackend(httpcore.NetworkBackend):
+    """Connects to addresses that were checked, whatever the name resolves to by now."""
+
+    def __init__(self, backend: httpcore.NetworkBackend, addresses: Sequence[str], deadline: float) -> None:
+        self._backend = backend
+        self._addresses = addresses
+        self._deadline = deadline
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        """The first of the checked addresses that lets itself be connected to."""
+        del host, timeout, local_address, socket_options
+        *first, last = self._addresses
+        for address in first:
+            with contextlib.suppress(httpcore.ConnectError, httpcore.ConnectTimeout):
+                return self._connect(address, port)
+        return self._connect(last, port)
+
+    def _connect(self, address: str, port: int) -> httpcore.NetworkStream:
+        return _DeadlineStream(self._backend.connect_tcp(address, port, _left(self._deadline)), self._deadline)
+
+
+class _DeadlineStream(httpcore.NetworkStream):
+    """A connection whose every step ends by one deadline: what trickles never times out by itself."""
+
+    def __init__(self, stream: httpcore.NetworkStream, deadline: float) -> None:
+        self._stream = stream
+        self._deadline = deadline
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """Up to ``max_bytes``."""
+        del timeout
+        return self._stream.read(max_bytes, _left(self._deadline))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """All of it."""
+        del timeout
+        self._stream.write(buffer, _left(self._deadline))
+
+    def close(self) -> None:
+        """End the connection."""
+        self._stream.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        """The certificate is checked against the name in the URL, not the address."""
+        del timeout
+        return _DeadlineStream(
+            self._stream.start_tls(ssl_context, server_hostname, _left(self._deadline)), self._deadline
+        )
+
+    def get_extra_info(self, info: str) -> Any:
+        """As the connection inside."""
+        return self._stream.get_extra_info(info)
+
+
+def _left(deadline: float) -> float:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left
+
+
+def _resolve(host: str, port: int) -> list[str]:
+    return list(dict.fromkeys(str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)))
+
+
+def _faces(
+    ip: ipaddress.IPv4Address | ipaddress.IPv6Address,
+) -> Iterator[ipaddress.IPv4Address | ipaddress.IPv6Address]:
+    """The address, and the IPv4 address that it may carry inside (mapped, 6to4, Teredo, NAT64)."""
+    yield ip
+    if isinstance(ip, ipaddress.IPv6Address):
+        inner = [ip.ipv4_mapped, ip.sixtofour, *(ip.teredo or ())]
+        if ip in _NAT64:
+            inner.append(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF))
+        yield from (address for address in inner if address is not None)
+
+
+def _is_public(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    return ip.is_global and not ip.is_multicast
