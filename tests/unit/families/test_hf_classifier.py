@@ -74,3 +74,12 @@ def test_a_model_that_writes_is_sent_to_its_family(shared_tiny: Callable[[str], 
     blip = shared_tiny("blip")
     with pytest.raises(RecipeError, match=r"writes its answers \(blip\); set family: hf_generative$"):
         blip.load(family="hf_classifier", options={})
+
+
+def test_a_folder_of_the_years_before_processor_config_loads_the_same(make_tiny: Callable[[str], Tiny]):
+    tiny = make_tiny("vilt")
+    (expected,) = answers(tiny.load(), PAIRS[:1])
+    (tiny.folder / "weights" / "processor_config.json").unlink()
+    old = {"feature_extractor_type": "ViltFeatureExtractor", "size": 64, "size_divisor": 16, "resample": 3}
+    (tiny.folder / "weights" / "preprocessor_config.json").write_text(json.dumps(old))
+    assert answers(tiny.load(), PAIRS[:1]) == [expected]

@@ -128,8 +128,18 @@ def test_a_recipe_can_word_the_prompt(shared_tiny: Callable[[str], Tiny]):
 def test_a_chat_template_without_a_place_for_the_picture_is_refused(make_tiny: Callable[[str], Tiny]):
     tiny = make_tiny("llava")
     (tiny.folder / "weights" / "chat_template.jinja").write_text("{{ messages[0]['content'][1]['text'] }}")
-    with pytest.raises(RecipeError, match="the chat template must place the question and one '<image>'"):
+    with pytest.raises(RecipeError, match="the prompt must hold the question and one '<image>', and is 'is it"):
         tiny.load()
+
+
+def test_without_a_chat_template_the_recipe_says_the_prompt(make_tiny: Callable[[str], Tiny]):
+    tiny = make_tiny("llava")
+    (expected,) = answers(tiny.load(), PAIRS[:1])
+    (tiny.folder / "weights" / "chat_template.jinja").unlink()
+    with pytest.raises(RecipeError, match=r"no chat template; set handler\.options\.prompt as llava was trained"):
+        tiny.load()
+    prompt = "USER: <image>\n{question} ASSISTANT:"
+    assert answers(tiny.load(options={"max_new_tokens": 6, "prompt": prompt}), PAIRS[:1]) == [expected]
 
 
 def test_an_architecture_that_transformers_does_not_know_is_refused(make_tiny: Callable[[str], Tiny]):

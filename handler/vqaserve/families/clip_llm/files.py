@@ -56,6 +56,7 @@ def read_language_model(base: Path, adapter: Path, *, merge: bool, four_bit: boo
             raise RecipeError(f"{adapter / file} is missing; {adapter} must be what peft's `save_pretrained` writes")
     model = read_model(AutoModelForCausalLM, base, read_config(base), **(_four_bit(device) if four_bit else {}))
     with in_one_line(adapter), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".is_gradient_checkpointing")  # an old name that peft asks for
         # Tensors that the file lacks would silently stay random.
         warnings.filterwarnings("error", message="Found missing adapter keys")
         adapted: Any = PeftModel.from_pretrained(

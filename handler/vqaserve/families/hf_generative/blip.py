@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import torch
 from PIL.Image import Image
@@ -25,11 +25,10 @@ class BlipWriter(Writer):
 
     auto = AutoModelForVisualQuestionAnswering
 
-    @staticmethod
-    def default_prompt(config: Any) -> str:
-        """The bare question, as it was trained."""
-        del config
-        return "{question}"
+    @classmethod
+    def load(cls, model: Any, processor: Any, prompt: str | None, device: torch.device) -> Self:
+        """A writer; BLIP was trained on the bare question."""
+        return cls(model, processor, prompt or "{question}", device)
 
     @torch.inference_mode()
     def encode(self, pictures: Sequence[Image]) -> list[Tensor]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import torch
 from PIL.Image import Image
@@ -15,11 +15,8 @@ from vqaserve.families.hf_generative.writer import Writer
 from vqaserve.families.prompts import control_tokens, without
 from vqaserve.families.shapes import is_ordinary, take
 
-# How models without a chat template were taught to be asked.
-_PROMPTS = {
-    "blip-2": "Question: {question} Answer:",
-    "paligemma": "answer en {question}",
-}
+# How architectures without a chat template were taught to be asked.
+_PROMPTS = {"paligemma": "answer en {question}"}
 
 
 class ChatWriter(Writer):
@@ -37,14 +34,30 @@ class ChatWriter(Writer):
         tokenizer.padding_side = "left"  # an answer goes on where its prompt ends
         if tokenizer.pad_token is None:
             tokenizer.pad_token = tokenizer.eos_token
-        self._has_template = bool(processor.chat_template or tokenizer.chat_template)
+        self._image = str(getattr(processor, "image_token", ""))
         self._control = control_tokens(tokenizer, processor.all_special_multimodal_tokens)
-        self._check_prompt()
 
-    @staticmethod
-    def default_prompt(config: Any) -> str:
-        """The bare question, or how the architecture was taught to be asked."""
-        return _PROMPTS.get(config.model_type, "{question}")
+    @classmethod
+    def load(cls, model: Any, processor: Any, prompt: str | None, device: torch.device) -> Self:
+        """A writer whose prompts hold the question and one picture.
+
+        Raises:
+            RecipeError: They do not, there is nothing to make them of, or the model does not go on writing them.
+        """
+        kind = model.config.model_type
+        if model.config.is_encoder_decoder:
+            raise RecipeError(f"{kind} models do not go on writing their prompt, which this family needs")
+        prompt = prompt or ("{question}" if _has_template(processor) else _PROMPTS.get(kind))
+        if prompt is None:
+            raise RecipeError(f"the processor has no chat template; set handler.options.prompt as {kind} was trained")
+        writer = cls(model, processor, prompt, device)
+        made = writer._prompted("is it?")
+        if "is it?" not in made or made.count(writer._image) != 1:
+            raise RecipeError(
+                f"the prompt must hold the question and one {writer._image!r}, and is {made!r:.200}; "
+                "mend chat_template.jinja or handler.options.prompt"
+            )
+        return writer
 
     def encode(self, pictures: Sequence[Image]) -> Sequence[Image]:
         """The pictures, of a shape that the processor can take."""
@@ -64,20 +77,16 @@ class ChatWriter(Writer):
 
     def _prompted(self, question: str) -> str:
         text = self.prompt.replace("{question}", without(self._control, question))
-        if not self._has_template:
-            return f"{getattr(self.processor, 'image_token', '')}{text}"
+        if not _has_template(self.processor):
+            return text if self._image in self.prompt else f"{self._image}{text}"
         turn = {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": text}]}
         prompt: str = self.processor.apply_chat_template([turn], add_generation_prompt=True, tokenize=False)
         return prompt
 
-    def _check_prompt(self) -> None:
-        prompt, image = self._prompted("is it?"), getattr(self.processor, "image_token", "")
-        if "is it?" not in prompt or prompt.count(image) != 1:
-            raise RecipeError(
-                f"the chat template must place the question and one {image!r}, and makes {prompt!r:.200}; "
-                "set handler.options.prompt or mend chat_template.jinja"
-            )
-
     def _accepted(self, picture: Image) -> Image:
         self.processor.image_processor([[picture]], return_tensors="pt")
         return picture
+
+
+def _has_template(processor: Any) -> bool:
+    return bool(processor.chat_template or processor.tokenizer.chat_template)

@@ -31,7 +31,8 @@ class GenerativeOptions(Options):
 
     Attributes:
         prompt: What the model is asked; ``{question}`` stands for the question. Without it, the question as it is,
-            or what the architecture was taught (PaliGemma: ``answer en {question}``).
+            or as the architecture was taught (PaliGemma: ``answer en {question}``). Where the folder has no chat
+            template it is the whole prompt, and the picture stands first unless the prompt holds its token.
         max_new_tokens: Length of the longest answer when the client does not say.
     """
 
@@ -70,8 +71,7 @@ class HfGenerative(Family[Any, list[list[Written]]]):
         kind = WRITERS.get((config.architectures or [""])[0], ChatWriter)
         model, processor = read_model(kind.auto, weights, config), read_processor(weights)
         with in_one_line(weights):
-            writer = kind(model, processor, options.prompt or kind.default_prompt(config), device)
-        return cls(writer, options, limits)
+            return cls(kind.load(model, processor, options.prompt, device), options, limits)
 
     @property
     def model(self) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import torch
 from PIL.Image import Image
@@ -25,10 +25,14 @@ class Writer(ABC):
         self.prompt = prompt
         self.device = device
 
-    @staticmethod
+    @classmethod
     @abstractmethod
-    def default_prompt(config: Any) -> str:
-        """What a model of this architecture is asked; ``{question}`` stands for the question."""
+    def load(cls, model: Any, processor: Any, prompt: str | None, device: torch.device) -> Self:
+        """A writer with the recipe's prompt, or without one the architecture's own.
+
+        Raises:
+            RecipeError: The model or the prompt cannot be served.
+        """
 
     @abstractmethod
     def encode(self, pictures: Sequence[Image]) -> Sequence[Any]:
