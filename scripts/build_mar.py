@@ -21,6 +21,7 @@ from model_archiver import ModelArchiver
 from model_archiver.model_archiver_config import ModelArchiverConfig
 from model_archiver.model_archiver_error import ModelArchiverError
 from rich.console import Console
+from rich.markup import escape
 
 from vqaserve.errors import RecipeError
 from vqaserve.settings import ModelConfig
@@ -160,19 +161,40 @@ def _files(folder: Path) -> list[Path]:
 
 
 def main(
-    recipe: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="A recipe folder.")],
+    recipe: Annotated[Path | None, typer.Argument(exists=True, file_okay=False, help="A recipe folder.")] = None,
+    from_hub: Annotated[
+        str | None,
+        typer.Option(help="ORG/NAME on the Hugging Face Hub, or MODEL_REPO_ID; HF_TOKEN opens private ones."),
+    ] = None,
+    revision: Annotated[str | None, typer.Option(help="Commit, branch or tag there; it is pinned.")] = None,
+    from_folder: Annotated[Path | None, typer.Option(help="A local Hugging Face folder.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The new recipe; by default recipes/<the model's name>.")
+    ] = None,
+    pickled: Annotated[bool, typer.Option("--pickled", help="Take pickled weights where there are no others.")] = False,
+    device: Annotated[str, typer.Option(envvar="DEVICE", help="Of the new recipe: auto, cpu or cuda.")] = "auto",
     store: Annotated[Path, typer.Option(help="Where the archive goes.")] = MODEL_STORE,
 ) -> None:
-    """Build a model archive (.mar) from a recipe.
+    """Build a model archive (.mar) from a recipe, or make the recipe first: from the Hub, or from a folder.
 
-    Example: scripts/build_mar.py recipes/shapes
+    Examples: scripts/build_mar.py recipes/shapes; scripts/build_mar.py --from-hub dandelin/vilt-b32-finetuned-vqa
     """
-    console = Console()
+    console = Console(highlight=False, soft_wrap=True)
+    if recipe is None and from_folder is None:
+        from_hub = from_hub or os.environ.get("MODEL_REPO_ID")
+    if sum(given is not None for given in (recipe, from_hub, from_folder)) != 1:
+        raise typer.BadParameter("give one of RECIPE, --from-hub ORG/NAME, --from-folder FOLDER")
     try:
+        if recipe is None:
+            from scripts.moving.sources import Source, make_recipe  # imports torch, which packing does not need
+
+            source = Source(from_hub, from_folder, revision, pickled, device)
+            recipe = output or ROOT / "recipes" / source.name
+            make_recipe(source, recipe, console)
         with console.status(f"packing {recipe.name} and trying it"):
             archive = build(recipe, store)
     except RecipeError as error:
-        Console(stderr=True).print(f"[red]refused:[/] {error}", highlight=False, soft_wrap=True)
+        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[red]refused:[/] {escape(str(error))}")
         raise typer.Exit(1) from None
     size = archive.path.stat().st_size / 1e6
     console.print(f"{archive.path}: {archive.name} {archive.version}, {size:.1f} MB, sha256 {archive.sha256}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -10,12 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
+from PIL import Image, ImageDraw
 
-from scripts.samples import draw_shape, write_questions
 from vqaserve.errors import RecipeError
 
-_SAMPLE = "red-triangle.jpg"
-_QUESTION = "what color is the triangle?"
+_SAMPLE = {"image": "red-triangle.png", "question": "what color is the triangle?", "answers": ["red"]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +63,18 @@ def new_recipe(folder: Path, origin: Origin) -> Iterator[Path]:
         yield recipe / "weights"
         (recipe / "model-config.yaml").write_text(_settings(origin), encoding="utf-8")
         (recipe / "README.md").write_text(_card(folder.name, origin), encoding="utf-8")
-        (recipe / "samples").mkdir()
-        draw_shape(_SAMPLE).save(recipe / "samples" / _SAMPLE, quality=95)
-        write_questions(recipe / "samples", [(_SAMPLE, _QUESTION, "red")])
+        _write_sample(recipe / "samples")
         if folder.exists():
             folder.rmdir()
         shutil.move(recipe, folder)
+
+
+def _write_sample(folder: Path) -> None:
+    folder.mkdir()
+    picture = Image.new("RGB", (320, 240), "ivory")
+    ImageDraw.Draw(picture).polygon((80, 200, 240, 200, 160, 60), fill="red")
+    picture.save(folder / str(_SAMPLE["image"]))
+    (folder / "questions.jsonl").write_text(json.dumps(_SAMPLE) + "\n", encoding="utf-8")
 
 
 def _settings(origin: Origin) -> str:
