@@ -6,7 +6,7 @@ URL ?= http://127.0.0.1:8080
 USERS ?= 8
 SECONDS ?= 60
 
-.PHONY: help install lint test serve stop load bench clean
+.PHONY: help install lint test serve stop load bench fuzz clean
 .DELETE_ON_ERROR:
 
 help: ## what each word does
@@ -49,6 +49,9 @@ load: .venv/.develop ## a minute of load on the running server; report in run/lo
 
 bench: .venv/.develop ## server CPU time and latency beside the bare model
 	$(BIN)/python loadtest/bench.py
+
+fuzz: .venv/.develop ## 20,000 damaged pictures for the running server
+	$(BIN)/python loadtest/fuzz.py
 
 clean: stop ## remove the environment, archives and caches
 	rm -rf .venv run work model_store/*.mar .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -21,16 +21,16 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from vqaserve.families import find_family
-from vqaserve.families.base import Family
-from vqaserve.images import open_picture
-from vqaserve.settings import HandlerSettings, ModelConfig
-from vqaserve.types import Query
 
 from scripts.build_mar import ROOT, archive_of
 from scripts.client import Client, ServerError
 from scripts.serve import samples
 from scripts.server import Server
+from vqaserve.families import find_family
+from vqaserve.families.base import Family
+from vqaserve.images import open_picture
+from vqaserve.settings import HandlerSettings, ModelConfig
+from vqaserve.types import Query
 
 
 @dataclass

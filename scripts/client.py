@@ -23,6 +23,15 @@ class Addresses:
     metrics: str = "http://127.0.0.1:8082"
 
 
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """One Python process behind a model: its pid, TorchServe's word for its state, and when it started."""
+
+    pid: int
+    status: str
+    started: str
+
+
 @dataclass(frozen=True)
 class Client:
     """Asks questions and reads the state of models.
@@ -75,8 +84,8 @@ class Client:
         answer: dict[str, Any] = reply.json()
         return answer
 
-    def workers(self, model: str) -> list[str]:
-        """The status of each worker of a model's default version; empty while it is not registered.
+    def workers(self, model: str) -> list[Worker]:
+        """The workers of a model's default version; none while it is not registered.
 
         Raises:
             ServerError: The management address refuses.
@@ -88,4 +97,4 @@ class Client:
             return []
         if reply.is_error:
             raise ServerError(f"{url} answered {reply.status_code}: {reply.text.strip()}")
-        return [worker["status"] for worker in reply.json()[0]["workers"]]
+        return [Worker(one["pid"], one["status"], one["startTime"]) for one in reply.json()[0]["workers"]]

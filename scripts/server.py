@@ -194,7 +194,7 @@ class Server:
         states: dict[str, list[str]] = {}
         for archive in archives:
             try:
-                states[archive.name] = self.client.workers(archive.name)
+                states[archive.name] = [worker.status for worker in self.client.workers(archive.name)]
             except (httpx.TransportError, ServerError):
                 states[archive.name] = []
         return states
