@@ -14,7 +14,7 @@ from tests.unit.families.test_contract import PAIRS, answers, assert_plausible, 
 from vqaserve.errors import RecipeError
 from vqaserve.families import precision
 from vqaserve.families.int8 import Int8Linear
-from vqaserve.families.precision import native_precision
+from vqaserve.families.precision import fastest
 
 KINDS = ["modular", "vilt", "blip", "qwen2_vl", "clip_llm"]
 
@@ -56,7 +56,7 @@ def test_a_model_whose_answers_change_is_refused_with_the_figure(shared_tiny: Ca
 def test_auto_goes_back_to_fp32_when_answers_change(
     shared_tiny: Callable[[str], Tiny], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
-    monkeypatch.setattr(precision, "native_precision", lambda device: "int8")
+    monkeypatch.setattr(precision, "fastest", lambda model, device: "int8")
     with caplog.at_level(logging.WARNING):
         family = shared_tiny("llava").load(precision="auto", agreement=1.0)
     assert family.model.dtype == torch.float32
@@ -67,18 +67,24 @@ def test_auto_goes_back_to_fp32_when_answers_change(
 def test_auto_uses_what_the_machine_has_when_answers_stay(
     shared_tiny: Callable[[str], Tiny], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(precision, "native_precision", lambda device: "bf16")
+    monkeypatch.setattr(precision, "fastest", lambda model, device: "bf16")
     assert shared_tiny("vilt").load(precision="auto", agreement=0.5).model.dtype == torch.bfloat16
 
 
 @pytest.mark.parametrize(
-    ("capabilities", "expected"), [({"avx512_bf16": True}, "bf16"), ({"amx_bf16": True}, "bf16"), ({}, "fp32")]
+    ("capabilities", "size", "expected"),
+    [
+        ({"avx512_bf16": True}, 5000, "bf16"),
+        ({"amx_bf16": True}, 5000, "bf16"),
+        ({"avx512_bf16": True}, 10, "fp32"),
+        ({}, 5000, "fp32"),
+    ],
 )
-def test_the_native_arithmetic_is_what_the_processor_has(
-    capabilities: dict[str, bool], expected: str, monkeypatch: pytest.MonkeyPatch
+def test_bf16_is_for_processors_that_have_it_and_models_that_are_large(
+    capabilities: dict[str, bool], size: int, expected: str, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
-    assert native_precision(torch.device("cpu")) == expected
+    assert fastest(nn.Linear(size, size, device="meta"), torch.device("cpu")) == expected
 
 
 def test_int8_is_refused_on_a_gpu():
