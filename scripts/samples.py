@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
 from pathlib import Path
 
 import typer
@@ -25,13 +26,20 @@ SHAPES_QUESTIONS = (
 )
 
 
+# Photographs that the scikit-image package carries under CC0: its file, our cut of it (left, top, right, bottom).
+ROOMS = {
+    "coffee.jpg": ("coffee.png", (0, 0, 600, 400)),
+}
+ROOMS_QUESTIONS = (("coffee.jpg", "what is on the table?", "cup"),)
+
+
 def main() -> None:
     """Write ``recipes/*/samples``."""
-    folder = Path("recipes/shapes/samples")
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in SHAPES:
-        draw_shape(name).save(folder / name, quality=95, subsampling=0)
-    write_questions(folder, SHAPES_QUESTIONS)
+    drawn = {name: draw_shape(name) for name in SHAPES}
+    write_samples(Path("recipes/shapes/samples"), drawn, SHAPES_QUESTIONS)
+    photographs = Path(str(files("skimage"))) / "data"
+    cut = {name: Image.open(photographs / source).convert("RGB").crop(box) for name, (source, box) in ROOMS.items()}
+    write_samples(Path("recipes/rooms/samples"), cut, ROOMS_QUESTIONS)
 
 
 def draw_shape(name: str) -> Image.Image:
@@ -42,8 +50,11 @@ def draw_shape(name: str) -> Image.Image:
     return picture
 
 
-def write_questions(folder: Path, questions: Sequence[tuple[str, str, str]]) -> None:
-    """Write ``questions.jsonl`` in DAQUAR's format."""
+def write_samples(folder: Path, pictures: Mapping[str, Image.Image], questions: Sequence[tuple[str, str, str]]) -> None:
+    """Write the pictures, and ``questions.jsonl`` in DAQUAR's format."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, picture in pictures.items():
+        picture.save(folder / name, quality=95, subsampling=0)
     lines = (
         json.dumps({"image": image, "question": question, "answers": [answer]}) for image, question, answer in questions
     )
