@@ -1,0 +1,1 @@
+"""Commands around a server: build, serve, train, convert, evaluate."""
