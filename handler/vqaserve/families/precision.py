@@ -56,7 +56,7 @@ def at_precision(build: Callable[[], Kind], settings: HandlerSettings) -> Kind:
     expected = probe_answers(family)
     family.model = convert(family.model, precision, family.device)
     same = sum(map(str.__eq__, probe_answers(family), expected)) / len(expected)
-    figure = f"{precision} keeps {same:.0%} of {len(expected)} probe answers"
+    figure = f"{precision} keeps {same:.1%} of {len(expected)} probe answers"
     if same >= settings.agreement:
         log.info("%s; it is used", figure)
         return family

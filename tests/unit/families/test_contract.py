@@ -4,56 +4,26 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Callable, Sequence
-from io import BytesIO
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import yaml
 from PIL import Image
 
 from scripts.build_mar import build
 from scripts.worker import Worker
 from tests.tiny import KINDS
+from tests.tiny.recipe import complete_recipe
+from tests.unit.families.asking import LONG, PAIRS, SHORT, answers, assert_plausible, assert_same, encoded, photo
 from tests.unit.families.conftest import Tiny
 from vqaserve.errors import InvalidParameter, RecipeError
 from vqaserve.families import FAMILIES
 from vqaserve.families.base import Family
 from vqaserve.images import open_picture
 from vqaserve.settings import Limits
-from vqaserve.types import Answer, Query
-
-SHORT, LONG = "what is the colour?", "how many red chairs are there at the table next to the window, and is it open?"
-
-
-def photo(width: int, height: int, seed: int = 0) -> Image.Image:
-    noise = np.random.default_rng(seed).integers(0, 256, (4, 5, 3), dtype=np.uint8)
-    return Image.fromarray(noise).resize((width, height), Image.Resampling.BICUBIC)
-
-
-PAIRS = [
-    (photo(80, 60, 0), Query(b"", SHORT, top_k=3)),
-    (photo(60, 80, 1), Query(b"", LONG, top_k=3)),
-    (photo(80, 60, 2), Query(b"", LONG, top_k=1)),
-    (photo(33, 70, 3), Query(b"", "?", top_k=2)),
-    (photo(64, 64, 4), Query(b"", SHORT, top_k=3)),
-]
-
-
-def answers(family: Family[Any, Any], pairs: Sequence[tuple[Image.Image, Query]]) -> list[tuple[Answer, ...]]:
-    pictures, queries = [picture for picture, _ in pairs], [query for _, query in pairs]
-    return family.decode(family.forward(family.encode(pictures), queries), queries)
-
-
-def assert_same(found: Sequence[tuple[Answer, ...]], expected: Sequence[tuple[Answer, ...]]) -> None:
-    assert [[answer.answer for answer in ranked] for ranked in found] == [
-        [answer.answer for answer in ranked] for ranked in expected
-    ]
-    scores = [[answer.score for answer in ranked] for ranked in expected]
-    for ranked, wanted in zip(found, scores, strict=True):
-        assert [answer.score for answer in ranked] == pytest.approx(wanted, rel=1e-3, abs=1e-6)
+from vqaserve.types import Query
 
 
 def test_no_family_is_left_out():
@@ -84,12 +54,6 @@ def test_different_pictures_get_different_numbers(family: Family[Any, Any]):
 def test_different_questions_get_different_numbers(family: Family[Any, Any]):
     first, second = answers(family, [(PAIRS[0][0], Query(b"", question, top_k=1)) for question in (SHORT, LONG)])
     assert first != second
-
-
-def encoded(image: Image.Image, file_format: str = "PNG") -> bytes:
-    buffer = BytesIO()
-    image.save(buffer, file_format)
-    return buffer.getvalue()
 
 
 ODD_PICTURES = {
@@ -126,14 +90,6 @@ def test_odd_questions_are_answered(family: Family[Any, Any]):
     found = answers(family, pairs)
     assert_plausible(found, 2)
     assert_same(found, [ranked for pair in pairs for ranked in answers(family, [pair])])
-
-
-def assert_plausible(found: Sequence[tuple[Answer, ...]], top_k: int) -> None:
-    for ranked in found:
-        assert 1 <= len(ranked) <= top_k
-        scores = [answer.score for answer in ranked]
-        assert scores == sorted(scores, reverse=True)
-        assert all(0 <= score <= 1 for score in scores)
 
 
 def test_a_parameter_out_of_range_is_refused(family: Family[Any, Any]):
@@ -213,7 +169,7 @@ def test_the_archive_gives_the_same_answers(kind: str, make_tiny: Callable[[str]
     file = encoded(PAIRS[0][0])
     picture = open_picture(file, Limits()).pixels
     expected = answers(tiny.load(), [(picture, Query(b"", SHORT, top_k=2))])[0]
-    archive = build(as_recipe(tiny, file), tmp_path)
+    archive = build(whole_recipe(tiny, file), tmp_path)
     with zipfile.ZipFile(archive.path) as mar:
         mar.extractall(tmp_path / "unpacked")
     (reply,) = Worker.load(tmp_path / "unpacked").predict([{"image": file, "question": SHORT, "top_k": "2"}])
@@ -223,21 +179,12 @@ def test_the_archive_gives_the_same_answers(kind: str, make_tiny: Callable[[str]
     ]
 
 
-def as_recipe(tiny: Tiny, file: bytes) -> Path:
-    """The rest of a recipe around a kind's weights."""
-    (tiny.folder / "README.md").write_text("# A recipe for tests\n")
-    (tiny.folder / "samples").mkdir()
-    (tiny.folder / "samples" / "photo.png").write_bytes(file)
-    sample = {"image": "photo.png", "question": SHORT, "answers": []}
-    (tiny.folder / "samples" / "questions.jsonl").write_text(json.dumps(sample) + "\n")
-    server = {"minWorkers": 1, "maxWorkers": 1, "batchSize": 4, "maxBatchDelay": 1}
-    handler = tiny.settings.model_dump(exclude_defaults=True)
-    (tiny.folder / "model-config.yaml").write_text(yaml.safe_dump({**server, "handler": handler}))
-    return tiny.folder
+def whole_recipe(tiny: Tiny, picture: bytes) -> Path:
+    return complete_recipe(tiny.folder, tiny.settings.model_dump(exclude_defaults=True), picture, SHORT)
 
 
 def test_weights_that_do_not_fit_are_refused_at_build_in_one_line(make_tiny: Callable[[str], Tiny], tmp_path: Path):
     tiny = make_tiny("vilt")
     reshape(tiny.folder / "weights" / "model.safetensors")
     with pytest.raises(RecipeError, match=r"weights do not fit config\.json: .* is \[65, 32\], \[64, 32\] would fit$"):
-        build(as_recipe(tiny, encoded(PAIRS[0][0])), tmp_path)
+        build(whole_recipe(tiny, encoded(PAIRS[0][0])), tmp_path)

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import nn
 
+from tests.unit.families.asking import PAIRS, answers, assert_plausible, assert_same
 from tests.unit.families.conftest import Tiny
-from tests.unit.families.test_contract import PAIRS, answers, assert_plausible, assert_same
 from vqaserve.errors import RecipeError
 from vqaserve.families import precision
 from vqaserve.families.int8 import Int8Linear
@@ -49,7 +49,7 @@ def test_int8_is_close_to_fp32_and_keeps_shapes():
 
 
 def test_a_model_whose_answers_change_is_refused_with_the_figure(shared_tiny: Callable[[str], Tiny]):
-    with pytest.raises(RecipeError, match=r"^int8 keeps \d+% of 16 probe answers, the recipe's agreement asks 100%"):
+    with pytest.raises(RecipeError, match=r"^int8 keeps [\d.]+% of 16 probe answers, the recipe's agreement asks 100%"):
         shared_tiny("llava").load(precision="int8", agreement=1.0)
 
 

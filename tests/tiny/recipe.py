@@ -1,0 +1,30 @@
+"""The rest of a recipe around weights that ``make_weights`` has written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+
+def complete_recipe(recipe: Path, settings: Mapping[str, Any], picture: bytes, question: str) -> Path:
+    """Write card, sample and ``model-config.yaml`` beside the weights; gives back the folder.
+
+    Args:
+        recipe: The folder that holds the weights folder.
+        settings: The ``handler:`` section, as ``make_weights`` gives it.
+        picture: The sample's picture, a PNG file.
+        question: The sample's question; any answer to it will do.
+    """
+    samples = recipe / "samples"
+    samples.mkdir()
+    (samples / "picture.png").write_bytes(picture)
+    sample = {"image": "picture.png", "question": question, "answers": []}
+    (samples / "questions.jsonl").write_text(json.dumps(sample) + "\n")
+    (recipe / "README.md").write_text("---\nlicense: apache-2.0\n---\n# A recipe for tests\n")
+    server = {"minWorkers": 1, "maxWorkers": 1, "batchSize": 8, "maxBatchDelay": 1}
+    (recipe / "model-config.yaml").write_text(yaml.safe_dump({**server, "handler": dict(settings)}))
+    return recipe

@@ -1,0 +1,58 @@
+"""What the families are asked in their tests, and what an answer must look like."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from vqaserve.families.base import Family
+from vqaserve.types import Answer, Query
+
+SHORT, LONG = "what is the colour?", "how many red chairs are there at the table next to the window, and is it open?"
+
+
+def photo(width: int, height: int, seed: int = 0) -> Image.Image:
+    noise = np.random.default_rng(seed).integers(0, 256, (4, 5, 3), dtype=np.uint8)
+    return Image.fromarray(noise).resize((width, height), Image.Resampling.BICUBIC)
+
+
+PAIRS = [
+    (photo(80, 60, 0), Query(b"", SHORT, top_k=3)),
+    (photo(60, 80, 1), Query(b"", LONG, top_k=3)),
+    (photo(80, 60, 2), Query(b"", LONG, top_k=1)),
+    (photo(33, 70, 3), Query(b"", "?", top_k=2)),
+    (photo(64, 64, 4), Query(b"", SHORT, top_k=3)),
+]
+
+
+def answers(family: Family[Any, Any], pairs: Sequence[tuple[Image.Image, Query]]) -> list[tuple[Answer, ...]]:
+    pictures, queries = [picture for picture, _ in pairs], [query for _, query in pairs]
+    return family.decode(family.forward(family.encode(pictures), queries), queries)
+
+
+def assert_same(found: Sequence[tuple[Answer, ...]], expected: Sequence[tuple[Answer, ...]]) -> None:
+    assert [[answer.answer for answer in ranked] for ranked in found] == [
+        [answer.answer for answer in ranked] for ranked in expected
+    ]
+    scores = [[answer.score for answer in ranked] for ranked in expected]
+    for ranked, wanted in zip(found, scores, strict=True):
+        assert [answer.score for answer in ranked] == pytest.approx(wanted, rel=1e-3, abs=1e-6)
+
+
+def encoded(image: Image.Image, file_format: str = "PNG") -> bytes:
+    buffer = BytesIO()
+    image.save(buffer, file_format)
+    return buffer.getvalue()
+
+
+def assert_plausible(found: Sequence[tuple[Answer, ...]], top_k: int) -> None:
+    for ranked in found:
+        assert 1 <= len(ranked) <= top_k
+        scores = [answer.score for answer in ranked]
+        assert scores == sorted(scores, reverse=True)
+        assert all(0 <= score <= 1 for score in scores)
