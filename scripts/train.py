@@ -45,23 +45,24 @@ def main(
 
 def train(settings: TrainSettings, examples: list[Example], state: Path, output: Path) -> None:
     """Train on the examples and write ``output/weights`` and ``output/learning-curve.png``."""
-    torch.manual_seed(settings.optimisation.seed)
-    config = settings.model
+    config, wanted = settings.model, settings.optimisation
     tokenizer = build_tokenizer(settings.tokenizer, examples)
     answers = build_answers(examples)
     images = sorted({example.image for example in examples})
-    model = ModularModel(config, vocabulary=tokenizer.get_vocab_size(), answers=len(answers))
-    pictures = _pictures(settings, model, images, state)
-    _start_at_frequencies(model, examples, answers)
-
-    kept, apart = hold_out(examples, settings.held_out, settings.optimisation.seed)
+    kept, apart = hold_out(examples, settings.held_out, wanted.seed)
     log.info("%d questions to learn from, %d held out, %d answers", len(kept), len(apart), len(answers))
     batches, held_out = (
-        Batches(some, images, answers, tokenizer, config.max_tokens, settings.optimisation.pictures_per_step)
-        for some in (kept, apart)
+        Batches(some, images, answers, tokenizer, config.max_tokens, wanted.pictures_per_step) for some in (kept, apart)
     )
-    trainer = Trainer(model, settings, pictures, batches, held_out, state / "state.pt")
-    best = trainer.run()
+    teacher = None
+    for generation in range(2 if wanted.teacher else 1):
+        torch.manual_seed(wanted.seed + generation)
+        model = ModularModel(config, vocabulary=tokenizer.get_vocab_size(), answers=len(answers))
+        _start_at_frequencies(model, examples, answers)
+        pictures = _pictures(settings, model, images, state)
+        kept_state = state / f"generation-{generation + 1}.pt"
+        trainer = Trainer(model, settings, pictures, batches, held_out, kept_state, teacher)
+        teacher = best = trainer.run()
     config = config.model_copy(update={"temperature": fit_temperature(*trainer.logits(held_out))})
     write_weights(output / "weights", best, config, answers, tokenizer)
     draw_learning_curve(output / "learning-curve.png", trainer.history, output.resolve().name)
@@ -74,7 +75,7 @@ def _pictures(settings: TrainSettings, model: ModularModel, images: list[Path], 
         return stored_pixels(load_pixels(images, settings.model.pixels))
     model.image_encoder.requires_grad_(False)
     cache = state / "features.pt"
-    key = [str(image) for image in images] + [settings.model.model_dump_json()]
+    key = [settings.model.pixels.model_dump_json(), settings.model.image_encoder.model_dump_json(), *map(str, images)]
     if cache.exists():
         kept = torch.load(cache, weights_only=True)
         if kept["key"] == key:

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from typer.testing import CliRunner
 
 from scripts import train as command
+from scripts import write_questions
 from scripts.training.batches import Batches
 from scripts.training.datasets import Example, hold_out, read_examples
 from scripts.training.export import fit_temperature
@@ -113,6 +114,16 @@ def test_a_resumed_run_ends_as_one_that_never_stopped(tmp_path: Path, data: Path
     assert weights(broken) == weights(whole)
 
 
+def test_a_second_generation_learns_from_the_first(tmp_path: Path, data: Path):
+    alone = make_recipe(tmp_path / "alone" / "recipe")
+    taught = make_recipe(tmp_path / "taught" / "recipe", optimisation=SETTINGS["optimisation"] | {"teacher": 0.5})
+    run(alone, data)
+    run(taught, data)
+    states = sorted(path.name for path in (tmp_path / "taught" / "state" / "recipe").glob("*.pt"))
+    assert states == ["generation-1.pt", "generation-2.pt"]
+    assert weights(taught) != weights(alone)
+
+
 def test_the_same_seed_gives_the_same_weights_and_another_gives_others(tmp_path: Path, data: Path):
     recipes = [make_recipe(tmp_path / name / "recipe") for name in ("one", "two")]
     other = make_recipe(tmp_path / "other" / "recipe", optimisation=SETTINGS["optimisation"] | {"seed": 1})
@@ -129,8 +140,8 @@ def test_the_text_only_twin_cannot_tell_pictures_apart(tmp_path: Path, data: Pat
     family = Modular.load(twin, HandlerSettings(version="1.0.0", family="modular", device="cpu"))
     features = family.encode([Image.new("RGB", (20, 20), colour) for colour in COLOURS])
     queries = [Query(b"", "what color is the wall ?", 3)] * 3
-    first, *others = family.decode(family.forward(features, queries), queries)
-    assert others == [first, first]
+    logits = family.forward(features, queries)
+    assert torch.allclose(logits, logits[:1].expand(3, -1), atol=1e-5)
 
 
 def test_no_picture_is_both_learnt_from_and_held_out(data: Path):
@@ -180,3 +191,15 @@ def test_a_tokenizer_knows_the_training_words_and_calls_others_unknown():
     tokenizer = build_tokenizer("words", examples)
     assert tokenizer.encode("What is on the sofa?").tokens == ["what", "is", "on", "the", "sofa", "?"]
     assert tokenizer.encode("zebra \U0001f600").tokens == ["[UNK]", "[UNK]"]
+
+
+def test_the_evaluation_split_is_written_as_the_evaluation_reads_it(tmp_path: Path, data: Path):
+    (tmp_path / "eval.jsonl").write_text((data / "train.jsonl").read_text())
+    write_questions.main(tmp_path / "work" / "questions.jsonl", data=str(tmp_path))
+    rows = [json.loads(line) for line in (tmp_path / "work" / "questions.jsonl").read_text().splitlines()]
+    assert len(rows) == 60
+    assert rows[1] == {
+        "image": str(tmp_path / "images" / "image0.png"),
+        "question": "how many walls are there ?",
+        "answers": ["1"],
+    }
