@@ -74,6 +74,7 @@ CHAT_REPLY: JSON = {
 }
 FORM: JSON = {
     "type": "object",
+    "additionalProperties": False,
     "properties": {
         "image": {"type": "string", "format": "binary", "description": "The picture file."},
         "question": TEXT,
