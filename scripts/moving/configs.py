@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
+
+from pydantic import ValidationError
 
 from scripts.moving.presets import Words
 from vqaserve.errors import RecipeError
 from vqaserve.families.modular.config import ModularConfig
 
-CLAIMS = frozenset(
-    {
-        "image_encoder_type",
-        "cnn_model_name",
-        "image_encoder_dim",
-        "text_encoder_type",
-        "text_encoder_dim",
-        "fusion_type",
-        "fusion_dim",
-        "lstm_embed_dim",
-        "lstm_hidden_size",
-        "lstm_num_layers",
-        "coattention_hidden_dim",
-        "coattention_num_heads",
-        "bilinear_hidden_dim",
-    }
-)
-"""Words of a checkpoint's config that say what the model is; the rest is about training."""
+CLAIMS: dict[str, type] = {
+    "image_encoder_type": str,
+    "cnn_model_name": str,
+    "image_encoder_dim": int,
+    "text_encoder_type": str,
+    "text_encoder_dim": int,
+    "fusion_type": str,
+    "fusion_dim": int,
+    "lstm_embed_dim": int,
+    "lstm_hidden_size": int,
+    "lstm_num_layers": int,
+    "coattention_hidden_dim": int,
+    "coattention_num_heads": int,
+    "bilinear_hidden_dim": int,
+}
+"""Words of a checkpoint's config that say what the model is, and their types; the rest is about training."""
 
 SIDE = 224
 """Pixels; to this the chat app squeezes pictures for every encoder but the small CNN."""
@@ -34,6 +34,19 @@ _HEAD = 64  # width of one attention head in every published BERT and ViT
 _LSTM_TOKENS = 512  # more than a question within the limits has: the older app never cut one
 _APP_TOKENS = 32  # the newer app cuts here
 _NATIVE = {"resnet18": 512, "resnet50": 2048, "efficientnet_b0": 1280}
+
+
+def claims_of(config: Mapping[str, Any]) -> Words:
+    """What a checkpoint's config or a preset says of the model.
+
+    Raises:
+        RecipeError: A word is of a wrong type.
+    """
+    claims = {name: config[name] for name in CLAIMS if name in config}
+    for name, value in claims.items():
+        if type(value) is not CLAIMS[name]:
+            raise RecipeError(f"the config's {name} is {value!r:.80}, not {CLAIMS[name].__name__}")
+    return {name: value.lower() if isinstance(value, str) else value for name, value in claims.items()}
 
 
 def to_config(words: Words, older: bool) -> ModularConfig:
@@ -67,7 +80,11 @@ def to_config(words: Words, older: bool) -> ModularConfig:
         "fusion": {"name": fusion, **_FUSION_OPTIONS[fusion](words)},
         "max_tokens": _LSTM_TOKENS if older else _APP_TOKENS,
     }
-    return ModularConfig.model_validate(config)
+    try:
+        return ModularConfig.model_validate(config)
+    except ValidationError as error:
+        faults = (f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+        raise RecipeError(f"there is no such model: {'; '.join(faults)}") from None
 
 
 def _unless(native: int, wanted: int) -> int | None:

@@ -10,7 +10,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from scripts.moving.architecture import read_words
-from scripts.moving.configs import CLAIMS, to_config
+from scripts.moving.configs import claims_of, to_config
 from scripts.moving.naming import Names, to_ours, used
 from scripts.moving.pickles import Checkpoint
 from scripts.moving.presets import PRESETS
@@ -43,9 +43,8 @@ def convert(checkpoint: Checkpoint, tokenizer: Tokenizer, answers: Sequence[str]
     """
     names = Names.of(checkpoint.tensors)
     tensors = used({names.to_app(name): tensor for name, tensor in checkpoint.tensors.items()})
-    claims = {**checkpoint.config, **(_preset(preset) if preset else {})}
-    words = {**read_words(tensors), **{name: value for name, value in claims.items() if name in CLAIMS}}
-    config = to_config(words, names.older)
+    claims = claims_of({**checkpoint.config, **(_preset(preset) if preset else {})})
+    config = to_config({**read_words(tensors), **claims}, names.older)
     faults = _faults(tensors, _wanted(config, tokenizer.get_vocab_size(), len(answers)), names)
     if faults:
         more = f"; and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
@@ -63,12 +62,8 @@ def _preset(name: str) -> dict[str, object]:
 
 def _wanted(config: ModularConfig, vocabulary: int, answers: int) -> dict[str, Tensor]:
     """The tensors that a config wants, without their numbers."""
-    try:
-        with torch.device("meta"):
-            model = ModularModel(config, vocabulary=vocabulary, answers=answers)
-    except (AssertionError, ValueError, RuntimeError) as error:  # such as a width that its heads do not divide
-        raise RecipeError(f"there is no such model: {error}") from None
-    return model.state_dict()
+    with torch.device("meta"):
+        return ModularModel(config, vocabulary=vocabulary, answers=answers).state_dict()
 
 
 def _faults(tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor], names: Names) -> list[str]:

@@ -212,6 +212,22 @@ def test_a_checkpoint_of_another_model_is_refused(older: list[Path]):
     assert "is not a state dict" in refusal(older)
 
 
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"image_encoder_dim": "wide"}, "the config's image_encoder_dim is 'wide', not int"),
+        ({"image_encoder_type": "cnn", "cnn_model_name": "resnet152"}, "'resnet152' cannot be moved; there are:"),
+        ({"fusion_type": "coattention", "coattention_hidden_dim": 10}, "10 cannot be shared out evenly to 8 heads"),
+        ({"lstm_num_layers": -1}, "there is no such model: text_encoder.lstm.layers"),
+        ({"fusion_dim": 700}, "does not fit its config"),
+    ],
+)
+def test_a_config_that_is_not_of_these_tensors_is_refused(older: list[Path], config: dict[str, object], message: str):
+    tensors = {name: torch.rand(shape) for name, shape in OLDER.items()}
+    torch.save({"model_state_dict": tensors, "config": config}, older[0])
+    assert message in refusal(older)
+
+
 def test_numbers_that_leave_gaps_are_refused(older: list[Path]):
     older[1].write_bytes(pickle.dumps({"<PAD>": 0, "<UNK>": 1, "what": 7}))
     assert "numbers are not 0 to 2, each once" in refusal(older)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
+from pydantic import model_validator
 from torch import Tensor, nn
 
-from vqaserve.families.modular.options import PartOptions, Size
+from vqaserve.errors import RecipeError
+from vqaserve.families.modular.options import PartOptions, Size, share_out
 from vqaserve.families.modular.parts import TextEncoder, TextFeatures, projection
 from vqaserve.families.modular.transformers_library import find_class
 
@@ -25,8 +27,15 @@ class Bert(TextEncoder):
         positions: Size = 512
         projection: Size | None = None
 
+        @model_validator(mode="after")
+        def _shares_out(self) -> Self:
+            share_out(self.width, self.attention_heads)
+            return self
+
     def __init__(self, options: Options, vocabulary: int, max_tokens: int) -> None:
         super().__init__(options, vocabulary, max_tokens)
+        if max_tokens > options.positions:
+            raise RecipeError(f"max_tokens is {max_tokens}, and bert has {options.positions} positions")
         config = find_class("BertConfig", "bert")(
             vocab_size=vocabulary,
             hidden_size=options.width,

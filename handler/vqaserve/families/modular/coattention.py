@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from vqaserve.families.modular.options import PartOptions, Rate, Size
+from vqaserve.families.modular.options import PartOptions, Rate, Size, share_out
 from vqaserve.families.modular.parts import Fusion, ImageEncoder, TextEncoder, TextFeatures
 
 
@@ -27,6 +27,11 @@ class CoAttention(Fusion):
         width: Size | None = None
         attention_heads: Annotated[int, Field(gt=0, le=64)] = 8
         dropout: Rate = 0.1
+
+        @model_validator(mode="after")
+        def _shares_out(self) -> Self:
+            share_out(self.hidden, self.attention_heads)
+            return self
 
     def __init__(self, options: Options, image: ImageEncoder, text: TextEncoder) -> None:
         super().__init__(options, image, text)

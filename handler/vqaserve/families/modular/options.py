@@ -16,6 +16,16 @@ class PartOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+def share_out(width: int, heads: int) -> None:
+    """See to it that attention heads can be equally wide.
+
+    Raises:
+        ValueError: They cannot; pydantic turns it into a complaint about the part.
+    """
+    if width % heads:
+        raise ValueError(f"width {width} cannot be shared out evenly to {heads} heads")
+
+
 class Pixels(PartOptions):
     """How a picture becomes numbers: squeezed to ``width`` x ``height``, then ``(0..255 - mean) / std``.
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from vqaserve.errors import RecipeError
 from vqaserve.families.modular.options import PartOptions, Pixels, Size
 from vqaserve.families.modular.parts import ImageEncoder, projection
 
@@ -27,6 +28,11 @@ class StridedCnn(ImageEncoder):
         for after in options.widths:
             layers += [nn.Conv2d(before, after, 3, stride=2, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
             before, height, width = after, -(-height // 2) // 2, -(-width // 2) // 2
+        if not height * width:
+            raise RecipeError(
+                f"strided_cnn shrinks a picture by four {len(options.widths)} times, which leaves nothing of "
+                f"{pixels.width} x {pixels.height} pixels; name fewer widths"
+            )
         self.layers = nn.Sequential(*layers)
         self.projection = projection(before * height * width, options.projection)
         self.cells = 1

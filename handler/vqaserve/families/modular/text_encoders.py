@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vqaserve.families.modular.bert import Bert
-from vqaserve.families.modular.options import PartOptions, Rate, Size
+from vqaserve.families.modular.options import PartOptions, Rate, Size, share_out
 from vqaserve.families.modular.parts import TextEncoder, TextFeatures, projection
 
 
@@ -33,8 +33,7 @@ class Transformer(TextEncoder):
 
         @model_validator(mode="after")
         def _shares_out(self) -> Self:
-            if self.width % self.attention_heads:
-                raise ValueError(f"width {self.width} cannot be shared out evenly to {self.attention_heads} heads")
+            share_out(self.width, self.attention_heads)
             return self
 
     def __init__(self, options: Options, vocabulary: int, max_tokens: int) -> None:

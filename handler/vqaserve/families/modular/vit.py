@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
+from pydantic import model_validator
 from torch import Tensor
 
-from vqaserve.families.modular.options import PartOptions, Pixels, Size
+from vqaserve.errors import RecipeError
+from vqaserve.families.modular.options import PartOptions, Pixels, Size, share_out
 from vqaserve.families.modular.parts import ImageEncoder, projection
 from vqaserve.families.modular.transformers_library import find_class
 
@@ -26,8 +28,15 @@ class Vit(ImageEncoder):
         pooled: bool = True
         projection: Size | None = None
 
+        @model_validator(mode="after")
+        def _shares_out(self) -> Self:
+            share_out(self.width, self.attention_heads)
+            return self
+
     def __init__(self, options: Options, pixels: Pixels) -> None:
         super().__init__(options, pixels)
+        if options.patch > min(pixels.height, pixels.width):
+            raise RecipeError(f"vit's patch of {options.patch} does not fit {pixels.width} x {pixels.height} pixels")
         config = find_class("ViTConfig", "vit")(
             hidden_size=options.width,
             num_hidden_layers=options.layers,
