@@ -20,7 +20,7 @@ def complete_recipe(recipe: Path, settings: Mapping[str, Any], picture: bytes, q
         question: The sample's question; any answer to it will do.
     """
     samples = recipe / "samples"
-    samples.mkdir()
+    samples.mkdir(parents=True)  # a family may need no weights, and so no folder yet
     (samples / "picture.png").write_bytes(picture)
     sample = {"image": "picture.png", "question": question, "answers": []}
     (samples / "questions.jsonl").write_text(json.dumps(sample) + "\n")
