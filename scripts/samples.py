@@ -30,7 +30,7 @@ SHAPES_QUESTIONS = (
 ROOMS = {
     "coffee.jpg": ("coffee.png", (0, 0, 600, 400)),
 }
-ROOMS_QUESTIONS = (("coffee.jpg", "what is on the table?", "cup"),)
+ROOMS_QUESTIONS = (("coffee.jpg", "what color is the table?", "brown"),)
 
 
 def main() -> None:

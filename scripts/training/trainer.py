@@ -81,6 +81,7 @@ class Trainer:
             lr=wanted.learning_rate,
             betas=(0.9, 0.98),
             weight_decay=wanted.weight_decay,
+            fused=True,
         )
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimiser, self._learning_rate)
 
