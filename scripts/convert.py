@@ -23,6 +23,12 @@ def main(
         str | None,
         typer.Option(help=f"What the app called the combination; without it, the file tells. {', '.join(PRESETS)}"),
     ] = None,
+    keep_padding: Annotated[
+        bool,
+        typer.Option(
+            "--keep-padding", help="Pad to 32 words and read the padding, as the newer app; else it is masked."
+        ),
+    ] = False,
     device: Annotated[str, typer.Option(envvar="DEVICE", help="auto, cpu or cuda.")] = "auto",
 ) -> None:
     """Turn the files of the VQA chat app into a recipe; nothing in them is run.
@@ -30,7 +36,7 @@ def main(
     Example: scripts/convert.py best_model.pth --vocab vocab.pkl --answers answer_space.txt -o recipes/chat
     """
     try:
-        convert_files(checkpoint, vocab, answers, output, preset=preset, device=device)
+        convert_files(checkpoint, vocab, answers, output, preset=preset, keep_padding=keep_padding, device=device)
     except RecipeError as error:
         Console(stderr=True).print(f"[red]refused:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         raise typer.Exit(1) from None

@@ -11,16 +11,17 @@ from tokenizers import Tokenizer
 from scripts.moving.conversion import Converted, convert
 from scripts.moving.pickles import read_checkpoint
 from scripts.moving.recipes import Origin, new_recipe
-from scripts.moving.vocabularies import read_answer_space, read_vocabulary
+from scripts.moving.vocabularies import APP_TOKENS, pad_as_app, read_answer_space, read_vocabulary
 from vqaserve.families.modular.files import read_answers
 
 STORY = (
     "Converted from a checkpoint of the VQA chat app, `{checkpoint}`: {image}, {text}, {fusion}; {words:,} words, "
     "{answers:,} answers. Fill in what it was trained on, on what terms, and what it cannot do.",
     "As in the app, pictures are squeezed to {side} x {side} pixels ({resample} filter) and divided by 255, without "
-    "mean and deviation. Questions are prepared as there too, but padding is masked: an answer no longer depends on "
-    "the other questions of a batch.{question_mark}",
+    "mean and deviation. Questions are prepared as there too{padding}{question_mark}",
 )
+PADDED = f", padded to {APP_TOKENS} words."
+MASKED = ", but padding is masked: an answer no longer depends on the other questions of a batch."
 DROPPED = (
     " And no word of the vocabulary ends in a question mark, so one at the end of a question is dropped, where the app "
     "would have read `desk?` as an unknown word."
@@ -34,6 +35,7 @@ def convert_files(
     output: Path,
     *,
     preset: str | None = None,
+    keep_padding: bool = False,
     device: str = "auto",
     base_model: str | None = None,
     revision: str | None = None,
@@ -46,6 +48,7 @@ def convert_files(
         answer_space: ``answer_space.txt``.
         output: The recipe's folder; its name is the model's.
         preset: What the app called the combination, to hold the file against.
+        keep_padding: Whether a question is padded to one length and the padding read, as the newer app does.
         device: ``auto``, ``cpu`` or ``cuda``.
         base_model: The Hub's name of the repository that the files are from.
         revision: Its commit.
@@ -55,6 +58,8 @@ def convert_files(
     """
     tokenizer = read_vocabulary(vocabulary)
     answers = read_answer_space(answer_space)
+    if keep_padding:
+        pad_as_app(tokenizer)
     converted = convert(read_checkpoint(checkpoint), tokenizer, answers, preset)
     origin = Origin(
         family="modular",
@@ -84,6 +89,7 @@ def _story(converted: Converted, tokenizer: Tokenizer, answers: list[str], check
         "answers": len(answers),
         "side": config.pixels.width,
         "resample": config.pixels.resample,
+        "padding": PADDED if tokenizer.padding else MASKED,
         "question_mark": "" if any(word.endswith("?") for word in tokenizer.get_vocab()) else DROPPED,
     }
     return "\n\n".join(textwrap.fill(paragraph.format(**facts), 110) for paragraph in STORY)

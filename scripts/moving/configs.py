@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from scripts.moving.presets import Words
+from scripts.moving.vocabularies import APP_TOKENS
 from vqaserve.errors import RecipeError
 from vqaserve.families.modular.config import ModularConfig
 
@@ -32,7 +33,6 @@ SIDE = 224
 """Pixels; to this the chat app squeezes pictures for every encoder but the small CNN."""
 _HEAD = 64  # width of one attention head in every published BERT and ViT
 _LSTM_TOKENS = 512  # more than a question within the limits has: the older app never cut one
-_APP_TOKENS = 32  # the newer app cuts here
 _NATIVE = {"resnet18": 512, "resnet50": 2048, "efficientnet_b0": 1280}
 
 
@@ -78,7 +78,7 @@ def to_config(words: Words, older: bool) -> ModularConfig:
         "image_encoder": {"name": _IMAGE_NAMES.get(image, image), **_IMAGE_OPTIONS[image](words)},
         "text_encoder": {"name": text, **_TEXT_OPTIONS[text](words)},
         "fusion": {"name": fusion, **_FUSION_OPTIONS[fusion](words)},
-        "max_tokens": _LSTM_TOKENS if older else _APP_TOKENS,
+        "max_tokens": _LSTM_TOKENS if older else APP_TOKENS,
     }
     try:
         return ModularConfig.model_validate(config)

@@ -12,8 +12,8 @@ from vqaserve.errors import RecipeError
 from vqaserve.families.modular.files import read_tokenizer
 
 UNKNOWN = "<UNK>"
-BERT_TOKENS = 32
-"""The chat app cuts a question for BERT here, ``[CLS]`` and ``[SEP]`` included."""
+APP_TOKENS = 32
+"""The newer app cuts a question here (for BERT ``[CLS]`` and ``[SEP]`` included), and pads it to here."""
 
 
 def read_vocabulary(path: Path) -> Tokenizer:
@@ -68,6 +68,18 @@ def white_space_tokenizer(words: dict[str, int]) -> Tokenizer:
     return tokenizer
 
 
+def pad_as_app(tokenizer: Tokenizer) -> None:
+    """Make every question as long as the newer app makes it; the model then reads the padding as if it were words.
+
+    Raises:
+        RecipeError: The vocabulary has no word for padding.
+    """
+    piece = next((piece for piece in ("<PAD>", "[PAD]") if tokenizer.token_to_id(piece) is not None), None)
+    if piece is None:
+        raise RecipeError("the vocabulary has no <PAD> or [PAD] to pad with")
+    tokenizer.enable_padding(length=APP_TOKENS, pad_id=tokenizer.token_to_id(piece), pad_token=piece)
+
+
 def word_piece_tokenizer(path: Path) -> Tokenizer:
     """BERT's uncased tokenizer from its ``vocab.txt``, a piece a line.
 
@@ -88,14 +100,14 @@ def word_piece_tokenizer(path: Path) -> Tokenizer:
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.post_processor = processors.BertProcessing(("[SEP]", numbers["[SEP]"]), ("[CLS]", numbers["[CLS]"]))
-    tokenizer.enable_truncation(BERT_TOKENS)
+    tokenizer.enable_truncation(APP_TOKENS)
     return tokenizer
 
 
 def _whole_tokenizer(path: Path) -> Tokenizer:
     tokenizer = read_tokenizer(path)
     tokenizer.no_padding()  # ours is masked
-    tokenizer.enable_truncation(BERT_TOKENS)
+    tokenizer.enable_truncation(APP_TOKENS)
     return tokenizer
 
 

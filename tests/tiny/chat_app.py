@@ -19,6 +19,7 @@ from vqaserve.families.modular.resnet import ResNet18
 
 WORDS = ["<PAD>", "<UNK>", "what", "is", "the", "colour", "of", "this"]
 ANSWERS = ["Yes ", "no", "red"]
+LENGTH = 32
 WIDTH = 128  # two attention heads of 64
 
 
@@ -98,7 +99,7 @@ class LstmEncoder(nn.Module):
         return self.projection(self.lstm(self.embedding(tokens))[1][0][-1])
 
     def tokens(self, question: str) -> list[int]:
-        return [WORDS.index(word) if word in WORDS else 1 for word in question.lower().split()]
+        return [WORDS.index(word) if word in WORDS else 1 for word in question.lower().split()][:LENGTH]
 
 
 class BertEncoder(nn.Module):
@@ -115,7 +116,7 @@ class BertEncoder(nn.Module):
         return self.projection(self.bert(input_ids=tokens).pooler_output)
 
     def tokens(self, question: str) -> list[int]:
-        return self.tokenizer(question, truncation=True, max_length=32)["input_ids"]
+        return self.tokenizer(question, truncation=True, max_length=LENGTH)["input_ids"]
 
 
 class Concatenation(nn.Module):
@@ -173,7 +174,7 @@ FUSIONS = {"concatenation": Concatenation, "coattention": CoAttention, "bilinear
 
 
 class App(nn.Module):
-    """The app's model: an answer to one question at a time, nothing padded."""
+    """The app's model: an answer to one question at a time."""
 
     def __init__(self, image: str, text: str, fusion: str) -> None:
         super().__init__()
@@ -187,14 +188,18 @@ class App(nn.Module):
         self.eval()
 
     @torch.inference_mode()
-    def logits(self, pictures: Sequence[Image.Image], questions: Sequence[str]) -> Tensor:
+    def logits(self, pictures: Sequence[Image.Image], questions: Sequence[str], *, padded: bool = False) -> Tensor:
         resample = "bicubic"  # Pillow's own, when nothing is said
         size = Pixels(width=self.image_encoder.side, height=self.image_encoder.side, resample=resample)
-        return torch.cat([self._logits(to_pixels([p], size), q) for p, q in zip(pictures, questions, strict=True)])
+        return torch.cat(
+            [self._logits(to_pixels([p], size), q, padded) for p, q in zip(pictures, questions, strict=True)]
+        )
 
-    def _logits(self, pixels: Tensor, question: str) -> Tensor:
-        tokens = torch.tensor([self.text_encoder.tokens(question)])
-        return self.classifier(self.fusion(self.image_encoder(pixels / 255), self.text_encoder(tokens)))
+    def _logits(self, pixels: Tensor, question: str, padded: bool) -> Tensor:
+        tokens = self.text_encoder.tokens(question)
+        tokens += [0] * (LENGTH - len(tokens)) if padded else []
+        text = self.text_encoder(torch.tensor([tokens]))
+        return self.classifier(self.fusion(self.image_encoder(pixels / 255), text))
 
     def save(self, folder: Path, *, config: object = None) -> list[Path]:
         """Write checkpoint, vocabulary and answers; gives them back in this order."""

@@ -86,19 +86,22 @@ def refusal(files: list[Path], *more: str) -> str:
     return line
 
 
+@pytest.mark.parametrize("padded", [False, True], ids=["masked", "padded"])
 @pytest.mark.parametrize("kinds", COMBINATIONS, ids="-".join)
-def test_a_converted_model_has_the_apps_own_numbers_in_a_batch_too(tmp_path: Path, kinds: tuple[str, str, str]):
+def test_a_converted_model_has_the_apps_own_numbers_in_a_batch_too(
+    tmp_path: Path, kinds: tuple[str, str, str], padded: bool
+):
     app = chat_app.App(*kinds)
-    done = run(*app.save(tmp_path), tmp_path / "chat")
+    done = run(*app.save(tmp_path), tmp_path / "chat", *(["--keep-padding"] if padded else []))
     assert done.exit_code == 0, done.output
     settings = ModelConfig.read(tmp_path / "chat" / "model-config.yaml").handler
     family = Modular.load(tmp_path / "chat", settings)
     noise = np.random.default_rng(0).integers(0, 256, (3, 50, 40, 3), dtype=np.uint8)
     pictures = [Image.fromarray(array) for array in noise]
-    cut = [" ".join(question.split()[:32]) for question in QUESTIONS]  # the app cuts at 32 words or pieces
     logits = family.forward(family.encode(pictures), [Query(b"", question) for question in QUESTIONS])
     # Our model gives the log of the probabilities.
-    torch.testing.assert_close(logits, app.logits(pictures, cut).log_softmax(1), rtol=1e-4, atol=1e-5)
+    expected = app.logits(pictures, QUESTIONS, padded=padded).log_softmax(1)
+    torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-5)
     assert family.answers == ["yes", "no", "red"]
 
 
