@@ -28,6 +28,9 @@ from scripts.client import Addresses, Client, ServerError
 from scripts.java import find_java
 
 STOP_SECONDS = 20
+ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(2**30), "MALLOC_TRIM_THRESHOLD_": str(2**31)}
+"""Workers keep the memory of a forward for the next one. By default glibc gives large blocks back at once, and the
+page faults of taking them again cost as much CPU time as the model `rooms` itself."""
 SOCKET_PATH_LIMIT = 107
 """Linux keeps a unix socket's path in 108 bytes, one of them the closing zero."""
 
@@ -188,7 +191,14 @@ class Server:
         temporary = str(self.run / "tmp")
         # TS_CONFIG_FILE would win over our file, and PYTHONPATH over the archive's own code.
         kept = {key: value for key, value in os.environ.items() if key not in ("TS_CONFIG_FILE", "PYTHONPATH")}
-        return {**kept, "TEMP": temporary, "TMPDIR": temporary, "HF_HUB_OFFLINE": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+        return {
+            **ALLOCATOR,
+            **kept,
+            "TEMP": temporary,
+            "TMPDIR": temporary,
+            "HF_HUB_OFFLINE": "1",
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
 
     def _worker_states(self, archives: list[Archive]) -> dict[str, list[str]]:
         states: dict[str, list[str]] = {}
