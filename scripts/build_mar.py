@@ -177,7 +177,7 @@ def main(
 ) -> None:
     """Build a model archive (.mar) from a recipe, or make the recipe first: from the Hub, or from a folder.
 
-    Examples: scripts/build_mar.py recipes/shapes; scripts/build_mar.py --from-hub dandelin/vilt-b32-finetuned-vqa
+    Examples: scripts/build_mar.py recipes/shapes; scripts/build_mar.py --from-hub Salesforce/blip-vqa-base
     """
     console = Console(highlight=False, soft_wrap=True)
     if recipe is None and from_folder is None:

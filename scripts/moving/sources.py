@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from scripts.moving.chat_app import convert_files
-from scripts.moving.folders import choose, copy_files, find_family
+from scripts.moving.folders import choose, copy_files, find_family, is_pickled
 from scripts.moving.recipes import Origin, new_recipe
 from vqaserve.errors import RecipeError
 
@@ -80,8 +80,9 @@ def _from_hub(source: Source, repo: str, output: Path, console: Console) -> None
             revision=found.revision,
         )
         return
+    how = "its pickled weights rewritten as safetensors" if any(map(is_pickled, found.names)) else "unchanged"
     story = (
-        f"The files of [{repo}](https://huggingface.co/{repo}) at commit `{found.revision}`, unchanged. What it was "
+        f"The files of [{repo}](https://huggingface.co/{repo}) at commit `{found.revision}`, {how}. What it was "
         "trained on, its terms and its limits: see there."
     )
     _write(found.folder, found.names, output, source, story, found.license, repo, found.revision)
