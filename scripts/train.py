@@ -8,6 +8,8 @@ from typing import Annotated
 
 import torch
 import typer
+from pydantic import ValidationError
+from rich.console import Console
 from rich.logging import RichHandler
 
 from scripts.training.batches import Batches
@@ -34,8 +36,12 @@ def main(
     """Train a recipe, resuming where an interrupted run stopped."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[RichHandler(show_path=False)])
     torch.set_num_threads(threads)
-    settings = TrainSettings.read(recipe / "train.yaml")
-    examples = read_examples(data, "train")
+    try:
+        settings = TrainSettings.read(recipe / "train.yaml")
+        examples = read_examples(data, "train")
+    except (FileNotFoundError, ValidationError) as error:
+        Console(stderr=True, soft_wrap=True, highlight=False).print(f"[red]train:[/] {error}")
+        raise typer.Exit(1) from None
     if text_only:
         name = f"{recipe.name}-text-only"
         train(settings.blind(), examples, state / name, output=state / name)

@@ -68,10 +68,11 @@ def fit_reduction(encoder: EfficientNetLite0, grids: Tensor) -> None:
         centred = part.float() - mean
         covariance += centred.T @ centred
     covariance /= len(cells)
-    variances, components = torch.linalg.eigh(covariance[:last, :last])  # smallest variance first
+    # In double precision: in single, pictures that are much alike make it fail. The smallest variance comes first.
+    variances, components = (part.float() for part in torch.linalg.eigh(covariance[:last, :last].double()))
     weight = torch.zeros(encoder.channels, len(mean))
     weight[:kept, :last] = components[:, -kept:].T / variances[-kept:].mean().sqrt()
-    weight[kept:, last:] = torch.diag(0.5 / covariance.diagonal()[last:].sqrt())
+    weight[kept:, last:] = torch.diag(0.5 / covariance.diagonal()[last:].clamp(min=1e-6).sqrt())
     encoder.reduce.weight.copy_(weight)
     encoder.reduce.bias.copy_(-(weight @ mean))
 

