@@ -21,8 +21,8 @@ from model_archiver import ModelArchiver
 from model_archiver.model_archiver_config import ModelArchiverConfig
 from model_archiver.model_archiver_error import ModelArchiverError
 from rich.console import Console
-from rich.markup import escape
 
+from scripts.refusal import refuse
 from vqaserve.errors import RecipeError
 from vqaserve.settings import ModelConfig
 
@@ -194,8 +194,7 @@ def main(
         with console.status(f"packing {recipe.name} and trying it"):
             archive = build(recipe, store)
     except RecipeError as error:
-        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[red]refused:[/] {escape(str(error))}")
-        raise typer.Exit(1) from None
+        refuse("build_mar", error)
     size = archive.path.stat().st_size / 1e6
     console.print(f"{archive.path}: {archive.name} {archive.version}, {size:.1f} MB, sha256 {archive.sha256}")
 

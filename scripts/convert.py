@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
 from scripts.moving.chat_app import convert_files
 from scripts.moving.presets import PRESETS
+from scripts.refusal import refuse
 from vqaserve.errors import RecipeError
 
 
@@ -38,8 +38,7 @@ def main(
     try:
         convert_files(checkpoint, vocab, answers, output, preset=preset, keep_padding=keep_padding, device=device)
     except RecipeError as error:
-        Console(stderr=True).print(f"[red]refused:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
-        raise typer.Exit(1) from None
+        refuse("convert", error)
     Console().print(f"{output}: now build it: scripts/build_mar.py {output}", highlight=False, soft_wrap=True)
 
 

@@ -16,6 +16,7 @@ from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 from rich.table import Table
 
 from scripts.client import Client, ServerError
+from scripts.refusal import refuse
 from scripts.scores import Prediction, Scores, scores_of
 from scripts.server import Server
 from scripts.wording import reword
@@ -83,8 +84,7 @@ def main(
     try:
         figures = _evaluate(Server().client, model, questions, connections, reworded)
     except ServerError as error:
-        Console(stderr=True, soft_wrap=True, highlight=False).print(f"[red]evaluate:[/] {error}")
-        raise typer.Exit(1) from None
+        refuse("evaluate", error)
     if output:
         output.parent.mkdir(parents=True, exist_ok=True)
         output.write_text(json.dumps({"model": model, "file": str(file), **figures}, indent=2) + "\n", encoding="utf-8")

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from scripts.build_mar import MODEL_STORE, ROOT, Archive, archive_of, build, is_current
 from scripts.client import ServerError
+from scripts.refusal import refuse
 from scripts.server import Server
 from vqaserve.errors import RecipeError
 
@@ -49,7 +50,7 @@ def start(
         for recipe in chosen:
             _show_sample(server, recipe)
     except (RecipeError, ServerError) as error:
-        _fail(error)
+        refuse("make serve", error)
     took = time.monotonic() - began
     console.print(
         f"\n[green]Serving[/] after {took:.1f} s. Logs: {_from_here(server.run)}/logs. End it: [b]make stop[/]"
@@ -133,11 +134,6 @@ def samples(recipe: Path) -> Iterator[dict[str, Any]]:
 def _from_here(path: Path) -> Path:
     path, here = path.resolve(), Path.cwd()
     return path.relative_to(here) if path.is_relative_to(here) else path
-
-
-def _fail(error: Exception) -> None:
-    Console(stderr=True, soft_wrap=True, highlight=False).print(f"[red]make serve:[/] {error}")
-    raise typer.Exit(1) from None
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ def refusal(store: Path, *arguments: object) -> str:
     assert done.exit_code == 1
     assert not list(store.rglob("*.mar"))
     (line,) = done.output.strip().splitlines()
-    assert line.startswith("refused: ")
+    assert line.startswith("build_mar: ")
     return line
 
 

@@ -82,7 +82,7 @@ def refusal(files: list[Path], *more: str) -> str:
     assert not output.exists()
     assert not output.parent.exists() or not list(output.parent.iterdir())
     (line,) = done.output.strip().splitlines()
-    assert line.startswith("refused: ")
+    assert line.startswith("convert: ")
     return line
 
 
