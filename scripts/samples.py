@@ -26,11 +26,12 @@ SHAPES_QUESTIONS = (
 )
 
 
-# Photographs that the scikit-image package carries under CC0: its file, our cut of it (left, top, right, bottom).
-ROOMS = {
-    "coffee.jpg": ("coffee.png", (0, 0, 600, 400)),
-}
-ROOMS_QUESTIONS = (("coffee.jpg", "what color is the table?", "brown"),)
+# Photographs that the scikit-image package carries: `coffee` under CC0, `clock` in the public domain.
+ROOMS = {"coffee.jpg": "coffee.png", "clock.jpg": "clock_motion.png"}
+ROOMS_QUESTIONS = (
+    ("coffee.jpg", "what color is the table?", "brown"),
+    ("clock.jpg", "how many clocks are on the wall?", "1"),
+)
 
 
 def main() -> None:
@@ -38,8 +39,8 @@ def main() -> None:
     drawn = {name: draw_shape(name) for name in SHAPES}
     write_samples(Path("recipes/shapes/samples"), drawn, SHAPES_QUESTIONS)
     photographs = Path(str(files("skimage"))) / "data"
-    cut = {name: Image.open(photographs / source).convert("RGB").crop(box) for name, (source, box) in ROOMS.items()}
-    write_samples(Path("recipes/rooms/samples"), cut, ROOMS_QUESTIONS)
+    opened = {name: Image.open(photographs / source).convert("RGB") for name, source in ROOMS.items()}
+    write_samples(Path("recipes/rooms/samples"), opened, ROOMS_QUESTIONS)
 
 
 def draw_shape(name: str) -> Image.Image:

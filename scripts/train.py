@@ -60,15 +60,12 @@ def train(settings: TrainSettings, examples: list[Example], state: Path, output:
     batches, held_out = (
         Batches(some, images, answers, tokenizer, config.max_tokens, wanted.pictures_per_step) for some in (kept, apart)
     )
-    teacher = None
-    for generation in range(2 if wanted.teacher else 1):
-        torch.manual_seed(wanted.seed + generation)
-        model = ModularModel(config, vocabulary=tokenizer.get_vocab_size(), answers=len(answers))
-        _start_at_frequencies(model, examples, answers)
-        pictures = _pictures(settings, model, images, state)
-        kept_state = state / f"generation-{generation + 1}.pt"
-        trainer = Trainer(model, settings, pictures, batches, held_out, kept_state, teacher)
-        teacher = best = trainer.run()
+    torch.manual_seed(wanted.seed)
+    model = ModularModel(config, vocabulary=tokenizer.get_vocab_size(), answers=len(answers))
+    _start_at_frequencies(model, examples, answers)
+    pictures = _pictures(settings, model, images, state)
+    trainer = Trainer(model, settings, pictures, batches, held_out, state / "state.pt")
+    best = trainer.run()
     config = config.model_copy(update={"temperature": fit_temperature(*trainer.logits(held_out))})
     write_weights(output / "weights", best, config, answers, tokenizer)
     draw_learning_curve(output / "learning-curve.png", trainer.history, output.resolve().name)

@@ -30,8 +30,6 @@ class Optimisation(_Frozen):
         clip: Largest norm of a gradient.
         average: Weight of the past in the running mean of the weights, which is what is kept.
         bf16: Multiply matrices in bfloat16; faster where the processor can.
-        teacher: With more than 0 a second generation is trained from a new start, and this share of its targets is
-            what the first one answers (born-again networks, Furlanello et al. 2018).
     """
 
     seed: int = 0
@@ -44,7 +42,6 @@ class Optimisation(_Frozen):
     clip: Annotated[float, Field(gt=0)] = 1.0
     average: Share = 0.995
     bf16: bool = False
-    teacher: Share = 0.0
 
 
 class Augmentation(_Frozen):

@@ -17,7 +17,7 @@ from rich.progress import Progress
 from torch import Tensor
 from torch.nn import functional as F
 
-from scripts.training.batches import Batch, Batches
+from scripts.training.batches import Batches
 from scripts.training.settings import TrainSettings
 from vqaserve.families.modular.model import ModularModel
 
@@ -63,9 +63,7 @@ class Trainer:
         train: Batches,
         held_out: Batches,
         state: Path,
-        teacher: ModularModel | None = None,
     ) -> None:
-        self.teacher = teacher
         self.model = model
         self.settings = settings
         self.pictures = pictures
@@ -113,7 +111,7 @@ class Trainer:
                 image = self.pictures(self.model, batch.pictures, batch.mirrored)
                 logits = self.model.each(image, batch.which, batch.tokens, batch.mask)
             # Each head has to be right by itself; averaged afterwards, their different mistakes cancel.
-            wrong = -(self._targets(batch) * logits.float().log_softmax(2)).sum(2).mean()
+            wrong = -(batch.targets * logits.float().log_softmax(2)).sum(2).mean()
             self._step(wrong)
             loss += wrong.item() * len(batch.first)
             right += (logits[0].argmax(1) == batch.first).sum().item()
@@ -123,15 +121,6 @@ class Trainer:
         self.history.append(Epoch(loss / asked, right / asked, *held_out))
         if self._since_best() == 0:
             self.best = copy.deepcopy(self.average.state_dict())
-
-    @torch.no_grad()
-    def _targets(self, batch: Batch) -> Tensor:
-        """What is to be answered [n, answers]: what people did, and in part what the teacher would."""
-        if self.teacher is None:
-            return batch.targets
-        image = self.pictures(self.teacher, batch.pictures, batch.mirrored)
-        taught = self.teacher(image, batch.which, batch.tokens, batch.mask).softmax(1)
-        return batch.targets.lerp(taught, self.settings.optimisation.teacher)
 
     def _step(self, loss: Tensor) -> None:
         self.optimiser.zero_grad()

