@@ -99,7 +99,7 @@ def build(recipe: Path, store: Path = MODEL_STORE) -> Archive:
     store.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=store, prefix=".building-") as temporary:
         packed = _pack(recipe, archive.version, Path(temporary))
-        _try(packed, Path(temporary) / "unpacked")
+        _try(packed, Path(temporary) / "unpacked", recipe)
         packed.replace(archive.path)
     return archive
 
@@ -142,7 +142,7 @@ def _temporary_files_in(folder: Path) -> Iterator[None]:
         tempfile.tempdir = before
 
 
-def _try(packed: Path, folder: Path) -> None:
+def _try(packed: Path, folder: Path, recipe: Path) -> None:
     """Load the archive as a worker would, from nothing but its own files, and ask its first sample."""
     with zipfile.ZipFile(packed) as archive:
         archive.extractall(folder)
@@ -152,7 +152,7 @@ def _try(packed: Path, folder: Path) -> None:
     )
     if done.returncode:
         lines = done.stderr.strip().splitlines() or [f"it ended with status {done.returncode}"]
-        reason = re.sub(r"^[\w.]*RecipeError: ", "", lines[-1])
+        reason = re.sub(r"^[\w.]*RecipeError: ", "", lines[-1]).replace(str(folder), str(recipe))
         raise RecipeError(f"the archive does not answer its first sample: {reason}")
 
 

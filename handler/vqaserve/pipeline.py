@@ -15,6 +15,7 @@ from vqaserve.images import open_picture
 from vqaserve.protocols import find_protocol
 from vqaserve.protocols.base import Protocol, as_json
 from vqaserve.protocols.body import decoded
+from vqaserve.protocols.plain import PlainRequest
 from vqaserve.remote import Fetcher
 from vqaserve.settings import HandlerSettings
 from vqaserve.tasks import find_task
@@ -72,9 +73,11 @@ class Pipeline:
             {
                 "task": self.settings.task,
                 "family": self.settings.family,
+                "precision": self.settings.precision,
                 "model": {"name": self.model.name, "version": self.model.version},
                 "top_k": self.settings.top_k,
                 "limits": self.settings.limits.model_dump(),
+                "request": PlainRequest.model_json_schema(),
             }
         )
 

@@ -134,6 +134,7 @@ def test_describe_names_task_family_and_limits(pipeline: Pipeline):
     described = body(pipeline.describe())
     assert (described["task"], described["family"]) == ("visual_question_answering", "dummy")
     assert described["limits"]["max_questions"] == 32
+    assert "question" in described["request"]["properties"]
 
 
 @pytest.mark.parametrize(
