@@ -10,7 +10,7 @@ from vqaserve.families.modular.options import PartOptions, Pixels, Size
 from vqaserve.families.modular.parts import ImageEncoder, projection
 
 
-class _Stage(NamedTuple):
+class Stage(NamedTuple):
     """Blocks of one stage: how many, kernel, stride of the first, expansion, output channels."""
 
     blocks: int
@@ -20,15 +20,16 @@ class _Stage(NamedTuple):
     width: int
 
 
-B0 = (
-    _Stage(1, 3, 1, 1, 16),
-    _Stage(2, 3, 2, 6, 24),
-    _Stage(2, 5, 2, 6, 40),
-    _Stage(3, 3, 2, 6, 80),
-    _Stage(3, 5, 1, 6, 112),
-    _Stage(4, 5, 2, 6, 192),
-    _Stage(1, 3, 1, 6, 320),
+STAGES = (
+    Stage(1, 3, 1, 1, 16),
+    Stage(2, 3, 2, 6, 24),
+    Stage(2, 5, 2, 6, 40),
+    Stage(3, 3, 2, 6, 80),
+    Stage(3, 5, 1, 6, 112),
+    Stage(4, 5, 2, 6, 192),
+    Stage(1, 3, 1, 6, 320),
 )
+"""Of B0, and of lite0, which differs inside the blocks."""
 
 
 class EfficientNetB0(ImageEncoder):
@@ -45,7 +46,7 @@ class EfficientNetB0(ImageEncoder):
         super().__init__(options, pixels)
         stages: list[nn.Module] = [_convolution(3, 32, 3, stride=2)]
         before = 32
-        for stage in B0:
+        for stage in STAGES:
             blocks = []
             for index in range(stage.blocks):
                 blocks.append(_Block(before, stage, stage.stride if index == 0 else 1))
@@ -72,7 +73,7 @@ def _convolution(before: int, after: int, kernel: int, stride: int = 1, groups: 
 class _Block(nn.Module):
     """Widen 1x1, depthwise, squeeze and excite, narrow 1x1."""
 
-    def __init__(self, before: int, stage: _Stage, stride: int) -> None:
+    def __init__(self, before: int, stage: Stage, stride: int) -> None:
         super().__init__()
         middle = before * stage.expand
         self.block = nn.Sequential(

@@ -6,7 +6,7 @@ its grid away has a single cell. To add one, write a class with an ``Options`` a
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vqaserve.errors import RecipeError
-from vqaserve.families.modular.efficientnet import EfficientNetB0
+from vqaserve.families.modular.efficientnet import STAGES, EfficientNetB0
 from vqaserve.families.modular.options import PartOptions, Pixels, Size
 from vqaserve.families.modular.parts import ImageEncoder
 from vqaserve.families.modular.resnet import ResNet18, ResNet50
@@ -59,27 +59,6 @@ class SmallCnn(ImageEncoder):
         return grid.flatten(2).transpose(1, 2)
 
 
-class _Stage(NamedTuple):
-    """Blocks of one stage: how many, kernel, stride of the first, expansion, output channels."""
-
-    blocks: int
-    kernel: int
-    stride: int
-    expand: int
-    width: int
-
-
-LITE0 = (
-    _Stage(1, 3, 1, 1, 16),
-    _Stage(2, 3, 2, 6, 24),
-    _Stage(2, 5, 2, 6, 40),
-    _Stage(3, 3, 2, 6, 80),
-    _Stage(3, 5, 1, 6, 112),
-    _Stage(4, 5, 2, 6, 192),
-    _Stage(1, 3, 1, 6, 320),
-)
-
-
 class EfficientNetLite0(ImageEncoder):
     """EfficientNet-lite0 (Tan and Le 2019; no squeeze-and-excitation, ReLU6) and a linear reduction.
 
@@ -101,7 +80,7 @@ class EfficientNetLite0(ImageEncoder):
         self.stem = SameConv2d(3, 32, 3, stride=2)
         blocks = []
         before = 32
-        for stage in LITE0:
+        for stage in STAGES:
             for index in range(stage.blocks):
                 stride = stage.stride if index == 0 else 1
                 blocks.append(_Block(before, stage.width, stage.kernel, stride, stage.expand))
