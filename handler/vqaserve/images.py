@@ -47,7 +47,12 @@ def open_picture(data: bytes, limits: Limits) -> Picture:
         raise InvalidImage(
             f"the picture ({len(data):,} bytes) is damaged or cut off and cannot be decoded; send it again whole"
         ) from error
-    return Picture(pixels=pixels, digest=hashlib.sha256(data).hexdigest())
+    return Picture(digest_of(data), pixels)
+
+
+def digest_of(data: bytes) -> str:
+    """A picture file's identity."""
+    return hashlib.sha256(data).hexdigest()
 
 
 def _allowed() -> str:

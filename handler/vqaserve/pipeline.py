@@ -8,16 +8,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from vqaserve.answering import Answerer
 from vqaserve.errors import InternalError, OutOfMemory, RecipeError, VqaError
 from vqaserve.families import find_family
 from vqaserve.families.base import Family
-from vqaserve.images import open_picture
+from vqaserve.images import digest_of, open_picture
 from vqaserve.protocols import find_protocol
 from vqaserve.protocols.base import Protocol, as_json
 from vqaserve.protocols.body import decoded
 from vqaserve.protocols.plain import PlainRequest
 from vqaserve.remote import Fetcher
-from vqaserve.settings import HandlerSettings
+from vqaserve.settings import HandlerSettings, Limits
 from vqaserve.tasks import find_task
 from vqaserve.tasks.base import Task
 from vqaserve.types import Item, Model, Picture, Query, RemoteImage, Reply, Request
@@ -41,6 +42,7 @@ class Pipeline:
     def __init__(self, task: Task, family: Family[Any, Any], settings: HandlerSettings, model: Model) -> None:
         self.task = task
         self.family = family
+        self.answerer = Answerer(family, settings.cache, _translated)
         self.settings = settings
         self.model = model
         self.fetch = Fetcher(settings.remote_images, settings.limits.max_image_bytes)
@@ -77,6 +79,7 @@ class Pipeline:
                 "model": {"name": self.model.name, "version": self.model.version},
                 "top_k": self.settings.top_k,
                 "limits": self.settings.limits.model_dump(),
+                "cache": self.answerer.counters,
                 "request": PlainRequest.model_json_schema(),
             }
         )
@@ -111,47 +114,39 @@ class Pipeline:
         def finish(item: Item) -> Item:
             return replace(item, ranked=self.task.finish(item.answers))
 
-        items = self._open_pictures(_each(prepare, items))
-        computed = iter(self._compute([item for item in items if item.error is None]))
-        return _each(finish, [next(computed) if item.error is None else item for item in items])
+        return _each(finish, self.answerer(self._open_pictures(_each(prepare, items))))
 
     def _open_pictures(self, items: Sequence[Item]) -> list[Item]:
-        """Fetch what came as a URL, and decode; a picture that several questions share is opened once."""
+        """Fetch what came as a URL, and decode what is not remembered; a file that recurs is opened once."""
         images = [_query(item).image for item in items if item.error is None]
         fetched = self.fetch(image.url for image in images if isinstance(image, RemoteImage))
-        opened: dict[bytes | RemoteImage, Picture] = {}
+        digests = {data: digest_of(data) for data in (*images, *fetched.values()) if isinstance(data, bytes)}
+        opened: dict[str, Picture | VqaError] = {}
 
         def open_image(item: Item) -> Item:
             image = _query(item).image
-            if image not in opened:
-                data = fetched[image.url] if isinstance(image, RemoteImage) else image
-                if isinstance(data, VqaError):
-                    raise data
-                opened[image] = open_picture(data, self.settings.limits)
-            return replace(item, picture=opened[image])
+            data = fetched[image.url] if isinstance(image, RemoteImage) else image
+            if isinstance(data, VqaError):
+                raise data
+            digest = digests[data]
+            item = self.answerer.recall(replace(item, picture=Picture(digest)))
+            if item.answers or (item.picture and item.picture.features is not None):
+                return item
+            if digest not in opened:
+                opened[digest] = _opened(data, self.settings.limits)
+            picture = opened[digest]
+            if isinstance(picture, VqaError):
+                raise picture
+            return replace(item, picture=picture)
 
         return _each(open_image, items)
 
-    def _compute(self, items: Sequence[Item]) -> list[Item]:
-        """Run the family; a batch that fails is halved until the item at fault stands alone."""
-        if not items:
-            return []
-        try:
-            return self._run_family(items)
-        except Exception as error:  # noqa: BLE001 - the rim: translated and logged
-            if len(items) == 1:
-                return [replace(items[0], error=_translated(error, items[0].request_id))]
-            log.warning("a batch of %d failed (%s); trying its halves", len(items), error)
-        middle = len(items) // 2
-        return self._compute(items[:middle]) + self._compute(items[middle:])
 
-    def _run_family(self, items: Sequence[Item]) -> list[Item]:
-        distinct = {picture.digest: picture.pixels for picture in map(_picture, items)}
-        features = dict(zip(distinct, self.family.encode(list(distinct.values())), strict=True))
-        queries = [_query(item) for item in items]
-        outputs = self.family.forward([features[_picture(item).digest] for item in items], queries)
-        answers = self.family.decode(outputs, queries)
-        return [replace(item, answers=ranked) for item, ranked in zip(items, answers, strict=True)]
+def _opened(data: bytes, limits: Limits) -> Picture | VqaError:
+    try:
+        return open_picture(data, limits)
+    except VqaError as error:
+        return error
 
 
 def _each(stage: Callable[[Item], Item], items: Sequence[Item]) -> list[Item]:
@@ -182,8 +177,3 @@ def _item(request_id: str, entry: Query | VqaError) -> Item:
 def _query(item: Item) -> Query:
     assert item.query is not None
     return item.query
-
-
-def _picture(item: Item) -> Picture:
-    assert item.picture is not None
-    return item.picture

@@ -31,6 +31,18 @@ class Limits(_Frozen):
     max_beams: Annotated[int, Field(gt=0)] = 8
 
 
+class CacheLimits(_Frozen):
+    """What each worker remembers; 0 remembers nothing.
+
+    Attributes:
+        features_mb: Features of pictures, in MiB.
+        answers: Ranked answers to a question about a picture.
+    """
+
+    features_mb: Annotated[int, Field(ge=0)] = 64
+    answers: Annotated[int, Field(ge=0)] = 4096
+
+
 class RemoteImages(_Frozen):
     """Pictures by URL; without hosts every URL is refused.
 
@@ -65,6 +77,7 @@ class HandlerSettings(_Frozen):
         question: Asked about a picture that comes without one (``curl -T photo.jpg``); none: refused.
         top_k: Ranked answers in a reply when the client does not say.
         limits: What a client may ask for.
+        cache: What a worker remembers.
         remote_images: Whether pictures may come as URLs, and from where.
     """
 
@@ -80,6 +93,7 @@ class HandlerSettings(_Frozen):
     question: str | None = None
     top_k: Annotated[int, Field(gt=0)] = 5
     limits: Limits = Limits()
+    cache: CacheLimits = CacheLimits()
     remote_images: RemoteImages = RemoteImages()
 
 

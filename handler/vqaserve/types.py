@@ -69,15 +69,17 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A decoded picture: upright RGB, within the limits, with its identity.
+    """A picture with its identity, and what is known of it so far.
 
     Attributes:
-        pixels: RGB image, EXIF orientation applied.
         digest: SHA-256 of the encoded file, hexadecimal; equal digests are equal pictures.
+        pixels: Upright RGB image within the limits; None while it is not decoded.
+        features: What a family made of the pixels, if it is remembered.
     """
 
-    pixels: Image
     digest: str
+    pixels: Image | None = None
+    features: object = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,105 @@
+"""From prepared items to answers: what is known is recalled, the rest computed, and nothing of it twice."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from vqaserve.cache import Cache, nbytes
+from vqaserve.families.base import Family
+from vqaserve.settings import CacheLimits
+from vqaserve.types import Answer, Item, Picture, Query
+
+log = logging.getLogger(__name__)
+
+Translate = Callable[[Exception, str], Exception]
+"""An error and a request's id -> the error that the item carries."""
+
+
+class Answerer:
+    """A family, and what it has lately seen and said.
+
+    Features of a picture are kept by the hash of its file, so that the next question about it costs only the
+    small half; answers are kept by picture, question and parameters. Both are this worker's own.
+    """
+
+    def __init__(self, family: Family[Any, Any], limits: CacheLimits, translate: Translate) -> None:
+        self._family = family
+        self._translate = translate
+        self._features: Cache[Any] = Cache(limits.features_mb * 2**20, nbytes)
+        self._answers: Cache[tuple[Answer, ...]] = Cache(limits.answers)
+
+    def recall(self, item: Item) -> Item:
+        """The item with its answers if they are known, or with the picture's features if those are."""
+        answers = self._answers.get(_key(item))
+        if answers is not None:
+            return replace(item, answers=answers)
+        picture = _picture(item)
+        return replace(item, picture=replace(picture, features=self._features.get(picture.digest)))
+
+    def __call__(self, items: Sequence[Item]) -> list[Item]:
+        """Every item with answers or an error; the same question about the same picture is computed once."""
+        waiting: dict[Hashable, Item] = {}
+        for item in items:
+            if not (item.error or item.answers):
+                waiting.setdefault(_key(item), item)
+        done = dict(zip(waiting, self._compute(list(waiting.values()), {}), strict=True))
+        for key, item in done.items():
+            if item.error is None:
+                self._answers.put(key, item.answers)
+        return [item if item.error or item.answers else _settled(item, done[_key(item)]) for item in items]
+
+    @property
+    def counters(self) -> dict[str, dict[str, int]]:
+        """Hits, misses, size and limit of both caches; features are in bytes."""
+        return {"features": self._features.counters, "answers": self._answers.counters}
+
+    def _compute(self, items: Sequence[Item], seen: dict[str, Any]) -> list[Item]:
+        """Run the family; a batch that fails is halved until the item at fault stands alone."""
+        if not items:
+            return []
+        try:
+            return self._run_family(items, seen)
+        except Exception as error:  # noqa: BLE001 - the rim: translated and logged
+            if len(items) == 1:
+                return [replace(items[0], error=self._translate(error, items[0].request_id))]
+            log.warning("a batch of %d failed (%s); trying its halves", len(items), error)
+        middle = len(items) // 2
+        return self._compute(items[:middle], seen) + self._compute(items[middle:], seen)
+
+    def _run_family(self, items: Sequence[Item], seen: dict[str, Any]) -> list[Item]:
+        self._encode([_picture(item) for item in items], seen)
+        queries = [_query(item) for item in items]
+        outputs = self._family.forward([seen[_picture(item).digest] for item in items], queries)
+        answers = self._family.decode(outputs, queries)
+        return [replace(item, answers=ranked) for item, ranked in zip(items, answers, strict=True)]
+
+    def _encode(self, pictures: Sequence[Picture], seen: dict[str, Any]) -> None:
+        """Fill in the features of pictures that this batch has not seen; each picture once."""
+        seen.update({picture.digest: picture.features for picture in pictures if picture.features is not None})
+        new = {picture.digest: picture.pixels for picture in pictures if picture.digest not in seen}
+        encoded = self._family.encode([pixels for pixels in new.values() if pixels is not None])
+        for digest, features in zip(new, encoded, strict=True):
+            seen[digest] = features
+            self._features.put(digest, features)
+
+
+def _settled(item: Item, computed: Item) -> Item:
+    return replace(item, answers=computed.answers, error=computed.error)
+
+
+def _key(item: Item) -> Hashable:
+    query = _query(item)
+    return _picture(item).digest, query.question, query.top_k, tuple(sorted(query.parameters.items()))
+
+
+def _query(item: Item) -> Query:
+    assert item.query is not None
+    return item.query
+
+
+def _picture(item: Item) -> Picture:
+    assert item.picture is not None
+    return item.picture
