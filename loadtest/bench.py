@@ -7,6 +7,8 @@ is the same road in one process without a server: JPEG bytes -> picture -> featu
 from __future__ import annotations
 
 import json
+import os
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -25,7 +27,7 @@ from rich.table import Table
 from scripts.build_mar import ROOT, archive_of
 from scripts.client import Client, ServerError
 from scripts.serve import samples
-from scripts.server import Server
+from scripts.server import ALLOCATOR, Server
 from vqaserve.families import find_family
 from vqaserve.families.base import Family
 from vqaserve.images import open_picture
@@ -52,9 +54,9 @@ class Measured:
         return 1000 * self.cpu_seconds / self.answers
 
 
-def unique_queries(recipe: Path, count: int) -> list[Query]:
-    """Different pictures, as JPEG files: the recipe's samples, each with other pixels."""
-    generator = np.random.default_rng(0)
+def unique_queries(recipe: Path, count: int, seed: int) -> list[Query]:
+    """Different pictures, as JPEG files: the recipe's samples, each with other pixels for each seed."""
+    generator = np.random.default_rng(seed)
     known = list(samples(recipe))
     queries = []
     for index in range(count):
@@ -116,6 +118,8 @@ def main(
 ) -> None:
     """Measure the running server (make serve) beside the bare model.
 
+    CPU is the whole server's, user and system; floor/CPU is 1.00 for a server that costs nothing beside its model.
+
     Example: loadtest/bench.py rooms --connections 1 --connections 16
     """
     server, figures = Server(), {}
@@ -130,8 +134,10 @@ def main(
         except ServerError as error:
             raise typer.BadParameter(str(error)) from None
         floor = totals["floor, batch 16"].cpu_milliseconds
-        table = Table(title=f"{archive_of(ROOT / 'recipes' / model).path.name}, every picture new")
-        for column in ("", "answers/s", "CPU ms/answer", "p50 ms", "p95 ms", "p99 ms", "floor / server CPU"):
+        table = Table(
+            title=f"{archive_of(ROOT / 'recipes' / model).path.name}: CPU and latency of an answer, every picture new"
+        )
+        for column in ("", "answers/s", "CPU ms", "p50 ms", "p95 ms", "p99 ms", "floor/CPU"):
             table.add_column(column, justify="left" if not column else "right")
         for name, measured in totals.items():
             table.add_row(*measured.row(name), f"{floor / measured.cpu_milliseconds:.2f}")
@@ -150,21 +156,24 @@ def measure(
     """Totals by way of answering; each round gives every way its turn, so that noise falls on all alike."""
     settings = ModelConfig.read(recipe / "model-config.yaml").handler
     family = find_family(settings.family).load(recipe, settings)
-    queries = unique_queries(recipe, questions)
     floors = {"floor, batch 1": 1, "floor, batch 16": 16}
-    loops = {f"server, {lanes} connections": lanes for lanes in connections}
+    loops = {f"server, {lanes} at once": lanes for lanes in connections}
     totals = {name: Measured() for name in (*floors, *loops)}
     for number in track(range(rounds + 1), f"measuring {recipe.name}", console=Console(stderr=True)):
-        for name, batch in floors.items():
-            measured = floor_round(family, settings, queries, batch)
+        for turn, name in enumerate(totals):
+            # New pictures at every turn: the server remembers those that it has seen.
+            queries = unique_queries(recipe, questions, seed=number * len(totals) + turn)
+            if name in floors:
+                measured = floor_round(family, settings, queries, floors[name])
+            else:
+                measured = server_round(client, process, recipe.name, queries, loops[name])
             if number:  # the first round warms up
-                add(totals[name], measured)
-        for name, lanes in loops.items():
-            measured = server_round(client, process, recipe.name, queries, lanes)
-            if number:
                 add(totals[name], measured)
     return totals
 
 
 if __name__ == "__main__":
+    if not ALLOCATOR.keys() <= os.environ.keys():
+        # The floor keeps its memory as the workers do; glibc reads this at a process's start alone.
+        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **ALLOCATOR})
     typer.run(main)
