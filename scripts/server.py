@@ -140,7 +140,6 @@ class Server:
             _, alive = psutil.wait_procs(family, timeout=STOP_SECONDS)
             for left in alive:
                 left.kill()
-        self.client.http.close()
         for name in ("pid.json", "key_file.json", "auth.header"):
             (self.run / name).unlink(missing_ok=True)
         shutil.rmtree(self.run / "tmp", ignore_errors=True)

@@ -54,33 +54,34 @@ def run_folder() -> Iterator[Callable[[], Path]]:
 
 
 @pytest.fixture(scope="session")
-def new_server(run_folder: Callable[[], Path]) -> Callable[..., Server]:
-    """A server that is not started yet."""
+def new_server(run_folder: Callable[[], Path]) -> Iterator[Callable[..., Server]]:
+    """Makes servers that are not started yet; whatever became of them, they are ended when the tests are over."""
+    made: list[Server] = []
 
     def make(**overrides: str) -> Server:
-        return Server(run_folder() / "run", ROOT / "config.properties", {**own_ports(), **overrides})
+        made.append(Server(run_folder() / "run", ROOT / "config.properties", {**own_ports(), **overrides}))
+        return made[-1]
 
-    return make
+    yield make
+    for server in made:
+        server.stop()
+        server.client.http.close()
 
 
 @pytest.fixture(scope="session")
-def serve(new_server: Callable[..., Server], run_folder: Callable[[], Path]) -> Iterator[Callable[..., Server]]:
+def serve(new_server: Callable[..., Server], run_folder: Callable[[], Path]) -> Callable[..., Server]:
     """Builds recipes and serves them until the tests are over."""
-    started: list[Server] = []
 
     def start(*recipes: Path, **overrides: str) -> Server:
         store = run_folder() / "store"
         archives: list[Archive] = [build(recipe, store) for recipe in recipes]
         server = new_server(**overrides)
-        started.append(server)
         server.start(archives)
         for _ in server.wait_ready(archives, START_SECONDS):
             pass
         return server
 
-    yield start
-    for server in started:
-        server.stop()
+    return start
 
 
 @pytest.fixture(scope="session")

@@ -68,6 +68,7 @@ def test_start_answers_shows_a_curl_that_works_and_how_to_stop(serve_command: Co
     assert json.loads(reply.stdout)["answer"] == "4x3 #ff0000: what?"
 
     again = serve_command("start")
+    assert again.returncode == 0, again.stderr
     assert "already running" in again.stdout
     pid = json.loads((serve_command.folder / "run" / "pid.json").read_text())["pid"]
     stopped = serve_command("stop")
@@ -81,6 +82,7 @@ def test_a_newer_recipe_is_built_and_served_instead(serve_command: Command):
     config = serve_command.recipe / "model-config.yaml"
     config.write_text(config.read_text().replace("1.0.0", "1.1.0"))
     again = serve_command("start")
+    assert again.returncode == 0, again.stderr
     assert "ending the running server first" in again.stdout
     assert "dummy-1.1.0.mar" in again.stdout
 
