@@ -60,4 +60,5 @@ def _is_describe(requests: Sequence[Request]) -> bool:
     A client can send the header ``describe`` with a prediction too; it means nothing there.
     """
     first = requests[0]
-    return len(requests) == 1 and first.headers.get("describe") == "True" and not first.body and len(first.fields) <= 1
+    empty = not first.body and first.fields.keys() <= {"body"}
+    return len(requests) == 1 and first.headers.get("describe") == "True" and empty

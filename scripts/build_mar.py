@@ -70,6 +70,7 @@ def archive_of(recipe: Path, store: Path = MODEL_STORE) -> Archive:
     Raises:
         RecipeError: The recipe's settings do not validate.
     """
+    recipe = recipe.resolve()
     version = ModelConfig.read(recipe / "model-config.yaml").handler.version
     return Archive(store / f"{recipe.name}-{version}.mar", recipe.name, version)
 

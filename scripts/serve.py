@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -43,10 +45,10 @@ def start(
     """
     began = time.monotonic()
     server = Server(run.resolve(), config)
-    chosen = recipes or RECIPES
+    chosen = [recipe.resolve() for recipe in recipes or RECIPES]
     try:
-        archives, fresh = _archives(chosen, store)
-        _ensure_running(server, archives, fresh)
+        archives = _archives(chosen, store)
+        _ensure_running(server, archives)
         for recipe in chosen:
             _show_sample(server, recipe)
     except (RecipeError, ServerError) as error:
@@ -68,26 +70,27 @@ def stop(run: Run = ROOT / "run") -> None:
     console.print("stopped" if was_running else "no server was running")
 
 
-def _archives(recipes: list[Path], store: Path) -> tuple[list[Archive], bool]:
-    """Each recipe's archive, built if it is missing or older than its sources; and whether any was."""
-    archives, fresh = [], False
+def _archives(recipes: list[Path], store: Path) -> list[Archive]:
+    """Each recipe's archive, built if it is missing or older than its sources."""
+    archives = []
     for recipe in recipes:
         archive = archive_of(recipe, store)
         if not is_current(archive, recipe):
             console.print(f"building {archive.path.name}: packing, then trying it as a worker would")
             with console.status("building"):
-                archive, fresh = build(recipe, store), True
+                archive = build(recipe, store)
         archive.check()
         size = archive.path.stat().st_size / 1e6
         console.print(f"{_from_here(archive.path)}  {size:.1f} MB  sha256 {archive.sha256[:16]}...")
         archives.append(archive)
-    return archives, fresh
+    return archives
 
 
-def _ensure_running(server: Server, archives: list[Archive], fresh: bool) -> None:
+def _ensure_running(server: Server, archives: list[Archive]) -> None:
     running = server.process()
-    if running and fresh:
-        console.print("an archive is new: ending the running server first")
+    served = server.served() if running else {}
+    if running and any(served.get(_placed(archive)) != archive.sha256 for archive in archives):
+        console.print("the running server has other archives: ending the running server first")
         server.stop()
         running = None
     if running:
@@ -95,13 +98,21 @@ def _ensure_running(server: Server, archives: list[Archive], fresh: bool) -> Non
         for archive in archives:
             server.client.workers(archive.name)  # a lost or expired key is said at once, not after a wait
     else:
+        # What it served beside these goes on being served.
+        names = {archive.name for archive in archives}
+        store = archives[0].path.resolve().parent
+        others = [one for one in served if one.name not in names and one.path.parent == store and one.path.exists()]
         console.print("starting TorchServe")
-        server.start(archives)
+        server.start([*archives, *others])
     with console.status("starting TorchServe") as status:
         for states in server.wait_ready(archives, READY_SECONDS):
             status.update("  ".join(f"{name}: {_worded(workers)}" for name, workers in states.items()))
     for name, workers in states.items():
         console.print(f"{name}: {_worded(workers)}")
+
+
+def _placed(archive: Archive) -> Archive:
+    return replace(archive, path=archive.path.resolve())
 
 
 def _worded(workers: list[str]) -> str:
@@ -119,7 +130,8 @@ def _show_sample(server: Server, recipe: Path) -> None:
         table.add_row(answer["answer"], f"{answer['score']:6.1%}", "█" * round(answer["score"] * 30))
     console.print(table)
     console.print(
-        f"curl -H @{_from_here(server.auth_header)} -F image=@{shown} -F 'question={sample['question']}' "
+        f"curl -H @{_from_here(server.auth_header)} -F {shlex.quote(f'image=@{shown}')} "
+        f"-F {shlex.quote('question=' + sample['question'])} "
         f"{server.client.addresses.inference}/predictions/{recipe.name}",
         markup=False,
     )

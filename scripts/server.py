@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -16,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -28,6 +30,12 @@ from scripts.client import Addresses, Client, ServerError
 from scripts.java import find_java
 
 STOP_SECONDS = 20
+INHERITED = re.compile(
+    r"PATH|HOME|USER|LANG|LC_\w+|TZ|LD_LIBRARY_PATH|(CUDA|NVIDIA|NCCL|OMP|MKL|KMP|OPENBLAS|TORCH|PYTORCH|MALLOC)_\w+"
+    r"|GLIBC_TUNABLES"
+)
+"""What a server gets of the shell's environment: secrets have too many names to be listed, and some variables would
+win over what is written here (TS_CONFIG_FILE, PYTHONPATH)."""
 ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(2**30), "MALLOC_TRIM_THRESHOLD_": str(2**31)}
 """Workers keep the memory of a forward for the next one. By default glibc gives large blocks back at once, and the
 page faults of taking them again cost as much CPU time as the model `rooms` itself."""
@@ -71,23 +79,29 @@ class Server:
 
     def process(self) -> psutil.Process | None:
         """The running Java process, or None; a recycled pid is not taken for it."""
+        noted = self._noted()
         try:
-            noted = json.loads((self.run / "pid.json").read_text(encoding="utf-8"))
             process = psutil.Process(noted["pid"])
-        except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
+        except (KeyError, psutil.NoSuchProcess):
             return None
         same = abs(process.create_time() - noted["created"]) < 0.01
         return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+
+    def served(self) -> dict[Archive, str]:
+        """The archives that the server was started with, and the sha256 that each had then."""
+        noted = self._noted().get("archives", [])
+        return {Archive(Path(one["path"]), one["name"], one["version"]): one["sha256"] for one in noted}
 
     def start(self, archives: list[Archive]) -> None:
         """Start Java with these archives; returns at once.
 
         Raises:
-            ServerError: A port is taken, the folder's path is too long for sockets, or it runs already.
+            ServerError: A port is taken, the folder is not a server's or its path is too long for sockets, or a
+                server runs in it already.
         """
         if self.process():
             raise ServerError(f"a server is already running in {self.run}; end it first: make stop")
-        self._check_ports()
+        self.check_ports()
         self._prepare_folder()
         store = archives[0].path.parent.resolve()
         models = {"load_models": ",".join(f"{archive.name}={archive.path.name}" for archive in archives)}
@@ -104,7 +118,14 @@ class Server:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # a group of its own: Ctrl-C in the shell is not for the server
             )
-        noted = {"pid": process.pid, "created": psutil.Process(process.pid).create_time()}
+        noted = {
+            "pid": process.pid,
+            "created": psutil.Process(process.pid).create_time(),
+            "archives": [
+                {"path": str(one.path.resolve()), "name": one.name, "version": one.version, "sha256": one.sha256}
+                for one in archives
+            ],
+        }
         (self.run / "pid.json").write_text(json.dumps(noted), encoding="utf-8")
 
     def wait_ready(self, archives: list[Archive], timeout: float) -> Iterator[dict[str, list[str]]]:
@@ -129,10 +150,12 @@ class Server:
             time.sleep(0.2)
 
     def stop(self) -> bool:
-        """End the server and its workers; False when none was running.
+        """End the server and its workers; False when none was running, and then nothing is touched.
 
         SIGTERM first; what is left of its process group after 20 s is killed.
         """
+        if not self._noted():
+            return False
         process = self.process()
         if process is not None:
             family = [process, *process.children(recursive=True)]
@@ -145,7 +168,12 @@ class Server:
         shutil.rmtree(self.run / "tmp", ignore_errors=True)
         return process is not None
 
-    def _check_ports(self) -> None:
+    def check_ports(self) -> None:
+        """Refuse before Java does, and by the property's name.
+
+        Raises:
+            ServerError: A port is taken.
+        """
         given = self.properties
         wanted = {key: urlsplit(given[key]).port for key in given if key.endswith("_address") and "://" in given[key]}
         wanted |= {key: int(given[key]) for key in ("grpc_inference_port", "grpc_management_port")}
@@ -161,6 +189,8 @@ class Server:
 
     def _prepare_folder(self) -> None:
         temporary = self.run / "tmp"
+        if self.run.exists() and any(self.run.iterdir()) and not (self.run / "config.properties").exists():
+            raise ServerError(f"{self.run} is not empty and not a server's folder; choose another one")
         if len(str(temporary / ".ts.sock.9000")) > SOCKET_PATH_LIMIT:
             raise ServerError(f"the path {temporary} is too long for unix sockets; choose a shorter folder")
         shutil.rmtree(temporary, ignore_errors=True)
@@ -188,8 +218,7 @@ class Server:
 
     def _environment(self) -> dict[str, str]:
         temporary = str(self.run / "tmp")
-        # TS_CONFIG_FILE would win over our file, and PYTHONPATH over the archive's own code.
-        kept = {key: value for key, value in os.environ.items() if key not in ("TS_CONFIG_FILE", "PYTHONPATH")}
+        kept = {key: value for key, value in os.environ.items() if INHERITED.fullmatch(key)}
         return {
             **ALLOCATOR,
             **kept,
@@ -208,9 +237,18 @@ class Server:
                 states[archive.name] = []
         return states
 
+    def _noted(self) -> dict[str, Any]:
+        try:
+            noted: dict[str, Any] = json.loads((self.run / "pid.json").read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            return {}
+        return noted
+
     def _load_failure(self) -> str | None:
         log = self.run / "logs" / "model.log"
-        lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
+        text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+        # A worker that had loaded and died is started again, and that is no failure to load.
+        lines = text.rpartition(" is loaded on ")[2].splitlines()
         if not any("Backend worker process died" in line for line in lines):
             return None
         errors = [line.partition("MODEL_LOG - ")[2] or line for line in lines if "Error: " in line]

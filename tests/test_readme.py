@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from sybil import Document
 from sybil.parsers.markdown import CodeBlockParser
 
 from scripts.build_mar import ROOT
+from scripts.client import ServerError
 from scripts.server import Server
 
 INTERPRETERS = {"sh": ["bash", "-euo", "pipefail", "-c"], "python": [sys.executable, "-c"]}
@@ -27,11 +27,14 @@ def blocks() -> list[tuple[str, str]]:
 
 @pytest.fixture
 def default_ports() -> Iterator[None]:
-    with socket.socket() as probe:
-        if probe.connect_ex(("127.0.0.1", 8080)) == 0:
-            pytest.skip("port 8080 is taken (a running server?): make stop, then run this test again")
+    server = Server()
+    try:
+        server.check_ports()
+    except ServerError as error:
+        pytest.skip(f"{error} (a running server? make stop, then run this test again)")
     yield
-    Server().stop()
+    server.stop()
+    server.client.http.close()
 
 
 @pytest.mark.usefixtures("default_ports")

@@ -15,8 +15,13 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 """Pillow's other decoders (PDF, EPS, FITS, ...) never see a byte."""
 
 
-def open_picture(data: bytes, limits: Limits) -> Picture:
+def open_picture(data: bytes, limits: Limits, pixels_left: int | None = None) -> Picture:
     """Decode a picture file; of an animated one, the first frame.
+
+    Args:
+        data: The file.
+        limits: What a client may send.
+        pixels_left: What is left of the request's ``max_request_pixels``; None for a picture by itself.
 
     The size is checked from the header, before any pixel is decoded. EXIF orientation is applied, and
     transparency is laid on white, which is what the sender saw.
@@ -33,9 +38,9 @@ def open_picture(data: bytes, limits: Limits) -> Picture:
         )
     try:
         with Image.open(BytesIO(data), formats=FORMATS) as image:
-            _check_size(image, limits)
-            pixels = _rgb(ImageOps.exif_transpose(image))
-    except InvalidImage:
+            _check_size(image, limits, pixels_left)
+            pixels = _rgb(_upright(image))
+    except (InvalidImage, MemoryError):
         raise
     except UnidentifiedImageError:
         raise InvalidImage(
@@ -59,12 +64,28 @@ def _allowed() -> str:
     return ", ".join(FORMATS[:-1]) + " or " + FORMATS[-1]
 
 
-def _check_size(image: Image.Image, limits: Limits) -> None:
+def _check_size(image: Image.Image, limits: Limits, pixels_left: int | None) -> None:
     if image.width * image.height > limits.max_image_pixels:
         raise InvalidImage(
             f"the picture is {image.width} x {image.height} = {image.width * image.height:,} pixels; "
             f"at most {limits.max_image_pixels:,} are allowed: scale it down"
         )
+    if pixels_left is not None and image.width * image.height > pixels_left:
+        raise InvalidImage(
+            f"the request's pictures have more than {limits.max_request_pixels:,} pixels together; "
+            "send fewer at once, or smaller ones"
+        )
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Turned as its EXIF orientation says; odd EXIF beside that is no reason to refuse a whole picture."""
+    image.load()
+    try:
+        return ImageOps.exif_transpose(image)
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001 - rewriting the rest of the EXIF fails on tags of unexpected types
+        return image
 
 
 def _rgb(image: Image.Image) -> Image.Image:
@@ -74,7 +95,7 @@ def _rgb(image: Image.Image) -> Image.Image:
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
-    if image.mode.startswith("I"):
+    if image.mode.startswith("I;16"):
         # 16-bit grey: Pillow's own conversion to 8 bits clips at 255 instead of scaling.
         return image.convert("I").point(lambda value: value * (1 / 256)).convert("L").convert("RGB")
     return image.convert("RGB")

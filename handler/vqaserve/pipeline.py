@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +25,9 @@ from vqaserve.tasks.base import Task
 from vqaserve.types import Item, Model, Picture, Query, RemoteImage, Reply, Request
 
 log = logging.getLogger(__name__)
+
+_LARGEST_REPLY = 4_000_000
+"""TorchServe kills a worker whose reply to one request is over max_response_size (config.properties)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +102,10 @@ class Pipeline:
         if exchange.refused:
             return exchange.protocol.refuse(exchange.refused)
         try:
-            return exchange.protocol.reply(exchange.request, items, self.model)
+            reply = exchange.protocol.reply(exchange.request, items, self.model)
+            if len(reply.body) > _LARGEST_REPLY:
+                raise RuntimeError(f"a reply of {len(reply.body):,} bytes")
+            return reply
         except Exception as error:  # noqa: BLE001 - the rim: a score that is not a number, say
             return exchange.protocol.refuse(_translated(error, exchange.request.id))
 
@@ -122,6 +129,7 @@ class Pipeline:
         fetched = self.fetch(image.url for image in images if isinstance(image, RemoteImage))
         digests = {data: digest_of(data) for data in (*images, *fetched.values()) if isinstance(data, bytes)}
         opened: dict[str, Picture | VqaError] = {}
+        left: dict[str, int] = defaultdict(lambda: self.settings.limits.max_request_pixels)
 
         def open_image(item: Item) -> Item:
             image = _query(item).image
@@ -133,18 +141,20 @@ class Pipeline:
             if item.answers or (item.picture and item.picture.features is not None):
                 return item
             if digest not in opened:
-                opened[digest] = _opened(data, self.settings.limits)
+                opened[digest] = _opened(data, self.settings.limits, left[item.request_id])
             picture = opened[digest]
             if isinstance(picture, VqaError):
                 raise picture
+            if picture.pixels is not None:
+                left[item.request_id] -= picture.pixels.width * picture.pixels.height
             return replace(item, picture=picture)
 
         return _each(open_image, items)
 
 
-def _opened(data: bytes, limits: Limits) -> Picture | VqaError:
+def _opened(data: bytes, limits: Limits, left: int) -> Picture | VqaError:
     try:
-        return open_picture(data, limits)
+        return open_picture(data, limits, left)
     except VqaError as error:
         return error
 

@@ -23,6 +23,8 @@ class Limits(_Frozen):
     """What a client may ask for; over it the request is refused with 422."""
 
     max_image_pixels: Annotated[int, Field(gt=0)] = 10_000_000
+    # All different pictures of one request together: decoding holds a worker, and the pixels its memory.
+    max_request_pixels: Annotated[int, Field(gt=0)] = 40_000_000
     max_image_bytes: Annotated[int, Field(gt=0)] = 8 * 1024 * 1024
     max_question_chars: Annotated[int, Field(gt=0)] = 500
     max_questions: Annotated[int, Field(gt=0)] = 32
@@ -111,7 +113,7 @@ class ModelConfig(_Frozen):
     maxBatchDelay: Annotated[int, Field(ge=1)]
     responseTimeout: Annotated[int, Field(ge=1)] = 120
     startupTimeout: Annotated[int, Field(ge=1)] = 120
-    jobQueueSize: Annotated[int, Field(ge=1)] = 100
+    jobQueueSize: Annotated[int, Field(ge=1)] = 32
     maxRetryTimeoutInSec: Annotated[int, Field(ge=1)] = 300
     deviceType: Literal["cpu", "gpu"] | None = None
     deviceIds: tuple[int, ...] | None = None

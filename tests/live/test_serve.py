@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from scripts.build_mar import ROOT
+from scripts.build_mar import ROOT, build
 from tests.conftest import RecipeMaker
 from tests.servers import own_ports
 
@@ -85,6 +85,20 @@ def test_a_newer_recipe_is_built_and_served_instead(serve_command: Command):
     assert again.returncode == 0, again.stderr
     assert "ending the running server first" in again.stdout
     assert "dummy-1.1.0.mar" in again.stdout
+
+
+def test_an_archive_built_by_hand_is_noticed_and_what_was_served_beside_it_stays(
+    serve_command: Command, make_recipe: RecipeMaker
+):
+    assert serve_command("start").returncode == 0
+    other = Command(serve_command.folder, make_recipe(name="other"))
+    build(other.recipe, serve_command.folder / "store")
+    both = other("start")
+    assert both.returncode == 0, both.stderr
+    assert "ending the running server first" in both.stdout
+    again = serve_command("start")
+    assert again.returncode == 0, again.stderr
+    assert "already running" in again.stdout
 
 
 def one_line(done: subprocess.CompletedProcess[str]) -> str:

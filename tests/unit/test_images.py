@@ -102,6 +102,28 @@ def test_a_truncated_file_is_refused(file_format: str):
         open_picture(data[: len(data) // 2], LIMITS)
 
 
+def test_running_out_of_memory_is_not_the_pictures_fault(monkeypatch: pytest.MonkeyPatch):
+    def exhausted(image):
+        raise MemoryError
+
+    monkeypatch.setattr("vqaserve.images._rgb", exhausted)
+    with pytest.raises(MemoryError):
+        open_picture(encoded(), LIMITS)
+
+
+def test_odd_exif_beside_the_orientation_does_not_refuse_a_whole_picture(monkeypatch: pytest.MonkeyPatch):
+    def failing(image):
+        raise TypeError("an EXIF tag of an unexpected type")
+
+    monkeypatch.setattr("PIL.ImageOps.exif_transpose", failing)
+    assert open_picture(encoded(), LIMITS).pixels.size == (4, 3)
+
+
+def test_32_bit_grey_keeps_its_values():
+    data = saved(Image.new("I", (2, 2), 200), "TIFF")
+    assert open_picture(data, LIMITS).pixels.getpixel((0, 0)) == (200, 200, 200)
+
+
 @given(st.binary(max_size=300), st.sampled_from(FORMATS))
 def test_any_bytes_are_a_picture_or_a_refusal(noise: bytes, file_format: str):
     start = encoded("red", (8, 8), file_format)

@@ -11,7 +11,7 @@ from tests.pictures import as_base64, encoded
 from vqaserve.errors import RecipeError
 from vqaserve.families.dummy import Dummy
 from vqaserve.pipeline import Pipeline
-from vqaserve.settings import HandlerSettings
+from vqaserve.settings import HandlerSettings, Limits
 from vqaserve.tasks.visual_question_answering import VisualQuestionAnswering
 from vqaserve.types import Answer, Model, Query, Reply, Request
 
@@ -128,6 +128,56 @@ def test_a_score_that_is_not_a_number_is_our_error_and_costs_nobody_else(pipelin
 
     monkeypatch.setattr(Fragile, "decode", decode)
     assert [reply.status for reply in pipeline([ask("a"), ask("nan"), ask("c")])] == [200, 500, 200]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {f"field{index}": 1 for index in range(70_000)},
+        {"questions": [0] * 130_000},
+        {"inputs": [{"name": "x" * 7_000_000, "shape": [1], "datatype": "BYTES", "data": ["a"]}]},
+        {"id": "x" * 7_000_000, "inputs": []},
+        {"inputs": [{"name": "image", "shape": [9] * 200_000, "datatype": "BYTES", "data": ["a"]}]},
+        {"inputs": [{"name": "image", "shape": [1], "datatype": "BYTES", "data": ["a"]}] * 2_000},
+    ],
+)
+def test_no_request_makes_a_reply_that_would_kill_the_worker(pipeline: Pipeline, body: dict):
+    good, reply = pipeline([ask("good"), Request("id", {"body": body})])
+    assert good.status == 200
+    assert reply.status == 400
+    assert len(reply.body) < 10_000
+
+
+def test_a_reply_over_torchserves_limit_becomes_an_error_of_its_own(pipeline: Pipeline, monkeypatch, caplog):
+    def decode(self, outputs, queries):
+        return [(Answer("x" * (5_000_000 if query.question == "long" else 1), 0.5),) for query in queries]
+
+    monkeypatch.setattr(Fragile, "decode", decode)
+    assert [reply.status for reply in pipeline([ask("a"), ask("long")])] == [200, 500]
+
+
+def test_the_pictures_of_one_request_share_a_limit(fragile: Fragile):
+    settings = SETTINGS.model_copy(update={"limits": Limits(max_request_pixels=30)})
+    pipeline = Pipeline(VisualQuestionAnswering(settings), fragile, settings, Model("dummy", "1.0.0"))
+    pictures = [as_base64(encoded(colour)) for colour in ("red", "lime", "blue")]  # 12 pixels each
+    body = {"instances": [{"image": picture, "question": "q"} for picture in [*pictures, pictures[0]]]}
+    reply = json.loads(pipeline([Request("id", {"body": body})])[0].body)
+    assert [entry.get("code", 200) for entry in reply["predictions"]] == [200, 200, 422, 200]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b'{"image": "", "question": "\\ud800 what"}', 422),
+        (b'{"image": "", "question": "q", "top_k": ' + b"1" * 5000 + b"}", 400),
+        (b'{"image": "", "question": "q", "top_k": ' + b"1" * 4000 + b"}", 422),
+    ],
+)
+def test_a_clients_mistake_is_never_our_error(pipeline: Pipeline, body: bytes, status: int):
+    body = body.replace(b'"image": ""', b'"image": "' + as_base64(encoded()).encode() + b'"')
+    reply = pipeline([Request("id", {"body": bytearray(body)})])[0]
+    assert reply.status == status
+    assert len(reply.body) < 1000
 
 
 def test_describe_names_task_family_and_limits(pipeline: Pipeline):

@@ -5,15 +5,15 @@ Refusals are shown at the guard: the socket layer under it records every attempt
 
 from __future__ import annotations
 
-import gzip
 import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 
 import httpcore
 import pytest
 
 from tests.pictures import encoded
+from tests.sites import Site
 from vqaserve.errors import InvalidImage
 from vqaserve.remote import Fetcher
 from vqaserve.settings import RemoteImages
@@ -103,6 +103,7 @@ def test_a_listed_host_is_connected_to_at_the_address_that_was_checked(recorder:
         "https://[::ffff:7f00:1]/",
         "https://①②⑦.⓪.⓪.①/",
         "https://images.example.org/" + "x" * 3000,
+        "https://images.example.org/Küche.jpg",
     ],
 )
 def test_a_url_that_does_not_lead_to_a_listed_host_connects_to_nothing(recorder: Recorder, url: str):
@@ -181,68 +182,6 @@ def test_a_resolver_that_hangs_costs_no_more_than_the_limit(recorder: Recorder):
     release.set()
 
 
-class Site(BaseHTTPRequestHandler):
-    """A web server on loopback with every kind of trouble."""
-
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
-        getattr(self, self.path.strip("/").partition("/")[0])()
-
-    def send(self, body: bytes, status: int = 200, **headers: str) -> None:
-        self.send_response(status)
-        for name, value in {"content-type": "image/png", "content-length": str(len(body)), **headers}.items():
-            self.send_header(name.replace("_", "-"), value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def good(self) -> None:
-        self.send(PNG)
-
-    def html(self) -> None:
-        self.send(b"<html>", content_type="text/html")
-
-    def missing(self) -> None:
-        self.send(b"", 404)
-
-    def once(self) -> None:
-        self.send(b"", 302, location="/good")
-
-    def loop(self) -> None:
-        self.send(b"", 302, location="/loop")
-
-    def inside(self) -> None:
-        self.send(b"", 302, location=f"http://127.0.0.1:{self.server.server_port}/good")
-
-    def elsewhere(self) -> None:
-        self.send(b"", 302, location="file:///etc/passwd")
-
-    def bomb(self) -> None:
-        self.send(gzip.compress(b"\0" * 50_000_000), content_encoding="gzip")
-
-    def endless(self) -> None:
-        self.stream(b"x" * 10_000, pause=0)
-
-    def slow(self) -> None:
-        self.stream(b"x", pause=0.05)
-
-    def stream(self, piece: bytes, pause: float) -> None:
-        self.send_response(200)
-        self.send_header("content-type", "image/png")
-        self.send_header("connection", "close")
-        self.end_headers()
-        try:
-            for _ in range(1000):  # bounded, though the client should hang up long before
-                self.wfile.write(piece)
-                self.wfile.flush()
-                threading.Event().wait(pause)
-        except OSError:
-            pass
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
 @pytest.fixture(scope="module")
 def site() -> Iterator[ThreadingHTTPServer]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Site)
@@ -285,6 +224,8 @@ def test_a_redirect_within_the_list_is_followed(fetch_from):
         ("loop", "redirects more than 3 times"),
         ("inside", "pictures are not fetched from http://127.0.0.1"),
         ("elsewhere", "only https is fetched"),
+        ("broken", "could not be fetched"),
+        ("latin", "not ASCII"),
         ("bomb", "answered compressed"),
         ("endless", "has more than 100,000 bytes"),
         ("slow", "did not answer within 2 s"),

@@ -45,7 +45,7 @@ class Family(ABC, Generic[Features, Outputs]):
                 raise InvalidParameter(f"this model takes no parameter {name!r}; it takes: {taken}")
             lowest, highest = self.parameters[name]
             if not lowest <= value <= highest:
-                raise InvalidParameter(f"{name} is {value:g}; it can be {lowest:g} to {highest:g}")
+                raise InvalidParameter(f"{name} is {value!s:.40}; it can be {lowest:g} to {highest:g}")
 
     @classmethod
     @abstractmethod

@@ -8,6 +8,7 @@ import difflib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from itertools import islice
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -20,6 +21,8 @@ Schema = TypeVar("Schema", bound=BaseModel)
 
 BINARY_HEADER = "inference-header-content-length"
 """Under it a body is JSON and raw tensors behind that: the Open Inference Protocol's binary extension."""
+
+_SHOWN = 8  # faults named before the rest is only counted
 
 _JSON_STARTS = (b"{", b"[")
 
@@ -41,35 +44,37 @@ def decoded(request: Request) -> Request:
         return request
     try:
         return replace(request, fields={**request.fields, "body": json.loads(text)})
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise BadRequest(f"the body is not JSON: {error}; send one JSON object in UTF-8") from None
+    except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, a number of thousands of digits, too deep
+        raise BadRequest(f"the body is not JSON: {error!s:.200}; send one JSON object in UTF-8") from None
 
 
 def validated(schema: type[Schema], content: object) -> Schema:
     """A body as its schema.
 
     Raises:
-        BadRequest: Every fault, in one message; an unknown field comes with the nearest known name.
+        BadRequest: The first faults, in one message; an unknown field comes with the nearest known name.
     """
     if not isinstance(content, Mapping):
         raise BadRequest(f"the body is a {type(content).__name__}; send one JSON object")
     try:
         return schema.model_validate(content)
     except ValidationError as error:
-        raise BadRequest("; ".join(_complaints(schema, error))) from None
+        shown = list(islice(_complaints(schema, error), _SHOWN))
+        more = [f"and {error.error_count() - _SHOWN} more"] if error.error_count() > _SHOWN else []
+        raise BadRequest("; ".join(shown + more)) from None
 
 
 def _complaints(schema: type[BaseModel], error: ValidationError) -> Iterable[str]:
     for fault in error.errors(include_url=False, include_input=False):
         where = ".".join(str(part) for part in fault["loc"])
         if fault["type"] == "extra_forbidden":
-            name = str(fault["loc"][-1])
+            name = str(fault["loc"][-1])[:80]
             known = sorted(schema.model_fields) if len(fault["loc"]) == 1 else []
             nearest = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {nearest[0]!r}?" if nearest else f"allowed: {', '.join(known) or 'see the README'}"
             yield f"unknown field {where[:80]!r}; {hint}"
         else:
-            yield f"{where[:80] or 'the body'}: {fault['msg']}"
+            yield f"{where[:80] or 'the body'}: {fault['msg']:.200}"
 
 
 def text(value: object, field: str) -> str:
@@ -84,8 +89,8 @@ def text(value: object, field: str) -> str:
         try:
             return value.decode()
         except UnicodeDecodeError:
-            raise BadRequest(f"field {field!r} is not UTF-8 text; send it as UTF-8") from None
-    raise BadRequest(f"field {field!r} is a {type(value).__name__}; send text")
+            raise BadRequest(f"field {field!r:.80} is not UTF-8 text; send it as UTF-8") from None
+    raise BadRequest(f"field {field!r:.80} is a {type(value).__name__}; send text")
 
 
 def picture(value: str) -> bytes | RemoteImage:

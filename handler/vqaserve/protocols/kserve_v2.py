@@ -30,8 +30,8 @@ class InputTensor(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str = Field(description="``image`` or ``question``.")
-    shape: list[int] = Field(description="``[n]``, or ``[n, 1]``.")
+    name: str = Field(max_length=64, description="``image`` or ``question``.")
+    shape: list[int] = Field(max_length=2, description="``[n]``, or ``[n, 1]``.")
     datatype: str = Field(description="``BYTES``.")
     parameters: dict[str, Any] = Field(default={}, description="``binary_data_size``, ``content_type``.")
     data: list[Any] | None = Field(default=None, description="Base64 pictures, or questions.")
@@ -42,10 +42,10 @@ class KServeV2Request(BaseModel):
 
     model_config = ConfigDict(extra="forbid", protected_namespaces=())
 
-    id: str | None = None
+    id: str | None = Field(default=None, max_length=256, description="Comes back in the reply.")
     model_name: str | None = Field(default=None, description="Sent by kserve's client; the path decides.")
     model_version: str | None = Field(default=None, description="Likewise.")
-    inputs: list[InputTensor]
+    inputs: list[InputTensor] = Field(max_length=2)
     outputs: list[Any] | None = Field(default=None, description="Ignored: both outputs always come.")
     parameters: dict[str, Any] = Field(default={}, description="``top_k`` and what a generative model takes.")
 
@@ -78,11 +78,10 @@ class KServeV2(Protocol):
         questions = [text(value, "question") for value in tensors.get("question", default)]
         if not questions:
             raise InvalidQuestion("no input 'question' came; send a BYTES tensor of that name")
-        images = [
-            _file(value, tensor) for tensor in body.inputs if tensor.name == "image" for value in tensors["image"]
-        ]
-        count = max(len(images), len(questions))
+        count = max(len(tensors["image"]), len(questions))
         check_count(count, settings.limits)
+        (image,) = (tensor for tensor in body.inputs if tensor.name == "image")
+        images = [_file(value, image) for value in tensors["image"]]
         if len(images) not in (1, count) or len(questions) not in (1, count):
             raise BadRequest(
                 f"{len(images)} pictures and {len(questions)} questions came; send as many of each, or one"
@@ -126,8 +125,10 @@ def _split(request: Request) -> tuple[KServeV2Request, memoryview]:
 
 def _tensors(inputs: Sequence[InputTensor], raw: memoryview) -> dict[str, list[str | bytes]]:
     """Elements of each input: text from JSON, bytes from the raw part, which holds the tensors in their order."""
-    tensors = {}
+    tensors: dict[str, list[str | bytes]] = {}
     for tensor in inputs:
+        if tensor.name in tensors:
+            raise BadRequest(f"input {tensor.name!r} came twice; send each input once")
         if tensor.datatype != "BYTES":
             raise BadRequest(f"input {tensor.name!r} is {tensor.datatype!r:.20}; send BYTES")
         size = tensor.parameters.get("binary_data_size")

@@ -29,11 +29,21 @@ class VisualQuestionAnswering(Task):
                 f"the question has {len(question):,} characters; at most {limits.max_question_chars:,} are "
                 "allowed: shorten it"
             )
+        if not _is_text(question):
+            raise InvalidQuestion("the question holds half of a surrogate pair, which is no character; send UTF-8")
         top_k = self.settings.top_k if query.top_k is None else query.top_k
         if not 1 <= top_k <= limits.max_top_k:
-            raise InvalidParameter(f"top_k is {top_k}; it can be 1 to {limits.max_top_k}")
+            raise InvalidParameter(f"top_k is {top_k!s:.40}; it can be 1 to {limits.max_top_k}")
         return replace(query, question=question, top_k=top_k)
 
     def finish(self, answers: Sequence[Answer]) -> tuple[Mapping[str, object], ...]:
         """``{"answer", "score"}`` each, as the Hub's schema has it, and what the family adds."""
         return tuple({"answer": answer.answer, "score": round(answer.score, 6), **answer.details} for answer in answers)
+
+
+def _is_text(question: str) -> bool:
+    try:
+        question.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
