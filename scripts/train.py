@@ -12,8 +12,9 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.logging import RichHandler
 
+from scripts.moving.recipes import Origin, complete_recipe
 from scripts.training.batches import Batches
-from scripts.training.datasets import Example, hold_out, read_examples
+from scripts.training.datasets import Example, fingerprint, hash_pictures, hold_out, read_examples
 from scripts.training.export import draw_learning_curve, fit_temperature, write_weights
 from scripts.training.pretrained import load_features, load_pixels
 from scripts.training.settings import TrainSettings
@@ -24,10 +25,20 @@ from vqaserve.families.modular.model import Head, ModularModel
 log = logging.getLogger(__name__)
 app = typer.Typer(add_completion=False)
 
+_STORY = """\
+Trained with `scripts/train.py` on the settings in `train.yaml`. Fill in: the data and its terms, the license of
+these weights, what the model is for, how often it is right, and its limits.
+
+`samples/` holds a drawn picture, so that the archive can be tried; put pictures and questions of your own there.
+"""
+_ORIGIN = Origin("modular", "visual-question-answering", "pytorch", _STORY)
+
 
 @app.command(epilog="Example: python scripts/train.py recipes/rooms --data ../shared/daquar", no_args_is_help=True)
 def main(
-    recipe: Annotated[Path, typer.Argument(help="Folder with a train.yaml; its weights/ is written.")],
+    recipe: Annotated[
+        Path, typer.Argument(help="Folder with a train.yaml; weights/ and what else it lacks are written.")
+    ],
     data: Annotated[str, typer.Option(help="Folder with train.jsonl and images/, or the word easy-vqa.")],
     state: Annotated[Path, typer.Option(help="Where an interrupted run is taken up again.")] = Path("work/train"),
     text_only: Annotated[bool, typer.Option(help="Train the twin that never sees the picture.")] = False,
@@ -47,6 +58,8 @@ def main(
         train(settings.blind(), examples, state / name, output=state / name)
     else:
         train(settings, examples, state / recipe.name, output=recipe)
+        for name in complete_recipe(recipe, _ORIGIN):
+            log.info("wrote %s, yours to change", recipe / name)
 
 
 def train(settings: TrainSettings, examples: list[Example], state: Path, output: Path) -> None:
@@ -64,7 +77,7 @@ def train(settings: TrainSettings, examples: list[Example], state: Path, output:
     model = ModularModel(config, vocabulary=tokenizer.get_vocab_size(), answers=len(answers))
     _start_at_frequencies(model, examples, answers)
     pictures = _pictures(settings, model, images, state)
-    trainer = Trainer(model, settings, pictures, batches, held_out, state / "state.pt")
+    trainer = Trainer(model, settings, pictures, batches, held_out, state / "state.pt", fingerprint(examples))
     best = trainer.run()
     config = config.model_copy(update={"temperature": fit_temperature(*trainer.logits(held_out))})
     write_weights(output / "weights", best, config, answers, tokenizer)
@@ -78,7 +91,8 @@ def _pictures(settings: TrainSettings, model: ModularModel, images: list[Path], 
         return stored_pixels(load_pixels(images, settings.model.pixels))
     model.image_encoder.requires_grad_(False)
     cache = state / "features.pt"
-    key = [settings.model.pixels.model_dump_json(), settings.model.image_encoder.model_dump_json(), *map(str, images)]
+    pixels, encoder = settings.model.pixels.model_dump_json(), settings.model.image_encoder.model_dump_json()
+    key = [pixels, encoder, hash_pictures(images)]
     if cache.exists():
         kept = torch.load(cache, weights_only=True)
         if kept["key"] == key:

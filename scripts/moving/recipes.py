@@ -61,19 +61,32 @@ def new_recipe(folder: Path, origin: Origin) -> Iterator[Path]:
         recipe = Path(temporary) / folder.name
         (recipe / "weights").mkdir(parents=True)
         yield recipe / "weights"
-        (recipe / "model-config.yaml").write_text(_settings(origin), encoding="utf-8")
-        (recipe / "README.md").write_text(_card(folder.name, origin), encoding="utf-8")
-        _write_sample(recipe / "samples")
+        complete_recipe(recipe, origin)
         if folder.exists():
             folder.rmdir()
         shutil.move(recipe, folder)
 
 
+def complete_recipe(folder: Path, origin: Origin) -> list[str]:
+    """Write what a recipe needs around its weights; gives back what was missing, and leaves what is there."""
+    missing = [
+        name for name in ("model-config.yaml", "README.md", "samples/questions.jsonl") if not (folder / name).exists()
+    ]
+    if "model-config.yaml" in missing:
+        (folder / "model-config.yaml").write_text(_settings(origin), encoding="utf-8")
+    if "README.md" in missing:
+        (folder / "README.md").write_text(_card(folder.resolve().name, origin), encoding="utf-8")
+    if "samples/questions.jsonl" in missing:
+        _write_sample(folder / "samples")
+    return missing
+
+
 def _write_sample(folder: Path) -> None:
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     picture = Image.new("RGB", (320, 240), "ivory")
     ImageDraw.Draw(picture).polygon((80, 200, 240, 200, 160, 60), fill="red")
-    picture.save(folder / str(_SAMPLE["image"]))
+    if not (folder / str(_SAMPLE["image"])).exists():
+        picture.save(folder / str(_SAMPLE["image"]))
     (folder / "questions.jsonl").write_text(json.dumps(_SAMPLE) + "\n", encoding="utf-8")
 
 
@@ -86,7 +99,7 @@ batchSize: 8             # the most that leave together
 maxBatchDelay: 1         # ms; sends what queued while the worker was busy, waits for nobody
 responseTimeout: 120     # s; a worker this late is stuck
 startupTimeout: {origin.startup_timeout:<8} # s; importing the libraries and reading the weights, on a cold, busy disk
-jobQueueSize: 100        # requests that may wait; beyond it TorchServe says 503 at once
+jobQueueSize: 32         # requests that may wait, then 503 at once; with max_request_size and -Xmx in config.properties
 handler:
   version: 1.0.0
   family: {origin.family}

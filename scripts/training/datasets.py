@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 from collections.abc import Sequence
@@ -39,6 +40,21 @@ def hold_out(examples: Sequence[Example], share: float, seed: int) -> tuple[list
     apart = set(pictures[: max(1, round(share * len(pictures)))])
     kept = [example for example in examples if example.image not in apart]
     return kept, [example for example in examples if example.image in apart]
+
+
+def fingerprint(examples: Sequence[Example]) -> str:
+    """A hash of all that training takes from its data: the questions, their answers, the pictures' paths and bytes."""
+    pictures = hash_pictures(sorted({example.image for example in examples}))
+    rows = [(str(example.image), example.question, example.answers) for example in examples]
+    return hashlib.sha256(json.dumps([pictures, rows]).encode()).hexdigest()
+
+
+def hash_pictures(images: Sequence[Path]) -> str:
+    """A hash of the pictures' paths and bytes; hundreds of megabytes take a second, and are read anyway."""
+    digest = hashlib.sha256()
+    for image in images:
+        digest.update(str(image).encode() + b"\0" + hashlib.sha256(image.read_bytes()).digest())
+    return digest.hexdigest()
 
 
 def _folder(folder: Path, split: Split) -> list[Example]:

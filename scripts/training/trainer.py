@@ -53,7 +53,10 @@ class Epoch:
 
 
 class Trainer:
-    """Trains one model; what it has done so far is kept in ``state``, and taken up again from there."""
+    """Trains one model; what it has done so far is kept in ``state``, and taken up again from there.
+
+    A state of other settings or of other ``data``, a hash of the examples, is not taken up.
+    """
 
     def __init__(
         self,
@@ -63,6 +66,7 @@ class Trainer:
         train: Batches,
         held_out: Batches,
         state: Path,
+        data: str,
     ) -> None:
         self.model = model
         self.settings = settings
@@ -70,6 +74,7 @@ class Trainer:
         self.train = train
         self.held_out = held_out
         self.state = state
+        self.data = data
         wanted = settings.optimisation
         self.average = copy.deepcopy(model).eval()
         self.best = copy.deepcopy(self.average.state_dict())
@@ -165,6 +170,7 @@ class Trainer:
         torch.save(
             {
                 "settings": self.settings.model_dump(mode="json"),
+                "data": self.data,
                 "model": self.model.state_dict(),
                 "average": self.average.state_dict(),
                 "best": self.best,
@@ -182,6 +188,9 @@ class Trainer:
         state: dict[str, Any] = torch.load(self.state, weights_only=True)
         if state["settings"] != self.settings.model_dump(mode="json"):
             log.info("%s is from other settings; starting anew", self.state)
+            return
+        if state.get("data") != self.data:
+            log.info("%s is from other data; starting anew", self.state)
             return
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])

@@ -18,6 +18,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from scripts import convert
+from scripts.build_mar import ROOT
 from scripts.moving.pickles import read_checkpoint, read_words
 from scripts.moving.presets import PRESETS
 from scripts.moving.vocabularies import white_space_tokenizer
@@ -110,6 +111,14 @@ def test_the_older_kind_needs_neither_config_nor_preset(older: list[Path], tmp_p
     assert run(*older, tmp_path / "same", "--preset", "original").exit_code == 0
     written = [(tmp_path / name / "weights" / "config.json").read_bytes() for name in ("chat", "same")]
     assert written[0] == written[1]
+
+
+def test_a_new_recipes_queue_is_as_long_as_the_memory_allows(older: list[Path], tmp_path: Path):
+    run(*older, tmp_path / "chat")
+    ours = [
+        ModelConfig.read(folder / "model-config.yaml") for folder in (tmp_path / "chat", ROOT / "recipes" / "rooms")
+    ]
+    assert ours[0].jobQueueSize == ours[1].jobQueueSize == 32
 
 
 def test_a_recipe_has_a_card_that_the_hub_reads(older: list[Path], tmp_path: Path):

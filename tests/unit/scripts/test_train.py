@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from typer.testing import CliRunner
 
 from scripts import train as command
 from scripts import write_questions
+from scripts.build_mar import build
 from scripts.training.batches import Batches
 from scripts.training.datasets import Example, hold_out, read_examples
 from scripts.training.export import fit_temperature
@@ -22,6 +25,7 @@ from scripts.training.settings import Augmentation, TrainSettings
 from scripts.training.vocabulary import build_answers, build_tokenizer
 from vqaserve.families.modular import Modular
 from vqaserve.families.modular.image_encoders import EfficientNetLite0
+from vqaserve.families.modular.model import ModularModel
 from vqaserve.families.modular.options import Pixels
 from vqaserve.families.modular.preparation import to_pixels
 from vqaserve.settings import HandlerSettings
@@ -131,6 +135,81 @@ def test_a_frozen_encoder_sees_each_picture_once(tmp_path: Path, data: Path, mon
     monkeypatch.delattr(command, "load_features")  # not needed a second time
     run(recipe, data)
     assert weights(recipe) == first
+
+
+def paint(data: Path) -> None:
+    for number in range(30):  # of the same size, and under the same name
+        Image.new("RGB", (12, 9), COLOURS[(number + 1) % 3]).save(data / "images" / f"image{number}.png")
+
+
+def answer_otherwise(data: Path) -> None:
+    file = data / "train.jsonl"
+    file.write_text(file.read_text().replace("red", "amber"))
+
+
+@pytest.mark.parametrize("change", [paint, answer_otherwise])
+def test_a_finished_run_on_other_data_starts_anew(
+    tmp_path: Path, data: Path, change: Callable[[Path], None], caplog: pytest.LogCaptureFixture
+):
+    copy = shutil.copytree(data, tmp_path / "data")
+    recipe, fresh = (make_recipe(tmp_path / name / "recipe") for name in ("old", "fresh"))
+    run(recipe, copy)
+    first = weights(recipe)
+    change(copy)
+    with caplog.at_level("INFO"):
+        run(recipe, copy)
+    assert "is from other data; starting anew" in caplog.text
+    run(fresh, copy)
+    assert weights(recipe) == weights(fresh) != first
+
+
+def test_a_finished_run_on_the_same_data_is_not_done_again(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch):
+    recipe = make_recipe(tmp_path / "recipe")
+    run(recipe, data)
+    first = weights(recipe)
+    monkeypatch.delattr(command.Trainer, "_epoch")
+    run(recipe, data)
+    assert weights(recipe) == first
+
+
+def test_features_are_of_the_pictures_that_they_were_made_of(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+):
+    copy = shutil.copytree(data, tmp_path / "data")
+    encoded: list[list[Path]] = []
+
+    def load(model: ModularModel, images: list[Path], pixels: Pixels) -> torch.Tensor:
+        encoded.append(images)
+        return torch.zeros(1)
+
+    monkeypatch.setattr(command, "load_features", load)
+    settings = TrainSettings.model_validate(SETTINGS | {"freeze_image_encoder": True})
+    images = sorted((copy / "images").iterdir())
+    model = ModularModel(settings.model, vocabulary=3, answers=2)
+    for change, times in ((answer_otherwise, 1), (answer_otherwise, 1), (paint, 2)):
+        change(copy)
+        command._pictures(settings, model, images, tmp_path / "state")
+        assert len(encoded) == times
+
+
+def test_a_folder_of_settings_alone_becomes_a_recipe_that_builds(tmp_path: Path, data: Path):
+    recipe = make_recipe(tmp_path / "recipe", optimisation=SETTINGS["optimisation"] | {"epochs": 1})
+    run(recipe, data)
+    archive = build(recipe, tmp_path / "store")
+    assert archive.path.is_file()
+    assert not list(recipe.rglob("image*.png"))  # the data may not be free to ship
+
+
+def test_what_a_recipe_holds_already_is_left_alone(tmp_path: Path, data: Path):
+    recipe = make_recipe(tmp_path / "recipe", optimisation=SETTINGS["optimisation"] | {"epochs": 1})
+    (recipe / "samples").mkdir()
+    mine = [recipe / name for name in ("train.yaml", "model-config.yaml", "README.md", "samples/questions.jsonl")]
+    for path in mine[1:]:
+        path.write_text("mine")
+    before = [path.read_text() for path in mine]
+    run(recipe, data)
+    assert [path.read_text() for path in mine] == before
+    assert [path.name for path in (recipe / "samples").iterdir()] == ["questions.jsonl"]
 
 
 def test_the_folded_weights_of_the_encoder_know_a_cat():
