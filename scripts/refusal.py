@@ -12,7 +12,7 @@ from rich.markup import escape
 def refuse(command: str, error: Exception) -> NoReturn:
     """Print ``command: error`` and end with status 1.
 
-    The message is escaped: rich would take ``vqaserve[hf]`` for markup and drop the brackets.
+    The message is escaped: rich would take the ``[hf]`` of ``.[hf]`` for markup and drop the brackets.
     """
     line = " ".join(str(error).split())
     Console(stderr=True, highlight=False, soft_wrap=True).print(f"[red]{command}:[/] {escape(line)}")

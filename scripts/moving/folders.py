@@ -70,7 +70,9 @@ def find_family(folder: Path) -> tuple[str, str]:
 
         from vqaserve.families.pretrained import read_config
     except ModuleNotFoundError as error:
-        raise RecipeError(f"{error.name} is not installed; pip install 'vqaserve[hf]'") from None
+        raise RecipeError(
+            f"{error.name} is not installed; .venv/bin/pip install -c constraints.txt -e '.[hf]'"
+        ) from None
     config = read_config(folder)
     if type(config) in MODEL_FOR_VISUAL_QUESTION_ANSWERING_MAPPING:
         kind: Any = MODEL_FOR_VISUAL_QUESTION_ANSWERING_MAPPING[type(config)]

@@ -20,7 +20,7 @@ try:
         RevisionNotFoundError,
     )
 except ModuleNotFoundError:
-    raise RecipeError("huggingface-hub is not installed; pip install 'vqaserve[hf]'") from None
+    raise RecipeError("huggingface-hub is not installed; .venv/bin/pip install -c constraints.txt -e '.[hf]'") from None
 
 CHAT_CHECKPOINTS = ("best_modular_model.pth", "best_model.pth")
 CHAT_VOCABULARIES = ("vocab.txt", "tokenizer.json", "vocab.pkl")  # the app keeps the pickle beside BERT's, unused

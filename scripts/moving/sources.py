@@ -47,6 +47,8 @@ def make_recipe(source: Source, output: Path, console: Console) -> None:
     Raises:
         RecipeError: It cannot be had, is no model for pictures and questions, or ``output`` is there already.
     """
+    if output.exists() and not output.is_dir():
+        raise RecipeError(f"{output} is a file; say -o with the name of a new folder")
     if output.exists() and any(output.iterdir()):
         raise RecipeError(
             f"{output} is there already: build it (scripts/build_mar.py {output}), or say -o with another name"

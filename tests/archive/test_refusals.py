@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,20 @@ def test_a_folder_with_pickled_weights_alone(tmp_path: Path):
 def test_a_folder_without_weights(tmp_path: Path):
     (tmp_path / "empty").mkdir()
     assert "holds no weights" in refusal(tmp_path, "--from-folder", tmp_path / "empty", "-o", tmp_path / "new")
+
+
+def test_a_file_where_the_new_recipe_should_go(tmp_path: Path):
+    file = tmp_path / "notes"
+    file.write_text("mine")
+    assert "notes is a file; say -o" in refusal(tmp_path, "--from-folder", tmp_path, "-o", file)
+    assert file.read_text() == "mine"
+
+
+def test_the_library_that_a_folder_needs_is_advised_from_this_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    make_weights("vilt", tmp_path / "weights")
+    monkeypatch.setitem(sys.modules, "transformers", None)  # as if it were not installed
+    line = refusal(tmp_path, "--from-folder", tmp_path / "weights", "-o", tmp_path / "new")
+    assert line.endswith("transformers is not installed; .venv/bin/pip install -c constraints.txt -e '.[hf]'")
 
 
 def test_pickled_weights_of_a_folder_become_safetensors_when_told(tmp_path: Path):

@@ -39,6 +39,7 @@ def find_family(name: str) -> type[Family[Any, Any]]:
         if error.name not in _EXTRAS:
             raise
         raise RecipeError(
-            f"family {name!r} needs {error.name}: pip install 'vqaserve[{_EXTRAS[error.name]}]'"
+            f"family {name!r} needs {error.name}: "
+            f".venv/bin/pip install -c constraints.txt -e '.[{_EXTRAS[error.name]}]'"
         ) from None
     return family

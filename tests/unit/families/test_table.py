@@ -38,7 +38,8 @@ def test_a_missing_library_is_named_with_its_extra(
         monkeypatch.delitem(sys.modules, name)
     for name in ("generation", "pretrained", "precision"):
         monkeypatch.delitem(sys.modules, f"vqaserve.families.{name}", raising=False)
-    with pytest.raises(RecipeError, match=rf"^family '{family}' needs {library}: pip install 'vqaserve\[{extra}\]'$"):
+    advice = rf"\.venv/bin/pip install -c constraints\.txt -e '\.\[{extra}\]'"
+    with pytest.raises(RecipeError, match=rf"^family '{family}' needs {library}: {advice}$"):
         find_family(family)
 
 
@@ -52,5 +53,5 @@ def test_another_missing_module_is_not_mistaken_for_a_library(monkeypatch: pytes
 def test_four_bits_without_their_library_name_the_extra():
     from vqaserve.families.clip_llm.files import _four_bit
 
-    with pytest.raises(RecipeError, match=r"four_bit needs bitsandbytes: pip install 'vqaserve\[gpu\]'"):
+    with pytest.raises(RecipeError, match=r"four_bit needs bitsandbytes: .*-c constraints\.txt -e '\.\[gpu\]'$"):
         _four_bit(torch.device("cuda:0"))

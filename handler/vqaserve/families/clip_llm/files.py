@@ -67,7 +67,7 @@ def read_language_model(base: Path, adapter: Path, *, merge: bool, four_bit: boo
 
 def _four_bit(device: torch.device) -> dict[str, Any]:
     if find_spec("bitsandbytes") is None:
-        raise RecipeError("four_bit needs bitsandbytes: pip install 'vqaserve[gpu]'")
+        raise RecipeError("four_bit needs bitsandbytes: .venv/bin/pip install -c constraints.txt -e '.[gpu]'")
     nf4: Any = {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4", "bnb_4bit_compute_dtype": torch.bfloat16}
     rounding = BitsAndBytesConfig(**nf4)  # type: ignore[no-untyped-call]
     return {"quantization_config": rounding, "device_map": {"": device}, "dtype": torch.bfloat16}

@@ -18,5 +18,6 @@ def find_class(name: str, part: str) -> Any:
         return getattr(import_module("transformers"), name)
     except ModuleNotFoundError:
         raise RecipeError(
-            f"{part!r} needs the library transformers, which is not installed; pip install 'vqaserve[hf]'"
+            f"{part!r} needs the library transformers, which is not installed; "
+            ".venv/bin/pip install -c constraints.txt -e '.[hf]'"
         ) from None

@@ -86,7 +86,7 @@ def test_without_transformers_the_parts_made_of_it_name_the_extra(
     monkeypatch: pytest.MonkeyPatch, image: str, text: str, part: str
 ):
     monkeypatch.setitem(sys.modules, "transformers", None)
-    with pytest.raises(RecipeError, match=rf"'{part}' needs the library transformers.*vqaserve\[hf\]"):
+    with pytest.raises(RecipeError, match=rf"'{part}' needs the library transformers.* -e '\.\[hf\]'$"):
         ModularModel(config_of(image, text, "concatenation"), vocabulary=7, answers=3)
 
 
