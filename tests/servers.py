@@ -15,7 +15,7 @@ from scripts.build_mar import ROOT, Archive, build
 from scripts.server import Server
 from tests.conftest import RecipeMaker
 
-START_SECONDS = 90
+START_SECONDS = 180
 
 
 def free_ports(count: int) -> list[int]:
