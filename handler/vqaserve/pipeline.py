@@ -19,7 +19,7 @@ from vqaserve.protocols.base import Protocol, as_json
 from vqaserve.protocols.body import decoded
 from vqaserve.protocols.plain import PlainRequest
 from vqaserve.remote import Fetcher
-from vqaserve.settings import HandlerSettings, Limits
+from vqaserve.settings import HandlerSettings
 from vqaserve.tasks import find_task
 from vqaserve.tasks.base import Task
 from vqaserve.types import Item, Model, Picture, Query, RemoteImage, Reply, Request
@@ -128,7 +128,8 @@ class Pipeline:
         images = [_query(item).image for item in items if item.error is None]
         fetched = self.fetch(image.url for image in images if isinstance(image, RemoteImage))
         digests = {data: digest_of(data) for data in (*images, *fetched.values()) if isinstance(data, bytes)}
-        opened: dict[str, Picture | VqaError] = {}
+        opened: dict[str, Picture] = {}
+        refused: dict[tuple[str, str], VqaError] = {}  # by request too: one request's limit is not another's
         left: dict[str, int] = defaultdict(lambda: self.settings.limits.max_request_pixels)
 
         def open_image(item: Item) -> Item:
@@ -141,22 +142,19 @@ class Pipeline:
             if item.answers or (item.picture and item.picture.features is not None):
                 return item
             if digest not in opened:
-                opened[digest] = _opened(data, self.settings.limits, left[item.request_id])
-            picture = opened[digest]
-            if isinstance(picture, VqaError):
-                raise picture
-            if picture.pixels is not None:
-                left[item.request_id] -= picture.pixels.width * picture.pixels.height
-            return replace(item, picture=picture)
+                request = item.request_id
+                if (request, digest) in refused:
+                    raise refused[request, digest]
+                try:
+                    opened[digest] = picture = open_picture(data, self.settings.limits, left[request])
+                except VqaError as error:
+                    refused[request, digest] = error
+                    raise
+                assert picture.pixels is not None
+                left[request] -= picture.pixels.width * picture.pixels.height
+            return replace(item, picture=opened[digest])
 
         return _each(open_image, items)
-
-
-def _opened(data: bytes, limits: Limits, left: int) -> Picture | VqaError:
-    try:
-        return open_picture(data, limits, left)
-    except VqaError as error:
-        return error
 
 
 def _each(stage: Callable[[Item], Item], items: Sequence[Item]) -> list[Item]:

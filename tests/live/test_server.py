@@ -21,9 +21,7 @@ from tests.pictures import encoded
 
 
 def worker_pids(server: Server, model: str = "dummy") -> list[int]:
-    client = server.client
-    url = f"{client.addresses.management}/models/{model}"
-    return [worker["pid"] for worker in client.http.get(url, headers=client.header("management")).json()[0]["workers"]]
+    return [worker.pid for worker in server.client.workers(model)]
 
 
 def answers_within(client: Client, seconds: float) -> bool:

@@ -157,12 +157,32 @@ def test_a_reply_over_torchserves_limit_becomes_an_error_of_its_own(pipeline: Pi
 
 
 def test_the_pictures_of_one_request_share_a_limit(fragile: Fragile):
-    settings = SETTINGS.model_copy(update={"limits": Limits(max_request_pixels=30)})
-    pipeline = Pipeline(VisualQuestionAnswering(settings), fragile, settings, Model("dummy", "1.0.0"))
+    pipeline = small_budget(fragile)
     pictures = [as_base64(encoded(colour)) for colour in ("red", "lime", "blue")]  # 12 pixels each
     body = {"instances": [{"image": picture, "question": "q"} for picture in [*pictures, pictures[0]]]}
     reply = json.loads(pipeline([Request("id", {"body": body})])[0].body)
     assert [entry.get("code", 200) for entry in reply["predictions"]] == [200, 200, 422, 200]
+
+
+def small_budget(fragile: Fragile) -> Pipeline:
+    settings = SETTINGS.model_copy(update={"limits": Limits(max_request_pixels=30)})
+    return Pipeline(VisualQuestionAnswering(settings), fragile, settings, Model("dummy", "1.0.0"))
+
+
+def test_one_requests_pixel_limit_is_not_anothers(fragile: Fragile):
+    pictures = [encoded(colour) for colour in ("red", "lime", "blue")]  # 12 pixels each
+    body = {"instances": [{"image": as_base64(picture), "question": "q"} for picture in pictures]}
+    greedy, modest = Request("greedy", {"body": body}), Request("modest", {"image": pictures[2], "question": "q"})
+    replies = small_budget(fragile)([greedy, modest])
+    assert "InvalidImage" in replies[0].body.decode()
+    assert json.loads(replies[1].body)["answer"] == "4x3 #0000ff: q"
+
+
+def test_a_picture_asked_about_several_times_counts_once(fragile: Fragile):
+    pictures = [as_base64(encoded(colour)) for colour in ("red", "red", "red", "lime")]
+    body = {"instances": [{"image": picture, "question": str(index)} for index, picture in enumerate(pictures)]}
+    reply = json.loads(small_budget(fragile)([Request("id", {"body": body})])[0].body)
+    assert [entry["answer"][-1] for entry in reply["predictions"]] == ["0", "1", "2", "3"]
 
 
 @pytest.mark.parametrize(
