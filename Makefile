@@ -54,4 +54,4 @@ fuzz: .venv/.develop ## 20,000 damaged pictures for the running server
 	$(BIN)/python loadtest/fuzz.py
 
 clean: stop ## remove the environment, archives and caches
-	rm -rf .venv run work model_store/*.mar .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv run work model_store/*.mar model_store/SHA256SUMS* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

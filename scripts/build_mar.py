@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -22,6 +21,7 @@ from model_archiver.model_archiver_config import ModelArchiverConfig
 from model_archiver.model_archiver_error import ModelArchiverError
 from rich.console import Console
 
+from scripts import checksums
 from scripts.refusal import refuse
 from vqaserve.errors import RecipeError
 from vqaserve.settings import ModelConfig
@@ -42,8 +42,7 @@ class Archive:
     @property
     def sha256(self) -> str:
         """Of the file, hexadecimal."""
-        with self.path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return checksums.digest(self.path)
 
     def check(self) -> None:
         """Refuse a file that is not a whole archive.
@@ -85,7 +84,7 @@ def is_current(archive: Archive, recipe: Path) -> bool:
 
 
 def build(recipe: Path, store: Path = MODEL_STORE) -> Archive:
-    """Pack a recipe, try the result in a process of its own, and move it into the model store at once.
+    """Pack a recipe, try the result in a process of its own, and move it into the model store and its list at once.
 
     Args:
         recipe: A folder with ``model-config.yaml``, ``README.md``, ``samples/`` and what its family loads.
@@ -102,6 +101,7 @@ def build(recipe: Path, store: Path = MODEL_STORE) -> Archive:
         packed = _pack(recipe, archive.version, Path(temporary))
         _try(packed, Path(temporary) / "unpacked", recipe)
         packed.replace(archive.path)
+    checksums.record(archive.path)
     return archive
 
 
@@ -175,6 +175,10 @@ def main(
     pickled: Annotated[bool, typer.Option("--pickled", help="Take pickled weights where there are no others.")] = False,
     device: Annotated[str, typer.Option(envvar="DEVICE", help="Of the new recipe: auto, cpu or cuda.")] = "auto",
     store: Annotated[Path, typer.Option(help="Where the archive goes.")] = MODEL_STORE,
+    sign: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="An SSH key; signs the store's SHA256SUMS with it."),
+    ] = None,
 ) -> None:
     """Build a model archive (.mar) from a recipe, or make the recipe first: from the Hub, or from a folder.
 
@@ -194,6 +198,8 @@ def main(
             make_recipe(source, recipe, console)
         with console.status(f"packing {recipe.name} and trying it"):
             archive = build(recipe, store)
+        if sign:
+            checksums.sign(store, sign)
     except RecipeError as error:
         refuse("build_mar", error)
     size = archive.path.stat().st_size / 1e6

@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from scripts import checksums
 from scripts.build_mar import MODEL_STORE, ROOT, Archive, archive_of, build, is_current
 from scripts.client import ServerError
 from scripts.refusal import refuse
@@ -80,8 +81,9 @@ def _archives(recipes: list[Path], store: Path) -> list[Archive]:
             with console.status("building"):
                 archive = build(recipe, store)
         archive.check()
+        sha256 = checksums.check(archive.path)
         size = archive.path.stat().st_size / 1e6
-        console.print(f"{_from_here(archive.path)}  {size:.1f} MB  sha256 {archive.sha256[:16]}...")
+        console.print(f"{_from_here(archive.path)}  {size:.1f} MB  sha256 {sha256[:16]}...")
         archives.append(archive)
     return archives
 

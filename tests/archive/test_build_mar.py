@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from scripts import build_mar
+from scripts import build_mar, checksums
 from scripts.build_mar import archive_of, build, is_current
 from tests.conftest import RecipeMaker
 from vqaserve.errors import RecipeError
@@ -32,7 +32,7 @@ def test_an_archive_holds_the_handler_the_recipe_and_its_version(recipe: Path, t
     assert {"vqa_handler.py", "vqaserve/pipeline.py", "model-config.yaml", "samples/questions.jsonl"} <= names
     assert not [name for name in names if "__pycache__" in name]
     assert (model["modelName"], model["modelVersion"]) == ("dummy", "1.0.0")
-    assert [path.name for path in tmp_path.iterdir()] == ["dummy-1.0.0.mar"]
+    assert {path.name for path in tmp_path.iterdir()} == {"dummy-1.0.0.mar", "SHA256SUMS"}
 
 
 def test_the_unpacked_archive_answers_with_nothing_but_its_own_code(recipe: Path, tmp_path: Path):
@@ -133,6 +133,17 @@ def test_the_command_prints_path_version_size_and_sha256(recipe: Path, tmp_path:
     archive = build_mar.Archive(tmp_path / "dummy-1.0.0.mar", "dummy", "1.0.0")
     assert done.exit_code == 0
     assert archive.sha256 in done.output.replace("\n", "")
+
+
+def test_the_command_signs_the_list_of_archives(recipe: Path, tmp_path: Path):
+    app = build_mar.typer.Typer()
+    app.command()(build_mar.main)
+    key = tmp_path / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    (tmp_path / "signers").write_text(f"builder {key.with_suffix('.pub').read_text()}")
+    done = CliRunner().invoke(app, [str(recipe), "--store", str(tmp_path / "store"), "--sign", str(key)])
+    assert done.exit_code == 0, done.output
+    checksums.check(tmp_path / "store" / "dummy-1.0.0.mar", tmp_path / "signers")
 
 
 def test_the_command_refuses_in_one_line_with_a_non_zero_exit(make_recipe: RecipeMaker, tmp_path: Path):

@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,6 +125,13 @@ def test_a_half_built_archive_is_one_clear_line_and_a_non_zero_exit(serve_comman
     line = one_line(serve_command("start"))
     assert "dummy-1.0.0.mar is not a whole archive" in line
     assert "delete it and build it again" in line
+
+
+def test_an_archive_that_is_not_the_listed_one_is_one_clear_line_and_a_non_zero_exit(serve_command: Command):
+    archive = build(serve_command.recipe, serve_command.folder / "store")
+    with zipfile.ZipFile(archive.path, "a") as mar:
+        mar.writestr("sitecustomize.py", "print('somebody else was here')")
+    assert "dummy-1.0.0.mar is not what was built: its sha256 is" in one_line(serve_command("start"))
 
 
 def test_a_recipe_with_an_unknown_key_is_one_clear_line_and_a_non_zero_exit(serve_command: Command):
