@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-import json
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+from scripts.keyfile import KeyFile
+from scripts.refusal import ServerError
+from scripts.retry import RetryPolicy
 
-class ServerError(Exception):
-    """The server cannot be asked, or refused; the message says what to do."""
+__all__ = ["Addresses", "Client", "ServerError", "Worker"]
+
+RENEWAL_SECONDS = 15
+"""A token is renewed this long before it expires: longer than a request waits in a full queue."""
+MOST_RENEWALS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +42,21 @@ class Worker:
 class Client:
     """Asks questions and reads the state of models.
 
+    A passing failure is not the caller's: the request is sent again (``retry``), and a token that expires or was
+    renewed by somebody else is replaced.
+
     Attributes:
         addresses: Where the server listens.
         key_file: TorchServe's ``key_file.json``; read at each call, since keys change at each start.
         http: The connection pool; httpx clients may be shared between threads.
+        retry: When predictions are sent again; ``retry.NEVER`` for who measures failures.
     """
 
     addresses: Addresses
     key_file: Path
     http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=60, trust_env=False))
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    _renewing: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     def key(self, kind: str) -> str:
         """The token for ``inference`` or ``management``.
@@ -52,20 +64,39 @@ class Client:
         Raises:
             ServerError: There is no key file, or it has no such key.
         """
-        try:
-            key: str = json.loads(self.key_file.read_text(encoding="utf-8"))[kind]["key"]
-        except FileNotFoundError:
-            raise ServerError(
-                f"{self.key_file} is missing: the server is not running (start it: make serve), "
-                "or its keys were deleted (start it anew: make stop serve)"
-            ) from None
-        except (ValueError, KeyError, TypeError):
-            raise ServerError(f"{self.key_file} holds no {kind} key; start the server again: make stop serve") from None
-        return key
+        return KeyFile(self.key_file).key(kind)
 
     def header(self, kind: str) -> dict[str, str]:
-        """The ``Authorization`` header for ``inference`` or ``management``."""
-        return {"Authorization": f"Bearer {self.key(kind)}"}
+        """The ``Authorization`` header for ``inference`` or ``management``, with a token that is not about to expire.
+
+        Raises:
+            ServerError: As ``key``.
+        """
+        key = self.key(kind)
+        if KeyFile(self.key_file).seconds_left(kind) < RENEWAL_SECONDS:
+            key = self.renewed(kind, key)
+        return {"Authorization": f"Bearer {key}"}
+
+    def renewed(self, kind: str, old: str) -> str:
+        """The token after ``old``: one that somebody else has made meanwhile, or a new one.
+
+        The old one ends at once, for everybody. If the server makes no new one, that is ``old`` again.
+
+        Raises:
+            ServerError: As ``key``.
+        """
+        keys = KeyFile(self.key_file)
+        with self._renewing:
+            if keys.key(kind) == old:
+                try:
+                    self.http.get(
+                        f"{self.addresses.management}/token?type={kind}",
+                        headers={"Authorization": f"Bearer {keys.key('API')}"},
+                    )
+                except httpx.TransportError:
+                    return old
+                keys.write_header()
+            return keys.key(kind)
 
     def ask(self, model: str, picture: bytes, question: str, top_k: int | None = None) -> dict[str, Any]:
         """One question about one picture; the reply of protocol ``plain``.
@@ -76,13 +107,40 @@ class Client:
         form = {"question": question} | ({"top_k": str(top_k)} if top_k else {})
         url = f"{self.addresses.inference}/predictions/{model}"
         try:
-            reply = self.http.post(url, headers=self.header("inference"), data=form, files={"image": picture})
+            reply = self.predict(url, data=form, files={"image": picture})
         except httpx.TransportError as error:
             raise ServerError(f"{url} does not answer ({error}); is the server running? make serve") from None
         if reply.is_error:
             raise ServerError(f"{url} answered {reply.status_code}: {reply.text.strip()}")
         answer: dict[str, Any] = reply.json()
         return answer
+
+    def predict(self, url: str, **request: Any) -> httpx.Response:
+        """POST to the inference address, with a valid token, again where that helps.
+
+        Args:
+            url: Whole address.
+            request: What ``httpx.Client.post`` takes: data, files, json, content.
+
+        Raises:
+            httpx.TransportError: The last attempt got no reply.
+            ServerError: As ``key``.
+        """
+
+        def attempt(seconds: float | None) -> httpx.Response:
+            timeout = self.http.timeout if seconds is None else httpx.Timeout(seconds)
+            key = self.header("inference")["Authorization"].removeprefix("Bearer ")
+            # Others renew tokens too, even between our new one and its use.
+            for _ in range(MOST_RENEWALS):
+                reply = self.http.post(url, headers={"Authorization": f"Bearer {key}"}, timeout=timeout, **request)
+                if not _refuses_token(reply):
+                    break
+                refused, key = key, self.renewed("inference", key)
+                if key == refused:
+                    break
+            return reply
+
+        return self.retry.send(attempt)
 
     def workers(self, model: str) -> list[Worker]:
         """The workers of a model's default version; none while it is not registered.
@@ -98,3 +156,7 @@ class Client:
         if reply.is_error:
             raise ServerError(f"{url} answered {reply.status_code}: {reply.text.strip()}")
         return [Worker(one["pid"], one["status"], one["startTime"]) for one in reply.json()[0]["workers"]]
+
+
+def _refuses_token(reply: httpx.Response) -> bool:
+    return reply.status_code == httpx.codes.BAD_REQUEST and '"InvalidKeyException"' in reply.text

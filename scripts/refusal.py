@@ -9,6 +9,10 @@ from rich.console import Console
 from rich.markup import escape
 
 
+class ServerError(Exception):
+    """The server cannot be asked, or refused; the message says what to do."""
+
+
 def refuse(command: str, error: Exception) -> NoReturn:
     """Print ``command: error`` and end with status 1.
 

@@ -28,6 +28,7 @@ from ts.model_server import load_properties
 from scripts.build_mar import ROOT, Archive
 from scripts.client import Addresses, Client, ServerError
 from scripts.java import find_java
+from scripts.keyfile import KeyFile
 
 STOP_SECONDS = 20
 INHERITED = re.compile(
@@ -139,7 +140,7 @@ class Server:
             states = self._worker_states(archives)
             yield states
             if all("READY" in workers for workers in states.values()):
-                self._write_auth_header()
+                KeyFile(self.client.key_file).write_header()
                 return
             if self.process() is None:
                 raise ServerError(f"TorchServe ended: {self._last_words('console.log', 'server.log')}")
@@ -261,7 +262,3 @@ class Server:
         lines = [line for text in texts for line in text.splitlines() if line.strip()]
         wrong = [line for line in lines if "rror" in line or "xception" in line]
         return (wrong or lines or ["it said nothing"])[-1].strip()
-
-    def _write_auth_header(self) -> None:
-        self.auth_header.touch(mode=0o600)
-        self.auth_header.write_text(f"Authorization: Bearer {self.client.key('inference')}\n", encoding="utf-8")

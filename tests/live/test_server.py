@@ -15,6 +15,7 @@ import pytest
 
 from scripts.build_mar import build
 from scripts.client import Client, ServerError
+from scripts.retry import NEVER
 from scripts.server import Server
 from tests.conftest import RecipeMaker
 from tests.pictures import encoded
@@ -139,7 +140,7 @@ def test_a_recycled_pid_is_not_taken_for_the_server(tmp_path: Path):
 def absent(tmp_path: Path, new_server: Callable[..., Server]) -> Iterator[Client]:
     """A client of a server that never was."""
     with httpx.Client(trust_env=False) as http:
-        yield Client(new_server().client.addresses, tmp_path / "key_file.json", http)
+        yield Client(new_server().client.addresses, tmp_path / "key_file.json", http, NEVER)
 
 
 def test_stop_touches_nothing_in_a_folder_where_no_server_was_started(tmp_path: Path):

@@ -1,0 +1,92 @@
+"""Tokens that expire or are replaced while questions are asked."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Callable
+
+import httpx
+import pytest
+from typer.testing import CliRunner
+
+from scripts import tokens
+from scripts.client import Client, ServerError
+from scripts.keyfile import KeyFile
+from scripts.retry import NEVER
+from scripts.server import Server
+from tests.conftest import RecipeMaker
+from tests.pictures import encoded
+
+
+@pytest.fixture(scope="module")
+def server(serve: Callable[..., Server], make_recipe: RecipeMaker) -> Server:
+    return serve(make_recipe())
+
+
+def rotate(server: Server, kind: str = "inference") -> None:
+    config = server.run / "config.properties"
+    done = CliRunner().invoke(tokens.app, ["rotate", kind, "--run", str(server.run), "--config", str(config)])
+    assert done.exit_code == 0, done.output
+
+
+def test_a_rotated_token_replaces_the_old_one_and_curls_header(server: Server):
+    old = server.client.header("inference")
+    rotate(server)
+    url = f"{server.client.addresses.inference}/predictions/dummy"
+    assert server.client.http.post(url, headers=old).status_code == 400
+    assert server.auth_header.read_text() == f"Authorization: Bearer {server.client.key('inference')}\n"
+    assert server.auth_header.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_management_token_can_be_rotated_too(server: Server):
+    old = server.client.key("management")
+    rotate(server, "management")
+    assert server.client.key("management") != old
+    assert [worker.status for worker in server.client.workers("dummy")] == ["READY"]
+
+
+def test_rotations_cost_a_client_without_retries_no_answer(server: Server):
+    client = Client(server.client.addresses, server.client.key_file, server.client.http, NEVER)
+    enough, failures = threading.Event(), []
+
+    def ask() -> None:
+        while not enough.is_set():
+            try:
+                client.ask("dummy", encoded(), "what?")
+            except ServerError as error:
+                failures.append(error)
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for _ in range(20):
+        rotate(server)
+    enough.set()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+
+
+def test_a_token_is_renewed_before_it_expires(server: Server):
+    keys = json.loads(server.client.key_file.read_text())
+    old = keys["inference"]["key"]
+    keys["inference"]["expiration time"] = "2020-01-01T00:00:00.123456789Z"
+    server.client.key_file.write_text(json.dumps(keys))
+    assert server.client.ask("dummy", encoded(), "what?")["answer"] == "4x3 #ff0000: what?"
+    assert server.client.key("inference") != old
+    assert KeyFile(server.client.key_file).seconds_left("inference") > 60
+
+
+def test_listing_tokens_says_how_long_they_live_and_prints_none(server: Server):
+    shown = CliRunner().invoke(tokens.app, ["list", "--run", str(server.run)]).output
+    assert re.search(r"^inference: 43,[12]\d\d minutes$", shown, re.MULTILINE)
+    assert server.client.key("inference") not in shown
+
+
+def test_a_server_that_is_gone_makes_no_new_token(tmp_path, new_server: Callable[..., Server]):
+    with httpx.Client(trust_env=False) as http:
+        client = Client(new_server().client.addresses, tmp_path / "key_file.json", http)
+        client.key_file.write_text('{"inference": {"key": "old"}, "API": {"key": "x"}}')
+        assert client.renewed("inference", "old") == "old"
