@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from scripts.addresses import Addresses
 from scripts.keyfile import KeyFile
 from scripts.refusal import ServerError
 from scripts.retry import RetryPolicy
@@ -18,15 +19,6 @@ __all__ = ["Addresses", "Client", "ServerError", "Worker"]
 RENEWAL_SECONDS = 15
 """A token is renewed this long before it expires: longer than a request waits in a full queue."""
 MOST_RENEWALS = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Addresses:
-    """Base URLs of TorchServe's three HTTP ports."""
-
-    inference: str = "http://127.0.0.1:8080"
-    management: str = "http://127.0.0.1:8081"
-    metrics: str = "http://127.0.0.1:8082"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +40,13 @@ class Client:
     Attributes:
         addresses: Where the server listens.
         key_file: TorchServe's ``key_file.json``; read at each call, since keys change at each start.
-        http: The connection pool; httpx clients may be shared between threads.
+        http: The connection pool, from the addresses' own `pool` where they are sockets.
         retry: When predictions are sent again; ``retry.NEVER`` for who measures failures.
     """
 
     addresses: Addresses
     key_file: Path
-    http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=60, trust_env=False))
+    http: httpx.Client = field(default_factory=lambda: Addresses().pool())
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     _renewing: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 

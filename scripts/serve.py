@@ -30,6 +30,9 @@ console = Console(highlight=False, soft_wrap=True)
 Recipes = Annotated[list[Path] | None, typer.Argument(help="Recipe folders; shapes and rooms by default.")]
 Config = Annotated[Path, typer.Option(help="TorchServe's properties.")]
 Store = Annotated[Path, typer.Option(help="The model store.")]
+Sockets = Annotated[
+    bool, typer.Option("--sockets", help="Unix sockets in the run folder instead of ports 8080 and 8081.")
+]
 Run = Annotated[Path, typer.Option(help="Folder for everything of the running server.")]
 
 
@@ -39,13 +42,15 @@ def start(
     config: Config = ROOT / "config.properties",
     store: Store = MODEL_STORE,
     run: Run = ROOT / "run",
+    sockets: Sockets = False,
 ) -> None:
     """Build what is not built yet, start TorchServe, wait until it is ready, and ask each model a question.
 
     Example: scripts/serve.py start recipes/shapes
     """
     began = time.monotonic()
-    server = Server(run.resolve(), config)
+    run = run.resolve()
+    server = Server(run, config, _sockets_in(run) if sockets else None)
     chosen = [recipe.resolve() for recipe in recipes or RECIPES]
     try:
         archives = _archives(chosen, store)
@@ -69,6 +74,11 @@ def stop(run: Run = ROOT / "run") -> None:
     with console.status("stopping"):
         was_running = Server(run.resolve()).stop()
     console.print("stopped" if was_running else "no server was running")
+
+
+def _sockets_in(run: Path) -> dict[str, str]:
+    """Only who may enter the folder (mode 0700) reaches them; what scrapes metrics is seldom the same user."""
+    return {f"{kind}_address": f"unix:{run / kind}.sock" for kind in ("inference", "management")}
 
 
 def _archives(recipes: list[Path], store: Path) -> list[Archive]:
@@ -126,7 +136,7 @@ def _show_sample(server: Server, recipe: Path) -> None:
     sample = next(samples(recipe))
     picture = recipe / "samples" / sample["image"]
     reply = server.client.ask(recipe.name, picture.read_bytes(), sample["question"])
-    shown = _from_here(picture)
+    shown, addresses = _from_here(picture), server.client.addresses
     table = Table(title=f"\n{recipe.name}: {sample['question']}  ({shown})", title_justify="left", show_header=False)
     for answer in reply["answers"]:
         table.add_row(answer["answer"], f"{answer['score']:6.1%}", "█" * round(answer["score"] * 30))
@@ -134,7 +144,7 @@ def _show_sample(server: Server, recipe: Path) -> None:
     console.print(
         f"curl -H @{_from_here(server.auth_header)} -F {shlex.quote(f'image=@{shown}')} "
         f"-F {shlex.quote('question=' + sample['question'])} "
-        f"{server.client.addresses.inference}/predictions/{recipe.name}",
+        f"{addresses.curl(f'{addresses.inference}/predictions/{recipe.name}')}",
         markup=False,
     )
 

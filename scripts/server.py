@@ -25,8 +25,9 @@ import psutil
 import ts
 from ts.model_server import load_properties
 
+from scripts.addresses import Addresses, socket_of
 from scripts.build_mar import ROOT, Archive
-from scripts.client import Addresses, Client, ServerError
+from scripts.client import Client, ServerError
 from scripts.java import find_java
 from scripts.keyfile import KeyFile
 
@@ -61,17 +62,16 @@ class Server:
 
     @property
     def properties(self) -> dict[str, str]:
-        """The properties that the server starts with, or has started with."""
+        """The properties that the server has started with, where it runs, or would start with."""
+        if self.process():
+            return dict(load_properties(str(self.run / "config.properties")))
         return {**load_properties(str(self.config)), **(self.overrides or {})}
 
     @cached_property
     def client(self) -> Client:
         """A client with the server's addresses and keys."""
-        given = self.properties
-        return Client(
-            Addresses(given["inference_address"], given["management_address"], given["metrics_address"]),
-            self.run / "key_file.json",
-        )
+        addresses = Addresses.of(self.properties)
+        return Client(addresses, self.run / "key_file.json", addresses.pool())
 
     @property
     def auth_header(self) -> Path:
@@ -173,9 +173,15 @@ class Server:
         """Refuse before Java does, and by the property's name.
 
         Raises:
-            ServerError: A port is taken.
+            ServerError: A port is taken, or a socket is answered by another program or has too long a path.
         """
         given = self.properties
+        for path in self._sockets():
+            if len(str(path)) > SOCKET_PATH_LIMIT:
+                raise ServerError(f"the path {path} is too long for a unix socket; choose a shorter folder")
+            with socket.socket(socket.AF_UNIX) as probe:
+                if probe.connect_ex(str(path)) == 0:
+                    raise ServerError(f"the socket {path} is taken by another program; end it, or choose another path")
         wanted = {key: urlsplit(given[key]).port for key in given if key.endswith("_address") and "://" in given[key]}
         wanted |= {key: int(given[key]) for key in ("grpc_inference_port", "grpc_management_port")}
         for key, port in wanted.items():
@@ -188,6 +194,10 @@ class Server:
                         f"port {port} ({key}) is taken by another program; end it, or set {key} in {self.config.name}"
                     ) from None
 
+    def _sockets(self) -> list[Path]:
+        found = [socket_of(value) for key, value in self.properties.items() if key.endswith("_address")]
+        return [path for path in found if path]
+
     def _prepare_folder(self) -> None:
         temporary = self.run / "tmp"
         if self.run.exists() and any(self.run.iterdir()) and not (self.run / "config.properties").exists():
@@ -196,7 +206,8 @@ class Server:
             raise ServerError(f"the path {temporary} is too long for unix sockets; choose a shorter folder")
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(self.run / "logs", ignore_errors=True)
-        (self.run / "key_file.json").unlink(missing_ok=True)
+        for left in (self.run / "key_file.json", *self._sockets()):
+            left.unlink(missing_ok=True)
         for folder in (temporary, self.run / "logs"):
             folder.mkdir(parents=True)
         self.run.chmod(0o700)

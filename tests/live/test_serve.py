@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from scripts.build_mar import ROOT, build
+from scripts.server import Server
 from tests.conftest import RecipeMaker
 from tests.servers import own_ports
 
@@ -27,13 +28,14 @@ class Command:
     folder: Path
     recipe: Path
 
-    def __call__(self, word: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    def __call__(self, word: str, sockets: bool = False, **environment: str) -> subprocess.CompletedProcess[str]:
         started = word == "start"
         rest = (
             [str(self.recipe), "--config", str(self.config), "--store", str(self.folder / "store")] if started else []
         )
         return subprocess.run(
-            [sys.executable, str(ROOT / "scripts" / "serve.py"), word, *rest, "--run", str(self.folder / "run")],
+            [sys.executable, str(ROOT / "scripts" / "serve.py"), word, *rest, "--run", str(self.folder / "run")]
+            + ["--sockets"] * sockets,
             cwd=self.folder,
             env={**os.environ, **environment},
             capture_output=True,
@@ -144,3 +146,27 @@ def test_a_running_server_without_its_key_file_is_one_clear_line_and_a_non_zero_
     assert serve_command("start").returncode == 0
     (serve_command.folder / "run" / "key_file.json").unlink()
     assert "key_file.json is missing" in one_line(serve_command("start"))
+
+
+def test_on_sockets_nothing_listens_on_ports_but_metrics_and_grpc_and_what_was_left_by_a_killed_server_is_no_hindrance(
+    serve_command: Command,
+):
+    first = serve_command("start", sockets=True)
+    assert first.returncode == 0, first.stderr
+    curl = next(line for line in first.stdout.splitlines() if line.startswith("curl "))
+    reply = subprocess.run(["bash", "-c", f"{curl} -s"], cwd=serve_command.folder, capture_output=True, text=True)
+    assert json.loads(reply.stdout)["answer"] == "4x3 #ff0000: what?"
+
+    run = serve_command.folder / "run"
+    assert {path.name for path in run.glob("*.sock")} == {"inference.sock", "management.sock"}
+    process = psutil.Process(json.loads((run / "pid.json").read_text())["pid"])
+    listening = [one for one in process.connections("inet") if one.status == psutil.CONN_LISTEN]
+    assert len(listening) == 3
+    client = Server(run).client  # finds the sockets by itself
+    with client.http:
+        assert client.workers("dummy")[0].status == "READY"
+
+    process.kill()
+    process.wait(30)
+    again = serve_command("start", sockets=True)
+    assert again.returncode == 0, again.stderr

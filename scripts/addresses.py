@@ -1,0 +1,56 @@
+"""Where a TorchServe listens: ports, or unix sockets."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+import httpx
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Base URLs of TorchServe's three HTTP ports.
+
+    Attributes:
+        sockets: Base URL -> unix socket. An address ``unix:/path`` has no URL, so it gets one under a host that cannot
+            exist; `pool` makes clients that know the way, and any other client fails at once.
+    """
+
+    inference: str = "http://127.0.0.1:8080"
+    management: str = "http://127.0.0.1:8081"
+    metrics: str = "http://127.0.0.1:8082"
+    sockets: Mapping[str, Path] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, properties: Mapping[str, str]) -> Self:
+        """The addresses in TorchServe's properties, where each is ``http://host:port`` or ``unix:/path``."""
+        urls, sockets = {}, {}
+        for kind in ("inference", "management", "metrics"):
+            url = properties[f"{kind}_address"]
+            if socket := socket_of(url):
+                url = f"http://{kind}.invalid"  # RFC 6761: never resolves
+                sockets[url] = socket
+            urls[kind] = url
+        return cls(**urls, sockets=sockets)
+
+    def pool(self, timeout: float = 60) -> httpx.Client:
+        """An HTTP client that reaches these addresses; it may be shared between threads."""
+        mounts = {url: httpx.HTTPTransport(uds=str(path)) for url, path in self.sockets.items()}
+        return httpx.Client(timeout=timeout, trust_env=False, mounts=mounts)
+
+    def curl(self, url: str) -> str:
+        """A URL under one of these addresses as ``curl`` takes it."""
+        for base, path in self.sockets.items():
+            if url.startswith(base):
+                return f"--unix-socket {shlex.quote(str(path))} {url}"
+        return url
+
+
+def socket_of(address: str) -> Path | None:
+    """The path of TorchServe's spelling of a unix socket, ``unix:/path``; None for any other address."""
+    scheme, _, path = address.partition(":")
+    return Path(path) if scheme.lower() == "unix" else None
