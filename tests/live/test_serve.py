@@ -16,9 +16,9 @@ import psutil
 import pytest
 
 from scripts.build_mar import ROOT, build
+from scripts.ports import own_ports
 from scripts.server import Server
 from tests.conftest import RecipeMaker
-from tests.servers import own_ports
 
 
 @dataclass
