@@ -43,9 +43,9 @@ serve: .venv/.serve ## build the archives, start TorchServe, ask it
 stop: ## end what `make serve` started
 	@test ! -x $(BIN)/python || $(BIN)/python scripts/serve.py stop
 
-load: .venv/.develop ## a minute of load on the running server; report in run/load.html
+load: .venv/.develop ## a minute of load on the running server, its service levels, run/load.html and .png
 	$(BIN)/locust --locustfile loadtest/locustfile.py --headless --host $(URL) --users $(USERS) --spawn-rate $(USERS) \
-		--run-time $(SECONDS)s --csv run/load --html run/load.html --only-summary
+		--run-time $(SECONDS)s --csv run/load --html run/load.html --plot run/load.png --only-summary $(LOAD)
 
 bench: .venv/.develop ## server CPU time and latency beside the bare model
 	$(BIN)/python loadtest/bench.py

@@ -1,53 +1,109 @@
-"""Load on a running server with the recipes' own sample questions; a wrong answer is a failure.
+"""Load on a running server, checked answer by answer; service levels decide the exit code.
 
-`make load` runs it for a minute without a browser; `locust -f loadtest/locustfile.py` opens locust's page.
+`make load` runs it for a minute without a browser; `locust -f loadtest/locustfile.py` opens locust's page. Name user
+kinds to run only these: `make load LOAD='Chat Popular --shape spike'`.
 """
 
 from __future__ import annotations
 
-import json
-import random
+import math
+from argparse import ArgumentParser
 from pathlib import Path
+from typing import Any
 
-from locust import FastHttpUser, constant, task
+import locust.stats
+from locust import LoadTestShape, events
+from locust.env import Environment
+from locust.runners import WorkerRunner
+from locust.stats import RequestStats, StatsEntry
+from rich.console import Console
 
-ROOT = Path(__file__).resolve().parent.parent
-KEYS = ROOT / "run" / "key_file.json"
+from loadtest.plot import plot_history
+from loadtest.shapes import SHAPES
+from loadtest.slo import BREACHED, Figures, judge, read_limits
+from loadtest.users import Chat, Mixed, Popular, SingleQuestion
+from scripts.build_mar import ROOT
+
+locust.stats.HISTORY_STATS_INTERVAL_SEC = 1  # a point a second in report and plot; by default one in five
+
+__all__ = ["Chat", "ChosenShape", "Mixed", "Popular", "SingleQuestion"]
 
 
-def read_samples() -> list[tuple[str, bytes, str, list[str]]]:
-    """Model, picture file, question and right answers of every recipe's samples."""
-    found = []
-    for file in sorted(ROOT.glob("recipes/*/samples/questions.jsonl")):
-        for line in file.read_text(encoding="utf-8").splitlines():
-            sample = json.loads(line)
-            picture = (file.parent / sample["image"]).read_bytes()
-            found.append((file.parent.parent.name, picture, sample["question"], sample["answers"]))
-    return found
+class ChosenShape(LoadTestShape):
+    """The shape that ``--shape`` names: locust itself takes the one class that it finds."""
+
+    use_common_options = True
+
+    def tick(self) -> tuple[int, float] | None:
+        options = self.runner.environment.parsed_options
+        passed = self.get_run_time() / (options.run_time or math.inf)
+        if passed >= 1:
+            return None
+        users = options.num_users or 1
+        now = max(1, round(SHAPES[options.shape](passed, users)))
+        return now, users  # whoever is missing comes at once; the shape is what is gradual
 
 
-class SingleQuestion(FastHttpUser):
-    """Asks one sample question after the other, as fast as answers come."""
+@events.init_command_line_parser.add_listener
+def add_options(parser: ArgumentParser) -> None:
+    """The flags that locust does not have; their values go from a master to its workers."""
+    ours = parser.add_argument_group("vqaserve")
+    ours.add_argument(
+        "--shape", choices=list(SHAPES), default="steady", help="Users over time, see loadtest/shapes.py."
+    )
+    ours.add_argument(
+        "--throughput",
+        type=float,
+        default=0,
+        help="Requests a second of each user, counted from when they are due; 0 is as fast as answers come.",
+    )
+    ours.add_argument(
+        "--recipes", nargs="*", default=[], help="Recipe folders whose samples are asked; all by default."
+    )
+    ours.add_argument(
+        "--header-file", default=str(ROOT / "run" / "auth.header"), help="The Authorization header; curl's -H @FILE."
+    )
+    ours.add_argument("--seed", type=int, default=0, help="The same seed asks the same.")
+    ours.add_argument("--slo", default=str(ROOT / "loadtest" / "slo.yaml"), help="Service levels by user kind.")
+    ours.add_argument("--plot", default="", help="Latency and throughput over time, as a PNG file.")
 
-    host = "http://127.0.0.1:8080"
-    wait_time = constant(0)
 
-    def on_start(self) -> None:
-        self.samples = read_samples()
-        self.key = json.loads(KEYS.read_text(encoding="utf-8"))["inference"]["key"]
+@events.test_start.add_listener
+def check_options(environment: Environment, **_: Any) -> None:
+    """Read the limits before the load, not after it."""
+    read_limits(Path(environment.parsed_options.slo))
 
-    @task
-    def ask(self) -> None:
-        model, picture, question, expected = random.choice(self.samples)
-        with self.client.post(
-            f"/predictions/{model}",
-            name=model,
-            headers={"Authorization": f"Bearer {self.key}"},
-            files={"image": ("picture", picture)},
-            data={"question": question},
-            catch_response=True,
-        ) as reply:
-            if reply.status_code != 200:
-                reply.failure(f"status {reply.status_code}: {reply.text}")
-            elif (answer := reply.json()["answer"]) not in expected:
-                reply.failure(f"{question!r}: {answer!r} is none of {expected}")
+
+@events.quitting.add_listener
+def conclude(environment: Environment, **_: Any) -> None:
+    """One line for each limit, the plot, and the exit code."""
+    options = environment.parsed_options
+    if options is None or isinstance(environment.runner, WorkerRunner):  # a worker's figures are its master's
+        return
+    console = Console(highlight=False, soft_wrap=True)
+    verdicts = judge(figures_of(environment.stats), read_limits(Path(options.slo)), fixed_rate=bool(options.throughput))
+    for verdict in verdicts:
+        console.print(str(verdict), style=None if verdict.kept else "red", markup=False)
+    if not verdicts:
+        console.print("BREACHED nothing was asked", style="red")
+    if options.plot and environment.stats.history:
+        plot_history(environment.stats.history, Path(options.plot))
+        console.print(f"plot: {options.plot}")
+    environment.process_exit_code = 0 if verdicts and all(verdict.kept for verdict in verdicts) else BREACHED
+
+
+def figures_of(stats: RequestStats) -> dict[str, Figures]:
+    """What was measured of each user kind; requests are named ``KIND/...``."""
+    together: dict[str, StatsEntry] = {}
+    for entry in stats.entries.values():
+        kind = entry.name.partition("/")[0]
+        together.setdefault(kind, StatsEntry(stats, kind, "")).extend(entry)
+    return {
+        kind: Figures(
+            p95=entry.get_response_time_percentile(0.95),
+            p99=entry.get_response_time_percentile(0.99),
+            failure_ratio=entry.fail_ratio,
+            throughput=entry.total_rps,
+        )
+        for kind, entry in together.items()
+    }
