@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from scripts.build_mar import ROOT
+from scripts.ports import free_ports
 from scripts.server import Server
 from tests.conftest import RecipeMaker
-from tests.servers import free_ports
 
 SECONDS = 120
 
