@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+import socket
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
 
 from ts.context import Context
+from ts.metrics.metric_cache_errors import MetricsCacheKeyError
+from ts.metrics.metric_cache_yaml_impl import MetricsCacheYamlImpl
+from ts.metrics.metric_type_enum import MetricTypes
 
+from vqaserve.metrics import METRICS, Emit, Metric, Sample
 from vqaserve.pipeline import Pipeline
 from vqaserve.settings import ModelConfig
 from vqaserve.types import Model, Request
@@ -34,7 +41,7 @@ class VqaHandler:
             settings = settings.model_copy(update={"device": "cpu" if gpu is None else f"cuda:{gpu}"})
         manifest = context.manifest["model"]
         model = Model(name=manifest["modelName"], version=manifest["modelVersion"])
-        self._pipeline = Pipeline.load(Path(properties["model_dir"]), settings, model)
+        self._pipeline = Pipeline.load(Path(properties["model_dir"]), settings, model, _emitter(context))
         log.info("%s %s is loaded on %s", model.name, model.version, settings.device)
 
     def handle(self, data: Sequence[Mapping[str, object]], context: Context) -> list[bytes]:
@@ -50,8 +57,48 @@ class VqaHandler:
 
 
 def _request(fields: Mapping[str, object], context: Context, index: int) -> Request:
-    headers = {str(name).lower(): value for name, value in context.get_all_request_header(index).items()}
+    # A form's parts are among them under their names, each with a mapping of its own headers: no header of the request.
+    given = context.get_all_request_header(index).items()
+    headers = {str(name).lower(): value for name, value in given if isinstance(value, str)}
     return Request(id=context.get_request_id(index) or "", fields=fields, headers=headers)
+
+
+def _emitter(context: Context) -> Emit:
+    """Samples -> the lines on standard output from which TorchServe's front end counts.
+
+    Written here and all at once: `context.metrics` writes and flushes a line for each sample, which costs a lone
+    request 0.4 ms of CPU time and more instead of 0.15.
+    """
+    host, declared = socket.gethostname(), {metric for metric in METRICS if _is_declared(metric, context.metrics)}
+
+    def emit(samples: Iterable[Sample]) -> None:
+        now = int(time.time())
+        lines = [_line(sample, host, now) for sample in samples if sample.metric in declared]
+        sys.stdout.write("".join(lines))
+        sys.stdout.flush()
+
+    return emit
+
+
+def _is_declared(metric: Metric, known: MetricsCacheYamlImpl | None) -> bool:
+    if known is None:  # not in a server
+        return False
+    try:
+        names = known.get_metric(metric.name, MetricTypes(metric.kind)).dimension_names
+    except MetricsCacheKeyError:
+        names = []
+    if names != ["model_name", "model_version", *metric.labels]:
+        log.warning("%s is not counted: metrics_config declares it otherwise, or not at all", metric.name)
+        return False
+    return True
+
+
+def _line(sample: Sample, host: str, now: int) -> str:
+    metric = sample.metric
+    names = ("model_name", "model_version", *metric.labels)
+    labels = ",".join(f"{name}:{value}" for name, value in zip(names, sample.labels, strict=True))
+    kind = metric.kind.upper()
+    return f"[METRICS]{metric.name}.{metric.unit}:{sample.value}|#{labels}|#type:{kind}|#hostname:{host},{now}\n"
 
 
 def _is_describe(requests: Sequence[Request]) -> bool:

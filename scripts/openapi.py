@@ -49,7 +49,16 @@ ERROR: JSON = {
 ANSWER: JSON = {
     "type": "object",
     "required": ["answer", "confidence", "answers", "model"],
-    "properties": {"answer": TEXT, "confidence": {"type": "number"}, "answers": RANKED, "model": MODEL},
+    "properties": {
+        "answer": TEXT,
+        "confidence": {"type": "number"},
+        "abstained": {
+            "const": True,
+            "description": "Only where the answer is less sure than the recipe's `abstain_below`.",
+        },
+        "answers": RANKED,
+        "model": MODEL,
+    },
 }
 PLAIN_REPLY: JSON = {"anyOf": [ANSWER, {"type": "array", "items": {"anyOf": [ANSWER, ERROR]}}, RANKED]}
 V1_REPLY: JSON = {

@@ -41,6 +41,8 @@ win over what is written here (TS_CONFIG_FILE, PYTHONPATH)."""
 ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(2**30), "MALLOC_TRIM_THRESHOLD_": str(2**31)}
 """Workers keep the memory of a forward for the next one. By default glibc gives large blocks back at once, and the
 page faults of taking them again cost as much CPU time as the model `rooms` itself."""
+METRICS = ROOT / "deploy" / "monitoring" / "metrics.yaml"
+"""Which metrics there are, unless the properties say otherwise; TorchServe knows none of ours by itself."""
 SOCKET_PATH_LIMIT = 107
 """Linux keeps a unix socket's path in 108 bytes, one of them the closing zero."""
 
@@ -106,7 +108,8 @@ class Server:
         self._prepare_folder()
         store = archives[0].path.parent.resolve()
         models = {"load_models": ",".join(f"{archive.name}={archive.path.name}" for archive in archives)}
-        lines = [f"{key}={value}" for key, value in {**(self.overrides or {}), **models}.items()]
+        metrics = {"metrics_config": str(self.config.parent.resolve() / self.properties.get("metrics_config", METRICS))}
+        lines = [f"{key}={value}" for key, value in {**(self.overrides or {}), **models, **metrics}.items()]
         written = self.run / "config.properties"
         written.write_text(self.config.read_text(encoding="utf-8") + "\n".join(["", *lines, ""]), encoding="utf-8")
         with (self.run / "logs" / "console.log").open("wb") as console:

@@ -9,6 +9,7 @@ from typing import Any
 
 from vqaserve.cache import Cache, nbytes
 from vqaserve.families.base import Family
+from vqaserve.metrics import Stopwatch
 from vqaserve.settings import CacheLimits
 from vqaserve.types import Answer, Item, Picture, Query
 
@@ -25,9 +26,12 @@ class Answerer:
     small half; answers are kept by picture, question and parameters. Both are this worker's own.
     """
 
-    def __init__(self, family: Family[Any, Any], limits: CacheLimits, translate: Translate) -> None:
+    def __init__(
+        self, family: Family[Any, Any], limits: CacheLimits, translate: Translate, stopwatch: Stopwatch
+    ) -> None:
         self._family = family
         self._translate = translate
+        self._stopwatch = stopwatch
         self._features: Cache[Any] = Cache(limits.features_mb * 2**20, nbytes)
         self._answers: Cache[tuple[Answer, ...]] = Cache(limits.answers)
 
@@ -35,9 +39,11 @@ class Answerer:
         """The item with its answers if they are known, or with the picture's features if those are."""
         answers = self._answers.get(_key(item))
         if answers is not None:
-            return replace(item, answers=answers)
+            return replace(item, answers=answers, recalled="answers")
         picture = _picture(item)
-        return replace(item, picture=replace(picture, features=self._features.get(picture.digest)))
+        features = self._features.get(picture.digest)
+        recalled = "" if features is None else "features"
+        return replace(item, picture=replace(picture, features=features), recalled=recalled)
 
     def __call__(self, items: Sequence[Item]) -> list[Item]:
         """Every item with answers or an error; the same question about the same picture is computed once."""
@@ -70,10 +76,13 @@ class Answerer:
         return self._compute(items[:middle], seen) + self._compute(items[middle:], seen)
 
     def _run_family(self, items: Sequence[Item], seen: dict[str, Any]) -> list[Item]:
-        self._encode([_picture(item) for item in items], seen)
+        with self._stopwatch("encode"):
+            self._encode([_picture(item) for item in items], seen)
         queries = [_query(item) for item in items]
-        outputs = self._family.forward([seen[_picture(item).digest] for item in items], queries)
-        answers = self._family.decode(outputs, queries)
+        with self._stopwatch("forward"):
+            outputs = self._family.forward([seen[_picture(item).digest] for item in items], queries)
+        with self._stopwatch("decode"):
+            answers = self._family.decode(outputs, queries)
         return [replace(item, answers=ranked) for item, ranked in zip(items, answers, strict=True)]
 
     def _encode(self, pictures: Sequence[Picture], seen: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from vqaserve.errors import InternalError, OutOfMemory, RecipeError, VqaError
 from vqaserve.families import find_family
 from vqaserve.families.base import Family
 from vqaserve.images import digest_of, open_picture
+from vqaserve.metrics import Batch, Emit, Recorder, Stopwatch, waited
 from vqaserve.protocols import find_protocol
 from vqaserve.protocols.base import Protocol, as_json
 from vqaserve.protocols.body import decoded
@@ -43,17 +45,26 @@ class Exchange:
 class Pipeline:
     """Answers batches of requests; nothing that a request holds makes another one fail."""
 
-    def __init__(self, task: Task, family: Family[Any, Any], settings: HandlerSettings, model: Model) -> None:
+    def __init__(
+        self,
+        task: Task,
+        family: Family[Any, Any],
+        settings: HandlerSettings,
+        model: Model,
+        emit: Emit = lambda samples: None,
+    ) -> None:
         self.task = task
         self.family = family
-        self.answerer = Answerer(family, settings.cache, _translated)
+        self.stopwatch = Stopwatch()
+        self.answerer = Answerer(family, settings.cache, _translated, self.stopwatch)
         self.settings = settings
         self.model = model
+        self.recorder = Recorder(model, emit)
         self.fetch = Fetcher(settings.remote_images, settings.limits.max_image_bytes)
 
     @classmethod
-    def load(cls, folder: Path, settings: HandlerSettings, model: Model) -> Pipeline:
-        """Load what a recipe names from its folder.
+    def load(cls, folder: Path, settings: HandlerSettings, model: Model, emit: Emit = lambda samples: None) -> Pipeline:
+        """Load what a recipe names from its folder; what happens to each batch is told to ``emit``.
 
         Raises:
             RecipeError: A name is unknown, the two do not fit together, or the family's files do not load.
@@ -65,13 +76,25 @@ class Pipeline:
                 f"family {settings.family!r} cannot do task {settings.task!r}; "
                 f"it does: {', '.join(sorted(family.tasks))}"
             )
-        return cls(task(settings), family.load(folder, settings), settings, model)
+        pipeline = cls(task(settings), family.load(folder, settings), settings, model, emit)
+        pipeline.recorder.started(settings.task, settings.family, settings.precision)
+        return pipeline
 
     def __call__(self, requests: Sequence[Request]) -> list[Reply]:
         """One reply for each request, in order."""
-        exchanges = [self._open_exchange(request) for request in requests]
-        items = iter(self._answer([item for exchange in exchanges for item in exchange.items]))
-        return [self._close_exchange(exchange, [next(items) for _ in exchange.items]) for exchange in exchanges]
+        arrived = time.time()
+        with self.stopwatch("parse"):
+            exchanges = [self._open_exchange(request) for request in requests]
+        items = self._answer([item for exchange in exchanges for item in exchange.items])
+        with self.stopwatch("reply"):
+            rest = iter(items)
+            done = [replace(exchange, items=tuple(next(rest) for _ in exchange.items)) for exchange in exchanges]
+            replies = [self._close_exchange(exchange) for exchange in done]
+        try:
+            self._record(done, replies, items, arrived)
+        except Exception:  # accounting never costs an answer
+            log.exception("a batch of %d was answered, but not counted", len(requests))
+        return replies
 
     def describe(self) -> Reply:
         """What serves here, for ``GET /models/<name>?customized=true``."""
@@ -98,16 +121,30 @@ class Pipeline:
         except Exception as error:  # noqa: BLE001 - the rim: translated and logged
             return Exchange(request, protocol, refused=_translated(error, request.id))
 
-    def _close_exchange(self, exchange: Exchange, items: Sequence[Item]) -> Reply:
+    def _close_exchange(self, exchange: Exchange) -> Reply:
         if exchange.refused:
             return exchange.protocol.refuse(exchange.refused)
         try:
-            reply = exchange.protocol.reply(exchange.request, items, self.model)
+            reply = exchange.protocol.reply(exchange.request, exchange.items, self.model)
             if len(reply.body) > _LARGEST_REPLY:
                 raise RuntimeError(f"a reply of {len(reply.body):,} bytes")
             return reply
         except Exception as error:  # noqa: BLE001 - the rim: a score that is not a number, say
             return exchange.protocol.refuse(_translated(error, exchange.request.id))
+
+    def _record(
+        self, exchanges: Sequence[Exchange], replies: Sequence[Reply], items: Sequence[Item], arrived: float
+    ) -> None:
+        starts = [waited(exchange.request.headers.get("x-request-start", ""), arrived) for exchange in exchanges]
+        self.recorder.answered(
+            Batch(
+                outcomes=[_outcome(exchange, reply) for exchange, reply in zip(exchanges, replies, strict=True)],
+                waited=[seconds for seconds in starts if seconds is not None],
+                items=items,
+                seconds=self.stopwatch.take(),
+                caches=self.answerer.counters,
+            )
+        )
 
     def _answer(self, items: Sequence[Item]) -> list[Item]:
         def prepare(item: Item) -> Item:
@@ -119,9 +156,16 @@ class Pipeline:
             return replace(item, query=query)
 
         def finish(item: Item) -> Item:
-            return replace(item, ranked=self.task.finish(item.answers))
+            abstained = item.answers[0].score < self.settings.abstain_below
+            return replace(item, ranked=self.task.finish(item.answers), abstained=abstained)
 
-        return _each(finish, self.answerer(self._open_pictures(_each(prepare, items))))
+        with self.stopwatch("parse"):
+            items = _each(prepare, items)
+        with self.stopwatch("open"):
+            items = self._open_pictures(items)
+        items = self.answerer(items)
+        with self.stopwatch("reply"):
+            return _each(finish, items)
 
     def _open_pictures(self, items: Sequence[Item]) -> list[Item]:
         """Fetch what came as a URL, and decode what is not remembered; a file that recurs is opened once."""
@@ -176,6 +220,14 @@ def _translated(error: Exception, request_id: str) -> VqaError:
     if isinstance(error, MemoryError) or "out of memory" in str(error) or "allocate memory" in str(error):
         return OutOfMemory("this question does not fit into the server's memory; send a smaller picture")
     return InternalError("the server failed on this question; its log has the details under the request id")
+
+
+def _outcome(exchange: Exchange, reply: Reply) -> str:
+    """``ok``, or the ``type`` in the body of the error that became the reply."""
+    if reply.status < 400:
+        return "ok"
+    faults = (exchange.refused, *(item.error for item in exchange.items))
+    return type(next((fault for fault in faults if fault), InternalError())).__name__
 
 
 def _item(request_id: str, entry: Query | VqaError) -> Item:

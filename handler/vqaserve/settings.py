@@ -78,6 +78,7 @@ class HandlerSettings(_Frozen):
         options: What the family itself can be told; it refuses what it does not know.
         question: Asked about a picture that comes without one (``curl -T photo.jpg``); none: refused.
         top_k: Ranked answers in a reply when the client does not say.
+        abstain_below: An answer with a lower score is marked as ``abstained`` in the plain format, and counted.
         limits: What a client may ask for.
         cache: What a worker remembers.
         remote_images: Whether pictures may come as URLs, and from where.
@@ -94,6 +95,7 @@ class HandlerSettings(_Frozen):
     options: dict[str, Any] = {}
     question: str | None = None
     top_k: Annotated[int, Field(gt=0)] = 5
+    abstain_below: Annotated[float, Field(ge=0, le=1)] = 0
     limits: Limits = Limits()
     cache: CacheLimits = CacheLimits()
     remote_images: RemoteImages = RemoteImages()

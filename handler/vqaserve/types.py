@@ -109,7 +109,9 @@ class Item:
         query: What was asked; None only when it could not be read.
         picture: The decoded picture, after ``images``.
         answers: The family's answers, best first.
+        recalled: What was remembered of it: ``answers``, ``features`` of the picture, or nothing.
         ranked: The answers in the task's own words, ready for JSON, after ``task.finish``.
+        abstained: Whether the best answer is less sure than the recipe's ``abstain_below``.
         error: What went wrong, wherever it did.
     """
 
@@ -117,7 +119,9 @@ class Item:
     query: Query | None = None
     picture: Picture | None = None
     answers: tuple[Answer, ...] = ()
+    recalled: str = ""
     ranked: tuple[Mapping[str, object], ...] = ()
+    abstained: bool = False
     error: Exception | None = None
 
 

@@ -114,6 +114,7 @@ def _entry(item: Item, model: Model) -> dict[str, object]:
     return {
         **{name: value for name, value in best.items() if name != "score"},
         "confidence": best["score"],
+        **({"abstained": True} if item.abstained else {}),
         "answers": item.ranked,
         "model": {"name": model.name, "version": model.version},
     }

@@ -1,0 +1,70 @@
+"""What Prometheus reads at a real server's metrics address."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable
+from shutil import which
+
+import pytest
+
+from scripts.server import Server
+from tests.conftest import RecipeMaker
+from tests.pictures import encoded
+from vqaserve.metrics import METRICS
+
+SECONDS = 60
+"""TorchServe's front end counts a little after the reply."""
+
+UNSEEN = {"vqa_answers_abstained_total", "vqa_predictions_dropped_total"}
+"""What the questions asked here give no reason to count."""
+
+
+@pytest.fixture(scope="module")
+def server(serve: Callable[..., Server], make_recipe: RecipeMaker) -> Server:
+    return serve(make_recipe())
+
+
+def ask(server: Server, image: bytes, question: str, **headers: str) -> int:
+    client = server.client
+    reply = client.http.post(
+        f"{client.addresses.inference}/predictions/dummy",
+        headers={**client.header("inference"), **headers},
+        files={"image": image},
+        data={"question": question},
+    )
+    return reply.status_code
+
+
+def scraped(server: Server, *wanted: str) -> list[str]:
+    """The metrics' lines, once they hold all that is wanted."""
+    deadline = time.monotonic() + SECONDS
+    while True:
+        lines = server.client.http.get(f"{server.client.addresses.metrics}/metrics").text.splitlines()
+        missing = [part for part in wanted if not any(part in line for line in lines)]
+        if not missing:
+            return lines
+        assert time.monotonic() < deadline, missing
+
+
+@pytest.mark.skipif(not which("promtool"), reason="promtool is not installed: apt install prometheus")
+def test_every_metric_reaches_the_metrics_address_and_promtool_finds_no_fault_with_it(server: Server):
+    started = f"t={time.time():.3f}"  # as nginx writes it
+    assert [ask(server, encoded("red"), f"question {number}?") for number in range(3)] == [200] * 3
+    assert ask(server, encoded("red"), "question 0?", **{"X-Request-Start": started}) == 200
+    assert ask(server, b"junk", "what?") == 422
+    lines = scraped(
+        server,
+        *(metric.name for metric in METRICS if metric.name not in UNSEEN),
+        'vqa_requests_total{model_name="dummy",model_version="1.0.0",outcome="InvalidImage"',
+        'vqa_stage_seconds_bucket{model_name="dummy",model_version="1.0.0",stage="forward"',
+        'cache="answers",result="hit"',
+    )
+    counted = [line for line in lines if line.startswith("vqa_requests_total") and 'outcome="ok"' in line]
+    assert [float(line.rpartition(" ")[2]) for line in counted] == [4]
+    ours = [line for line in lines if "vqa_" in line]
+    checked = subprocess.run(
+        ["promtool", "check", "metrics"], input="\n".join([*ours, ""]), text=True, capture_output=True
+    )
+    assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")

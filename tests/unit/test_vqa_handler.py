@@ -1,0 +1,71 @@
+"""The rim between TorchServe and the package, with TorchServe's own objects."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+from ts.context import Context
+from ts.metrics.metric_cache_yaml_impl import MetricsCacheYamlImpl
+
+from scripts.build_mar import ROOT
+from vqa_handler import _emitter
+from vqaserve.metrics import ANSWERS, REQUESTS, STAGE_SECONDS, Sample
+
+# TorchServe's reader of metrics.yaml leaves the file open.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+def context(declared: Path | None) -> Context:
+    cache = None
+    if declared:
+        cache = MetricsCacheYamlImpl(config_file_path=str(declared))
+        cache.initialize_cache()
+    return Context("dummy", "", {}, 1, None, "0.12.0", metrics=cache)
+
+
+SAMPLES = [
+    Sample(REQUESTS, 2, ("dummy", "1.0.0", "ok")),
+    Sample(STAGE_SECONDS, 2.5e-05, ("dummy", "1.0.0", "forward")),
+]
+
+
+def test_samples_become_the_lines_that_torchserves_own_metrics_write(
+    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+):
+    given = context(ROOT / "deploy" / "monitoring" / "metrics.yaml")
+    _emitter(given)(SAMPLES)
+    ours = capsys.readouterr().out.splitlines()
+    with caplog.at_level(logging.INFO):
+        for sample in SAMPLES:
+            (metric,) = (
+                kind[sample.metric.name] for kind in given.metrics.cache.values() if sample.metric.name in kind
+            )
+            metric.add_or_update(sample.value, list(sample.labels))
+    theirs = [record.getMessage() for record in caplog.records]
+    assert [line.rpartition(",")[0] for line in ours] == [line.rpartition(",")[0] for line in theirs]  # but the time
+
+
+def test_metrics_that_are_not_declared_as_they_are_here_are_named_once_and_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+):
+    declared = tmp_path / "metrics.yaml"
+    declared.write_text(
+        "ts_metrics: {}\nmodel_metrics:\n  counter:\n"
+        "    - {name: vqa_requests_total, unit: Count, dimensions: [model_name, model_version, outcome]}\n"
+        "    - {name: vqa_answers_total, unit: Count, dimensions: [model_name, confidence]}\n"
+    )
+    emit = _emitter(context(declared))
+    capsys.readouterr()
+    emit([*SAMPLES, Sample(ANSWERS, 1, ("dummy", "1.0.0", "0.5"))])
+    (line,) = capsys.readouterr().out.splitlines()
+    assert "vqa_requests_total" in line
+    warned = [record.getMessage() for record in caplog.records if "is not counted" in record.getMessage()]
+    assert "vqa_answers_total is not counted: metrics_config declares it otherwise, or not at all" in warned
+    assert not [message for message in warned if "vqa_requests_total" in message]
+
+
+def test_outside_of_a_server_nothing_is_counted(capsys: pytest.CaptureFixture[str]):
+    _emitter(context(None))(SAMPLES)
+    assert capsys.readouterr().out == ""
