@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
+from pathlib import Path
 from typing import Annotated
 
 import httpx
@@ -22,6 +23,7 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import track
 
+from scripts.build_mar import ROOT
 from scripts.client import Client
 from scripts.server import Server
 from vqaserve.images import FORMATS
@@ -108,10 +110,13 @@ def _repeat(data: bytearray, other: bytes, generator: random.Random) -> bytearra
 MUTATIONS: tuple[Callable[[bytearray, bytes, random.Random], bytearray], ...] = (_cut, _flip, _splice, _lie, _repeat)
 
 
-def mutants(count: int, seed: int) -> Iterator[bytes]:
-    """Damaged files; the same for the same seed."""
+def mutants(count: int, seed: int, whole: float) -> Iterator[bytes]:
+    """Damaged files, and a share of whole ones, no two alike; the same for the same seed."""
     generator, originals = random.Random(seed), files()
-    for _ in range(count):
+    for number in range(count):
+        if generator.random() < whole:
+            yield _saved(Image.new("RGB", (64 + number % 64, 64), (number % 256, number // 256 % 256, 0)), "PNG")
+            continue
         data = bytearray(generator.choice(originals))
         for _ in range(generator.choice([1, 1, 1, 2, 3])):
             if data:
@@ -119,14 +124,14 @@ def mutants(count: int, seed: int) -> Iterator[bytes]:
         yield bytes(data)
 
 
-def fuzz(client: Client, model: str, cases: int, seed: int, show: Console) -> Outcome:
+def fuzz(client: Client, model: str, cases: int, seed: int, show: Console, whole: float = 0) -> Outcome:
     """Send the damaged files and check what comes back."""
     before = client.workers(model)
     replies: Counter[str] = Counter()
     wrong: list[str] = []
     memory = 0
     with ThreadPoolExecutor(CONNECTIONS) as pool:
-        sent = pool.map(partial(_send, client, model), mutants(cases, seed))
+        sent = pool.map(partial(_send, client, model), mutants(cases, seed, whole))
         for number, reply in enumerate(track(sent, f"fuzzing {model}", total=cases, console=show)):
             replies[_name(reply)] += 1
             if _name(reply).startswith("wrong"):
@@ -156,20 +161,24 @@ def _name(reply: httpx.Response) -> str:
 
 
 def _resident(client: Client, model: str) -> int:
-    return sum(psutil.Process(worker.pid).memory_info().rss for worker in client.workers(model))
+    """Of the workers and the processes in which they decode."""
+    workers = [psutil.Process(worker.pid) for worker in client.workers(model)]
+    return sum(process.memory_info().rss for worker in workers for process in (worker, *worker.children()))
 
 
 def main(
     model: Annotated[str, typer.Argument(help="A model that the running server has loaded.")] = "shapes",
     cases: Annotated[int, typer.Option(help="Damaged files to send.")] = 20_000,
     seed: Annotated[int, typer.Option(help="The same seed makes the same files.")] = 0,
+    whole: Annotated[float, typer.Option(min=0, max=1, help="Share of undamaged files among them.")] = 0,
+    run: Annotated[Path, typer.Option(help="Folder of the running server.")] = ROOT / "run",
 ) -> None:
     """Send damaged pictures to the running server (make serve).
 
-    Example: loadtest/fuzz.py shapes --cases 1000
+    Example, whether memory stays flat: loadtest/fuzz.py shapes --cases 10000 --whole 0.5
     """
     console = Console(highlight=False)
-    outcome = fuzz(Server().client, model, cases, seed, console)
+    outcome = fuzz(Server(run.resolve()).client, model, cases, seed, console, whole)
     for name, count in outcome.replies.most_common():
         console.print(f"{count:>8,}  {name}")
     megabytes = (outcome.memory_before / 1e6, outcome.memory_after / 1e6)

@@ -31,13 +31,18 @@ MODELS: tuple[type[BaseModel], ...] = (
 
 JSON = dict[str, Any]
 TEXT: JSON = {"type": "string"}
+WARNINGS: JSON = {
+    "type": "array",
+    "items": TEXT,
+    "description": "How the picture was read, where that may surprise: the first frame of an animation, say.",
+}
 RANKED: JSON = {
     "type": "array",
     "description": "Best first.",
     "items": {
         "type": "object",
         "required": ["answer", "score"],
-        "properties": {"answer": TEXT, "score": {"type": "number", "minimum": 0, "maximum": 1}},
+        "properties": {"answer": TEXT, "score": {"type": "number", "minimum": 0, "maximum": 1}, "warnings": WARNINGS},
     },
 }
 MODEL: JSON = {"type": "object", "required": ["name", "version"], "properties": {"name": TEXT, "version": TEXT}}
@@ -58,6 +63,7 @@ ANSWER: JSON = {
         },
         "answers": RANKED,
         "model": MODEL,
+        "warnings": WARNINGS,
     },
 }
 PLAIN_REPLY: JSON = {"anyOf": [ANSWER, {"type": "array", "items": {"anyOf": [ANSWER, ERROR]}}, RANKED]}
@@ -74,12 +80,13 @@ V2_REPLY: JSON = {
         "model_version": TEXT,
         "id": TEXT,
         "outputs": {"type": "array", "items": {"type": "object"}},
+        "parameters": {"type": "object", "properties": {"warnings": TEXT}},
     },
 }
 CHAT_REPLY: JSON = {
     "type": "object",
     "required": ["id", "object", "created", "model", "choices", "usage"],
-    "properties": {"id": TEXT, "choices": {"type": "array", "items": {"type": "object"}}},
+    "properties": {"id": TEXT, "choices": {"type": "array", "items": {"type": "object"}}, "warnings": WARNINGS},
 }
 FORM: JSON = {
     "type": "object",
@@ -98,6 +105,7 @@ STATUSES = {
     "422": "The request was understood, but cannot be answered.",
     "500": "The server failed on this request.",
     "503": "The queue is full.",
+    "504": "The client's deadline had passed before the request was looked at.",
     "507": "The request does not fit into memory.",
 }
 

@@ -32,18 +32,19 @@ class Answerer:
         self._family = family
         self._translate = translate
         self._stopwatch = stopwatch
-        self._features: Cache[Any] = Cache(limits.features_mb * 2**20, nbytes)
-        self._answers: Cache[tuple[Answer, ...]] = Cache(limits.answers)
+        # Each with the warnings of its picture, which are part of every reply about it.
+        self._features: Cache[tuple[Any, tuple[str, ...]]] = Cache(limits.features_mb * 2**20, nbytes)
+        self._answers: Cache[tuple[tuple[Answer, ...], tuple[str, ...]]] = Cache(limits.answers)
 
     def recall(self, item: Item) -> Item:
         """The item with its answers if they are known, or with the picture's features if those are."""
-        answers = self._answers.get(_key(item))
-        if answers is not None:
-            return replace(item, answers=answers, recalled="answers")
         picture = _picture(item)
-        features = self._features.get(picture.digest)
+        if known := self._answers.get(_key(item)):
+            answers, warnings = known
+            return replace(item, answers=answers, picture=replace(picture, warnings=warnings), recalled="answers")
+        features, warnings = self._features.get(picture.digest) or (None, ())
         recalled = "" if features is None else "features"
-        return replace(item, picture=replace(picture, features=features), recalled=recalled)
+        return replace(item, picture=replace(picture, features=features, warnings=warnings), recalled=recalled)
 
     def __call__(self, items: Sequence[Item]) -> list[Item]:
         """Every item with answers or an error; the same question about the same picture is computed once."""
@@ -54,7 +55,7 @@ class Answerer:
         done = dict(zip(waiting, self._compute(list(waiting.values()), {}), strict=True))
         for key, item in done.items():
             if item.error is None:
-                self._answers.put(key, item.answers)
+                self._answers.put(key, (item.answers, _picture(item).warnings))
         return [item if item.error or item.answers else _settled(item, done[_key(item)]) for item in items]
 
     @property
@@ -88,11 +89,11 @@ class Answerer:
     def _encode(self, pictures: Sequence[Picture], seen: dict[str, Any]) -> None:
         """Fill in the features of pictures that this batch has not seen; each picture once."""
         seen.update({picture.digest: picture.features for picture in pictures if picture.features is not None})
-        new = {picture.digest: picture.pixels for picture in pictures if picture.digest not in seen}
-        encoded = self._family.encode([pixels for pixels in new.values() if pixels is not None])
-        for digest, features in zip(new, encoded, strict=True):
+        new = {picture.digest: picture for picture in pictures if picture.digest not in seen}
+        encoded = self._family.encode([picture.pixels for picture in new.values() if picture.pixels is not None])
+        for (digest, picture), features in zip(new.items(), encoded, strict=True):
             seen[digest] = features
-            self._features.put(digest, features)
+            self._features.put(digest, (features, picture.warnings))
 
 
 def _settled(item: Item, computed: Item) -> Item:

@@ -54,6 +54,12 @@ class InvalidParameter(InvalidInput):
     """A parameter is outside its range."""
 
 
+class DeadlineExceeded(VqaError):
+    """The client has given up by its own account; nothing was computed."""
+
+    status = HTTPStatus.GATEWAY_TIMEOUT
+
+
 class OutOfMemory(VqaError):
     """A single query does not fit into memory."""
 

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from io import BytesIO
+from typing import TYPE_CHECKING
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from vqaserve.errors import InvalidImage
-from vqaserve.settings import Limits
 from vqaserve.types import Picture
+
+if TYPE_CHECKING:  # the process that decodes (decoding.py) starts without pydantic
+    from vqaserve.settings import Limits
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 """Pillow's other decoders (PDF, EPS, FITS, ...) never see a byte."""
+
+_SEVERAL_FRAMES = "the picture has several frames or pages; only the first was used"
 
 
 def open_picture(data: bytes, limits: Limits, pixels_left: int | None = None) -> Picture:
@@ -39,6 +44,7 @@ def open_picture(data: bytes, limits: Limits, pixels_left: int | None = None) ->
     try:
         with Image.open(BytesIO(data), formats=FORMATS) as image:
             _check_size(image, limits, pixels_left)
+            warnings = (_SEVERAL_FRAMES,) if _has_more_frames(image) else ()
             pixels = _rgb(_upright(image))
     except (InvalidImage, MemoryError):
         raise
@@ -52,7 +58,7 @@ def open_picture(data: bytes, limits: Limits, pixels_left: int | None = None) ->
         raise InvalidImage(
             f"the picture ({len(data):,} bytes) is damaged or cut off and cannot be decoded; send it again whole"
         ) from error
-    return Picture(digest_of(data), pixels)
+    return Picture(digest_of(data), pixels, warnings=warnings)
 
 
 def digest_of(data: bytes) -> str:
@@ -75,6 +81,16 @@ def _check_size(image: Image.Image, limits: Limits, pixels_left: int | None) -> 
             f"the request's pictures have more than {limits.max_request_pixels:,} pixels together; "
             "send fewer at once, or smaller ones"
         )
+
+
+def _has_more_frames(image: Image.Image) -> bool:
+    """Whether more than one picture was meant to be seen; phones hide thumbnails and depth maps in JPEG (MPO)."""
+    if image.format not in FORMATS:
+        return False
+    try:
+        return bool(getattr(image, "is_animated", False))
+    except Exception:  # noqa: BLE001 - the second frame is damaged, which is no reason to refuse the first
+        return True
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from vqaserve.answering import Answerer
+from vqaserve.deadline import check_deadline
+from vqaserve.decoding import Budget, Decoder
 from vqaserve.errors import InternalError, OutOfMemory, RecipeError, VqaError
 from vqaserve.families import find_family
 from vqaserve.families.base import Family
-from vqaserve.images import digest_of, open_picture
+from vqaserve.images import digest_of
 from vqaserve.metrics import Batch, Emit, Recorder, Stopwatch, waited
 from vqaserve.protocols import find_protocol
 from vqaserve.protocols.base import Protocol, as_json
@@ -60,6 +62,7 @@ class Pipeline:
         self.settings = settings
         self.model = model
         self.recorder = Recorder(model, emit)
+        self.decode = Decoder(settings.limits)
         self.fetch = Fetcher(settings.remote_images, settings.limits.max_image_bytes)
 
     @classmethod
@@ -114,6 +117,7 @@ class Pipeline:
     def _open_exchange(self, request: Request) -> Exchange:
         protocol = find_protocol(request)
         try:
+            check_deadline(request.headers)
             request = decoded(request)
             protocol = find_protocol(request)
             entries = protocol.parse(request, self.settings)
@@ -174,7 +178,7 @@ class Pipeline:
         digests = {data: digest_of(data) for data in (*images, *fetched.values()) if isinstance(data, bytes)}
         opened: dict[str, Picture] = {}
         refused: dict[tuple[str, str], VqaError] = {}  # by request too: one request's limit is not another's
-        left: dict[str, int] = defaultdict(lambda: self.settings.limits.max_request_pixels)
+        left: dict[str, Budget] = defaultdict(lambda: Budget.of(self.settings.limits))
 
         def open_image(item: Item) -> Item:
             image = _query(item).image
@@ -190,12 +194,10 @@ class Pipeline:
                 if (request, digest) in refused:
                     raise refused[request, digest]
                 try:
-                    opened[digest] = picture = open_picture(data, self.settings.limits, left[request])
+                    opened[digest] = self.decode(data, left[request])
                 except VqaError as error:
                     refused[request, digest] = error
                     raise
-                assert picture.pixels is not None
-                left[request] -= picture.pixels.width * picture.pixels.height
             return replace(item, picture=opened[digest])
 
         return _each(open_image, items)

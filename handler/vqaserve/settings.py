@@ -25,6 +25,8 @@ class Limits(_Frozen):
     max_image_pixels: Annotated[int, Field(gt=0)] = 10_000_000
     # All different pictures of one request together: decoding holds a worker, and the pixels its memory.
     max_request_pixels: Annotated[int, Field(gt=0)] = 40_000_000
+    # CPU time to decode them. Times batchSize it must stay under responseTimeout, or hostile files get a worker killed.
+    max_decode_seconds: Annotated[float, Field(gt=0)] = 1.5
     max_image_bytes: Annotated[int, Field(gt=0)] = 8 * 1024 * 1024
     max_question_chars: Annotated[int, Field(gt=0)] = 500
     max_questions: Annotated[int, Field(gt=0)] = 32

@@ -75,11 +75,13 @@ class Picture:
         digest: SHA-256 of the encoded file, hexadecimal; equal digests are equal pictures.
         pixels: Upright RGB image within the limits; None while it is not decoded.
         features: What a family made of the pixels, if it is remembered.
+        warnings: What the sender should know about how it was read; part of every reply about it.
     """
 
     digest: str
     pixels: Image | None = None
     features: object = None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

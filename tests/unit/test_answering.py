@@ -8,7 +8,6 @@ from collections.abc import Sequence
 import pytest
 
 from tests.pictures import encoded
-from vqaserve import pipeline as pipeline_module
 from vqaserve.families.dummy import Dummy
 from vqaserve.pipeline import Pipeline
 from vqaserve.settings import CacheLimits, HandlerSettings
@@ -64,7 +63,7 @@ def test_another_question_about_a_known_picture_costs_only_the_small_half():
 def test_a_known_picture_is_not_decoded_again(monkeypatch: pytest.MonkeyPatch):
     pipeline, _ = make()
     answers(pipeline, ask("a"))
-    monkeypatch.setattr(pipeline_module, "open_picture", None)
+    monkeypatch.setattr(pipeline, "decode", None)
     assert answers(pipeline, ask("a"), ask("b")) == ["4x3 #ff0000: a", "4x3 #ff0000: b"]
 
 

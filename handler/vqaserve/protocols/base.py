@@ -66,6 +66,16 @@ def fault(item: Item) -> VqaError | None:
     return item.error
 
 
+def notes(item: Item) -> dict[str, object]:
+    """``{"warnings": [...]}`` for a reply whose picture was not read as its sender may think; mostly nothing."""
+    return {"warnings": list(warnings(item))} if warnings(item) else {}
+
+
+def warnings(item: Item) -> tuple[str, ...]:
+    """What the sender of an item's picture should know about how it was read."""
+    return item.picture.warnings if item.picture else ()
+
+
 def settle(parse: Callable[[], Query]) -> Query | VqaError:
     """One entry of several: a query, or its own error."""
     try:

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from vqaserve.errors import InvalidQuestion, MissingImage, VqaError
-from vqaserve.protocols.base import Parameters, Protocol, as_json, failed_whole, fault, settle
+from vqaserve.protocols.base import Parameters, Protocol, as_json, failed_whole, fault, notes, settle
 from vqaserve.protocols.body import check_count, picture, validated
 from vqaserve.settings import HandlerSettings
 from vqaserve.types import Item, Model, Query, Reply, Request
@@ -86,4 +86,4 @@ def _query(instance: object, shared: Mapping[str, object], settings: HandlerSett
 def _entry(item: Item) -> dict[str, object]:
     best = item.ranked[0]
     rest = {name: value for name, value in best.items() if name != "score"}
-    return {**rest, "confidence": best["score"], "answers": item.ranked}
+    return {**rest, "confidence": best["score"], "answers": item.ranked, **notes(item)}

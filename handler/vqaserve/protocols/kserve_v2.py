@@ -17,7 +17,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from vqaserve.errors import BadRequest, InvalidQuestion, MissingImage, VqaError
-from vqaserve.protocols.base import Parameters, Protocol, as_json, fault
+from vqaserve.protocols.base import Parameters, Protocol, as_json, fault, warnings
 from vqaserve.protocols.body import BINARY_HEADER, check_count, picture, text, validated
 from vqaserve.settings import HandlerSettings
 from vqaserve.types import Item, Model, Query, RemoteImage, Reply, Request
@@ -97,7 +97,7 @@ class KServeV2(Protocol):
         return as_json({"error": str(error), **error.body}, error.status)
 
     def reply(self, request: Request, items: Sequence[Item], model: Model) -> Reply:
-        """Tensors ``answer`` and ``score`` [n, k]."""
+        """Tensors ``answer`` and ``score`` [n, k]; warnings as text in ``parameters``, which hold no lists."""
         for item in items:
             if error := fault(item):
                 return self.refuse(error)
@@ -107,7 +107,10 @@ class KServeV2(Protocol):
         score = {"name": "score", "shape": shape, "datatype": "FP32", "data": [one["score"] for one in ranked]}
         content: dict[str, object] = {"model_name": model.name, "model_version": model.version}
         asked = _split(request)[0].id
-        return as_json({**content, **({"id": asked} if asked else {}), "outputs": [answer, score]})
+        content |= {"id": asked} if asked else {}
+        warned = [f"{row}: {text}" for row, item in enumerate(items) for text in warnings(item)]
+        content |= {"parameters": {"warnings": "; ".join(warned)}} if warned else {}
+        return as_json({**content, "outputs": [answer, score]})
 
 
 def _split(request: Request) -> tuple[KServeV2Request, memoryview]:

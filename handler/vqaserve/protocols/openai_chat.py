@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from vqaserve.errors import BadRequest, InvalidParameter, InvalidQuestion, MissingImage, NotFound, VqaError
-from vqaserve.protocols.base import Protocol, as_json, fault
+from vqaserve.protocols.base import Protocol, as_json, fault, notes
 from vqaserve.protocols.body import picture, validated
 from vqaserve.settings import HandlerSettings
 from vqaserve.types import Item, Model, Query, Reply, Request
@@ -104,6 +104,7 @@ class OpenAIChat(Protocol):
                 # Classifiers have no tokens to count; the key is required by clients.
                 "usage": {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0},
                 "answers": items[0].ranked,
+                **notes(items[0]),
             }
         )
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pydantic import AliasChoices, Field
 
 from vqaserve.errors import BadRequest, InvalidQuestion, MissingImage
-from vqaserve.protocols.base import Parameters, Protocol, as_json, failed_whole, fault
+from vqaserve.protocols.base import Parameters, Protocol, as_json, failed_whole, fault, notes
 from vqaserve.protocols.body import check_count, picture, text, validated
 from vqaserve.settings import HandlerSettings
 from vqaserve.types import Item, Model, Query, RemoteImage, Reply, Request
@@ -117,4 +117,5 @@ def _entry(item: Item, model: Model) -> dict[str, object]:
         **({"abstained": True} if item.abstained else {}),
         "answers": item.ranked,
         "model": {"name": model.name, "version": model.version},
+        **notes(item),
     }
