@@ -40,7 +40,11 @@ test: .venv/.develop ## all tests; the live ones start their own servers
 serve: .venv/.serve ## build the archives, start TorchServe, ask it
 	@$(BIN)/python scripts/serve.py start
 
-stop: ## end what `make serve` started
+gateway: .venv/.serve ## nginx with TLS, API keys and limits before the running server
+	@$(BIN)/python scripts/gateway.py start
+
+stop: ## end what `make serve` and `make gateway` started
+	@test ! -e run/gateway/nginx.pid || $(BIN)/python scripts/gateway.py stop
 	@test ! -x $(BIN)/python || $(BIN)/python scripts/serve.py stop
 
 load: .venv/.develop ## a minute of load on the running server, its service levels, run/load.html and .png

@@ -203,7 +203,8 @@ class Server:
 
     def _prepare_folder(self) -> None:
         temporary = self.run / "tmp"
-        if self.run.exists() and any(self.run.iterdir()) and not (self.run / "config.properties").exists():
+        others = {path.name for path in self.run.iterdir()} - {"gateway"} if self.run.exists() else set()
+        if others and not (self.run / "config.properties").exists():
             raise ServerError(f"{self.run} is not empty and not a server's folder; choose another one")
         if len(str(temporary / ".ts.sock.9000")) > SOCKET_PATH_LIMIT:
             raise ServerError(f"the path {temporary} is too long for unix sockets; choose a shorter folder")

@@ -1,0 +1,90 @@
+"""Start, reload, refusals, stop."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from scripts.build_mar import ROOT
+from scripts.nginx.gateway import Gateway
+from scripts.refusal import ServerError
+from scripts.server import Server
+from tests.gateways import ANSWER, Door, ask, one_answer
+from tests.servers import free_ports
+
+
+def test_a_reload_under_traffic_loses_no_request(new_front: Callable[..., Door]):
+    front, done = new_front(), threading.Event()
+
+    def traffic() -> list[str]:
+        answers = []
+        while not done.is_set() or len(answers) < 10:
+            with front.client() as client:  # a connection each: one kept open may end as a request is sent
+                answers.append(one_answer(ask(client)))
+        return answers
+
+    with ThreadPoolExecutor(2) as pool:
+        running = [pool.submit(traffic) for _ in range(2)]
+        for _ in range(3):
+            front.gateway.reload()
+        done.set()
+        answers = [answer for one in running for answer in one.result()]
+    assert set(answers) == {ANSWER}
+
+
+def test_settings_that_nginx_or_we_refuse_change_nothing(new_front: Callable[..., Door]):
+    front = new_front()
+    kept = front.gateway.config.read_text()
+    for wrong, reason in [
+        ("connectons: 3\n", "unknown key 'connectons'"),
+        ("listen: [8443]\n", "listen.0"),
+        ("certificate: /nowhere.pem\n", "go together"),
+        (
+            "upstreams: ['http://127.0.0.1:1']\ncertificate: /nowhere.pem\ncertificate_key: /nowhere.key\n",
+            "refuses: .*nowhere.pem",
+        ),
+        ("upstreams: ['https://a:1', 'http://b:2']\n", "list one kind"),
+        ("upstreams: ['http://127.0.0.1:1']\nkeys: '/tmp/{}; evil'\n", "cannot stand in nginx's configuration"),
+    ]:
+        front.gateway.config.write_text(wrong)
+        with pytest.raises(ServerError, match=reason):
+            Gateway(front.gateway.run, front.gateway.config).reload()
+    front.gateway.config.write_text(kept)
+    with front.client() as client:
+        assert one_answer(ask(client)) == ANSWER
+
+
+def test_without_a_server_it_says_what_to_start(run_folder: Callable[[], Path]):
+    with pytest.raises(ServerError, match=r"no TorchServe runs in .*make serve"):
+        Gateway(run_folder() / "run").start()
+
+
+def test_the_commands_start_test_reload_and_stop(torchserve: Server, run_folder: Callable[[], Path], tmp_path: Path):
+    config, run = tmp_path / "gateway.yaml", run_folder()
+    socket_ = torchserve.properties["inference_address"]
+    config.write_text(f"listen: ['127.0.0.1:{free_ports(1)[0]}']\nupstreams: ['{socket_}']\n")
+
+    def gateway(word: str) -> subprocess.CompletedProcess[str]:
+        where = ["--run", str(run)] + (["--config", str(config)] if word != "stop" else [])
+        command = [sys.executable, str(ROOT / "scripts" / "gateway.py"), word, *where]
+        return subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+    try:
+        started = gateway("start")
+        assert started.returncode == 0, started.stderr
+        assert "A first key, shown this once: vqa_" in started.stdout
+        again = gateway("start")
+        assert again.returncode == 1
+        assert "a gateway is already running" in again.stderr
+        assert gateway("test").stdout.strip() == "nginx takes these settings"
+        assert gateway("reload").stdout.strip() == "reloaded"
+    finally:
+        stopped = gateway("stop")
+    assert stopped.stdout.strip() == "the gateway has stopped"
+    assert gateway("stop").stdout.strip() == "no gateway was running"

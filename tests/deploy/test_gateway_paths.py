@@ -1,0 +1,113 @@
+"""Every path but the listed ones is knocked on, as attackers spell them."""
+
+from __future__ import annotations
+
+import json
+
+import httpx
+import pytest
+
+from scripts.server import Server
+from tests.gateways import Door, refused
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/models",
+        "/models/dummy",
+        "/models?url=http://127.0.0.1:9/evil.mar",
+        "//models",
+        "/workflows",
+        "/workflows?url=x.war",
+        "/wfpredict/x",
+        "/metrics",
+        "/token?type=inference",
+        "/invocations?model_name=dummy",
+        "/api-description",
+        "/error",
+        "/shadow",
+        "/predictions",
+        "/predictions/",
+        "/predictions/dummy/../../models",
+        "/predictions/..",
+        "/predictions/dummy/..;/models",
+        "/predictions/%2e%2e/models",
+        "/predictions/..%2fmodels",
+        "/models/../predictions/dummy",
+        "/%6dodels",
+        "/./models",
+        "/predictions//dummy",
+        "/PREDICTIONS/dummy",
+        "/v3/models/dummy",
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_nothing_but_the_listed_paths_is_there_for_anybody(door: Door, method: str, path: str):
+    head = f"{method} {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {door.key}\r\nContent-Length: 0\r\n\r\n"
+    status, body = door.raw(head.encode())
+    assert status == 404
+    assert json.loads(body)["type"] == "ResourceNotFoundException"
+
+
+def test_a_zero_byte_in_a_path_is_not_even_a_request(door: Door):
+    assert door.raw(b"GET /predictions/dummy%00 HTTP/1.1\r\nHost: x\r\n\r\n")[0] == 400
+
+
+def test_an_absolute_address_in_the_request_line_leads_nowhere_else(door: Door):
+    head = f"POST http://127.0.0.1:8081/models?url=x HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {door.key}\r\n\r\n"
+    assert door.raw(head.encode())[0] == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("DELETE", "/predictions/dummy", "GET, POST, PUT"),
+        ("PATCH", "/predictions/dummy", "GET, POST, PUT"),
+        ("OPTIONS", "/predictions/dummy", "GET, POST, PUT"),
+        ("TRACE", "/predictions/dummy", ""),
+        ("GET", "/explanations/dummy", "POST"),
+        ("PUT", "/v1/models/dummy:predict", "GET, POST"),
+        ("DELETE", "/v2/models/dummy", "GET, POST"),
+        ("POST", "/ping", "GET"),
+    ],
+)
+def test_other_methods_are_405_with_those_that_are_allowed(client: httpx.Client, method: str, path: str, allowed: str):
+    reply = client.request(method, path)
+    refused(reply, 405)
+    assert reply.headers.get("allow", "") in {allowed, reply.headers.get("allow", "") if method == "TRACE" else allowed}
+
+
+def test_ping_needs_no_key_and_says_no_more_than_healthy(door: Door):
+    with door.client(key="") as balancer:
+        del balancer.headers["Authorization"]
+        reply = balancer.get("/ping")
+    assert reply.json() == {"status": "Healthy"}
+
+
+def test_torchserve_itself_registers_nothing_from_elsewhere_for_who_reached_its_management(torchserve: Server):
+    client = torchserve.client
+    for url in (
+        "http://127.0.0.1:9/evil.mar",
+        "file:///etc/passwd",
+        "../../evil.mar",
+        "..%2f..%2fevil.mar",
+        "/etc/passwd",
+    ):
+        address = f"{client.addresses.management}/models?url={url}&synchronous=false"
+        reply = client.http.post(address, headers=client.header("management"))
+        assert (reply.status_code, reply.json()["type"]) == (404, "ModelNotFoundException"), url
+        assert client.http.post(address).status_code == 400, "without a token"
+
+
+def test_torchserve_listens_on_no_port_that_takes_requests_over_http(torchserve: Server):
+    process = torchserve.process()
+    assert process
+    listening = {one.laddr.port for one in process.connections("inet") if one.status == "LISTEN"}
+    given = torchserve.properties
+    assert listening == {
+        int(given["metrics_address"].rpartition(":")[2]),
+        int(given["grpc_inference_port"]),  # gRPC cannot be switched off; it wants the token too
+        int(given["grpc_management_port"]),
+    }

@@ -1,0 +1,97 @@
+"""Requests as no client library writes them: plain, smuggled, too large."""
+
+from __future__ import annotations
+
+import json
+import socket
+import ssl
+
+import httpx
+import pytest
+
+from scripts.server import Server
+from tests.gateways import Door, refused
+
+
+def test_plain_http_is_refused_in_words(door: Door):
+    with httpx.Client(trust_env=False) as plain:
+        reply = plain.post(f"http://127.0.0.1:{door.port}/predictions/dummy", content=b"x")
+    refused(reply, 400)
+    assert "https://" in reply.json()["message"]
+
+
+def test_tls_1_2_is_refused(door: Door):
+    old = door.tls()
+    old.maximum_version = ssl.TLSVersion.TLSv1_2
+    with socket.create_connection(("127.0.0.1", door.port), timeout=60) as plain, pytest.raises(ssl.SSLError):
+        old.wrap_socket(plain, server_hostname="localhost")
+
+
+def test_headers_that_are_too_large_are_431(door: Door):
+    head = "GET /ping HTTP/1.1\r\nHost: x\r\nX-Large: {}\r\n\r\n"
+    status, body = door.raw(head.format("a" * 9000).encode())
+    assert (status, json.loads(body)["code"]) == (431, 431)
+
+
+def test_a_request_line_that_is_too_long_is_414(door: Door):
+    status, body = door.raw(f"GET /ping?{'a' * 9000} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    assert (status, json.loads(body)["code"]) == (414, 414)
+
+
+def test_a_body_over_torchserves_limit_is_413_before_it_is_sent(door: Door, torchserve: Server, client: httpx.Client):
+    most = int(torchserve.properties["max_request_size"])
+    head = f"POST /predictions/dummy HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {door.key}\r\n"
+    status, body = door.raw(f"{head}Content-Length: {most + 1}\r\n\r\n".encode())
+    assert (status, json.loads(body)["code"]) == (413, 413)
+    assert refused(client.post("/predictions/dummy", content=(b"x" * 65536 for _ in range(most // 65536 + 2))), 413)
+
+
+SMUGGLED = b"0\r\n\r\nGET /models HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        b"Content-Length: 38\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"Transfer-Encoding: chunked\r\nContent-Length: 38\r\n\r\n",
+        b"Content-Length: 5\r\nContent-Length: 38\r\n\r\n",
+        b"Content-Length: 5\r\nContent-Length: 5\r\n\r\n",
+        b"Content-Length: 38, 5\r\n\r\n",
+        b"Content-Length: +38\r\n\r\n",
+        b"Content-Length: -1\r\n\r\n",
+        b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n",
+        b"Transfer-Encoding : chunked\r\n\r\n",
+        b"Transfer-Encoding: xchunked\r\n\r\n",
+        b"Transfer-Encoding:\x0bchunked\r\n\r\n",
+        b"X: a\r\n folded: b\r\nContent-Length: 0\r\n\r\n",
+        b"X: a\0b\r\nContent-Length: 0\r\n\r\n",
+    ],
+)
+def test_a_request_that_two_readers_could_read_differently_is_refused_and_nothing_follows_it(
+    door: Door, headers: bytes
+):
+    start = f"POST /predictions/dummy HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {door.key}\r\n".encode()
+    status, body = door.raw(start + headers + SMUGGLED)
+    assert status in {400, 501}
+    assert json.loads(body)["code"] == status
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        b"Content-Length: 38\nX: bare line feeds\n\n",
+        b"Transfer_Encoding: chunked\r\nContent-Length: 38\r\n\r\n",
+        b"X-Content-Length: 5\r\nContent-Length: 38\r\n\r\n",
+    ],
+)
+def test_a_request_that_nginx_reads_leniently_reaches_torchserve_as_exactly_one(door: Door, headers: bytes):
+    start = f"POST /predictions/nobody HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {door.key}\r\n".encode()
+    status, body = door.raw(start + headers + SMUGGLED)
+    assert (status, json.loads(body)["type"]) == (404, "ModelNotFoundException")
+
+
+def test_torchserve_sees_no_header_that_it_does_not_need(client: httpx.Client):
+    # `describe: True` on an empty request would be answered with the model's description.
+    headers = {"describe": "True", "explain": "True", "X-Forwarded-For": "1", "Cookie": "a=b"}
+    reply = client.post("/predictions/dummy", headers=headers)
+    assert refused(reply, 422) == "MissingImage"

@@ -1,0 +1,73 @@
+"""Upstreams that die, refuse, and answer; and what is said and logged of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import httpx
+
+from scripts.server import Server
+from tests.gateways import ANSWER, Door, ask, one_answer, refused
+from tests.servers import free_ports
+
+
+def test_a_dead_upstream_costs_nobody_a_request(new_front: Callable[..., Door]):
+    front = new_front(f"https://127.0.0.1:{free_ports(1)[0]}")
+    with front.client() as client:
+        assert [one_answer(ask(client)) for _ in range(12)] == [ANSWER] * 12
+
+
+def test_with_every_upstream_dead_the_error_is_ours_and_says_when_to_try_again(new_gateway: Callable[..., Door]):
+    dead = new_gateway(upstreams=[f"unix:/tmp/nobody-{port}.sock" for port in free_ports(2)])
+    with dead.client() as client:
+        reply = ask(client)
+        assert refused(reply, 502) == "ServiceUnavailableException"
+        assert reply.headers["retry-after"] == "1"
+        refused(client.get("/ping"), 502)
+
+
+def test_a_full_queue_is_503_with_retry_after(door: Door, torchserve: Server, client: httpx.Client):
+    # No worker at all: TorchServe's words, its 503, and the header that it does not send itself.
+    management = torchserve.client
+    scale = f"{management.addresses.management}/models/dummy/2.0.0?max_worker={{0}}&min_worker={{0}}&synchronous=true"
+    header = management.header("management")
+    try:
+        assert management.http.put(scale.format(0), headers=header).status_code == 200
+        reply = ask(client, "/predictions/dummy/2.0.0")
+        assert refused(reply, 503) == "ServiceUnavailableException"
+        assert reply.headers["retry-after"] == "1"
+    finally:
+        assert management.http.put(scale.format(1), headers=header).status_code == 200
+
+
+def test_a_request_id_is_kept_where_it_is_sane_and_made_where_it_is_not(door: Door, client: httpx.Client):
+    assert ask(client, headers={"X-Request-Id": "order-66:b"}).headers["x-request-id"] == "order-66:b"
+    for bad in ("with space", "a" * 200, 'quote"', "<script>"):
+        given = ask(client, headers={"X-Request-Id": bad}).headers.get_list("x-request-id")
+        assert len(given) == 1
+        assert len(given[0]) == 32
+
+
+def test_the_log_has_the_keys_name_and_both_ids_but_neither_key_nor_question(door: Door, client: httpx.Client):
+    ask(client, question="is it a secret?", headers={"X-Request-Id": "logged-1"})
+    log = (door.gateway.folder / "logs" / "access.log").read_text()
+    entry = next(one for one in map(json.loads, log.splitlines()) if one["id"] == "logged-1")
+    assert (entry["key"], entry["status"], entry["path"]) == (door.name, 200, "/predictions/dummy")
+    assert len(entry["torchserve_id"]) == 36
+    assert door.key not in log
+    assert "secret" not in log
+
+
+def test_every_reply_has_the_headers_of_an_api_and_none_names_a_version(client: httpx.Client):
+    for reply in (ask(client), client.get("/nowhere")):
+        assert reply.headers["x-content-type-options"] == "nosniff"
+        assert reply.headers["cache-control"] == "no-store"
+        assert "max-age" in reply.headers["strict-transport-security"]
+        assert reply.headers["server"] == "nginx"
+
+
+def test_the_error_of_a_bad_request_is_the_handlers_own(client: httpx.Client):
+    reply = client.post("/predictions/dummy", json={"imagee": "x"})
+    assert refused(reply, 400) == "BadRequest"
+    assert "imagee" in reply.json()["message"]
