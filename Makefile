@@ -6,7 +6,7 @@ URL ?= http://127.0.0.1:8080
 USERS ?= 8
 SECONDS ?= 60
 
-.PHONY: help install lint test serve stop load bench fuzz clean
+.PHONY: help install lint test serve gateway stop load bench fuzz clean
 .DELETE_ON_ERROR:
 
 help: ## what each word does
