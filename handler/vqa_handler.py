@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import socket
 import sys
@@ -15,6 +16,7 @@ from ts.metrics.metric_cache_errors import MetricsCacheKeyError
 from ts.metrics.metric_cache_yaml_impl import MetricsCacheYamlImpl
 from ts.metrics.metric_type_enum import MetricTypes
 
+from vqaserve.logs import HarmlessFormatter, safe_id
 from vqaserve.metrics import METRICS, Emit, Metric, Sample
 from vqaserve.pipeline import Pipeline
 from vqaserve.settings import ModelConfig
@@ -32,8 +34,7 @@ class VqaHandler:
         Raises:
             RecipeError: The archive cannot be served; TorchServe logs it and tries again.
         """
-        # TorchServe's worker logs a line for each batch on the root logger; only warnings pass there now.
-        logging.getLogger().addFilter(lambda record: record.levelno >= logging.WARNING)
+        _quieten_worker()
         properties = context.system_properties
         settings = ModelConfig.parse(context.model_yaml_config).handler
         if settings.device == "auto":
@@ -42,6 +43,7 @@ class VqaHandler:
         manifest = context.manifest["model"]
         model = Model(name=manifest["modelName"], version=manifest["modelVersion"])
         self._pipeline = Pipeline.load(Path(properties["model_dir"]), settings, model, _emitter(context))
+        atexit.register(self._pipeline.close)  # the front end is gone: the worker ends by itself
         log.info("%s %s is loaded on %s", model.name, model.version, settings.device)
 
     def handle(self, data: Sequence[Mapping[str, object]], context: Context) -> list[bytes]:
@@ -56,11 +58,21 @@ class VqaHandler:
         return [reply.body for reply in replies]
 
 
+def _quieten_worker() -> None:
+    """Keep out of the worker's output what costs each batch a line, and what the front end would take for its own."""
+    # TorchServe's worker logs a line for each batch on the root logger; only warnings pass there now.
+    logging.getLogger().addFilter(lambda record: record.levelno >= logging.WARNING)
+    logging.getLogger("ts.metrics").setLevel(logging.WARNING)  # PredictionTime; vqa_batch_seconds says more
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(HarmlessFormatter("%(message)s"))
+
+
 def _request(fields: Mapping[str, object], context: Context, index: int) -> Request:
     # A form's parts are among them under their names, each with a mapping of its own headers: no header of the request.
     given = context.get_all_request_header(index).items()
     headers = {str(name).lower(): value for name, value in given if isinstance(value, str)}
-    return Request(id=context.get_request_id(index) or "", fields=fields, headers=headers)
+    client_id = safe_id(headers.get("x-request-id", ""))
+    return Request(context.get_request_id(index) or "", fields, headers, client_id)
 
 
 def _emitter(context: Context) -> Emit:

@@ -147,7 +147,7 @@ def _try(packed: Path, folder: Path, recipe: Path) -> None:
     """Load the archive as a worker would, from nothing but its own files, and ask its first sample."""
     with zipfile.ZipFile(packed) as archive:
         archive.extractall(folder)
-    environment = {**os.environ, "PYTHONPATH": str(folder), "HF_HUB_OFFLINE": "1"}
+    environment = {**os.environ, "PYTHONPATH": str(folder), "HF_HUB_OFFLINE": "1", "VQA_RUN": str(folder)}
     done = subprocess.run(
         [sys.executable, "-m", "scripts.worker"], cwd=folder, env=environment, capture_output=True, text=True
     )

@@ -242,6 +242,7 @@ class Server:
             "TMPDIR": temporary,
             "HF_HUB_OFFLINE": "1",
             "PYTHONDONTWRITEBYTECODE": "1",
+            "VQA_RUN": str(self.run),  # where workers keep their prediction logs
         }
 
     def _worker_states(self, archives: list[Archive]) -> dict[str, list[str]]:

@@ -72,7 +72,8 @@ class Answerer:
         except Exception as error:  # noqa: BLE001 - the rim: translated and logged
             if len(items) == 1:
                 return [replace(items[0], error=self._translate(error, items[0].request_id))]
-            log.warning("a batch of %d failed (%s); trying its halves", len(items), error)
+            requests = ", ".join(dict.fromkeys(item.request_id for item in items))
+            log.warning("a batch of %d failed (%s); trying its halves; requests %s", len(items), error, requests)
         middle = len(items) // 2
         return self._compute(items[:middle], seen) + self._compute(items[middle:], seen)
 

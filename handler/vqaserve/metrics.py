@@ -104,6 +104,7 @@ class Batch:
         items: Each question, as it ended.
         seconds: In the worker, by stage.
         caches: Hits, misses and size of each cache since the worker started.
+        dropped: Lines that the prediction log has lost since the last batch.
     """
 
     outcomes: Sequence[str]
@@ -111,6 +112,7 @@ class Batch:
     items: Sequence[Item]
     seconds: Mapping[str, float]
     caches: Mapping[str, Mapping[str, int]]
+    dropped: int = 0
 
 
 _CACHE_SIZES = {"features": CACHE_BYTES, "answers": CACHE_ENTRIES}
@@ -135,10 +137,6 @@ class Recorder:
         """The worker has answered a batch."""
         self._emit([*self._requests(batch), *self._answers(batch.items), *self._cached(batch.caches)])
 
-    def dropped(self, count: int) -> None:
-        """Lines of the prediction log were given up rather than waited for."""
-        self._emit([self._sample(PREDICTIONS_DROPPED, count)])
-
     def _requests(self, batch: Batch) -> Iterator[Sample]:
         for outcome, count in Counter(batch.outcomes).items():
             yield self._sample(REQUESTS, count, outcome)
@@ -148,6 +146,8 @@ class Recorder:
         yield self._sample(BATCH_SIZE, len(batch.outcomes))
         if batch.waited:
             yield self._sample(QUEUE_SECONDS, max(batch.waited))
+        if batch.dropped:
+            yield self._sample(PREDICTIONS_DROPPED, batch.dropped)
 
     def _answers(self, items: Sequence[Item]) -> Iterator[Sample]:
         scores = [item.answers[0].score for item in items if item.answers and math.isfinite(item.answers[0].score)]

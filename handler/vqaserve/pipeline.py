@@ -18,6 +18,7 @@ from vqaserve.families import find_family
 from vqaserve.families.base import Family
 from vqaserve.images import digest_of
 from vqaserve.metrics import Batch, Emit, Recorder, Stopwatch, waited
+from vqaserve.predictions import Prediction, PredictionWriter
 from vqaserve.protocols import find_protocol
 from vqaserve.protocols.base import Protocol, as_json
 from vqaserve.protocols.body import decoded
@@ -63,6 +64,7 @@ class Pipeline:
         self.model = model
         self.recorder = Recorder(model, emit)
         self.decode = Decoder(settings.limits)
+        self.predictions = PredictionWriter(settings.prediction_log, model) if settings.prediction_log.enabled else None
         self.fetch = Fetcher(settings.remote_images, settings.limits.max_image_bytes)
 
     @classmethod
@@ -99,6 +101,11 @@ class Pipeline:
             log.exception("a batch of %d was answered, but not counted", len(requests))
         return replies
 
+    def close(self) -> None:
+        """Write what still waits for the prediction log."""
+        if self.predictions:
+            self.predictions.close()
+
     def describe(self) -> Reply:
         """What serves here, for ``GET /models/<name>?customized=true``."""
         return as_json(
@@ -121,9 +128,9 @@ class Pipeline:
             request = decoded(request)
             protocol = find_protocol(request)
             entries = protocol.parse(request, self.settings)
-            return Exchange(request, protocol, tuple(_item(request.id, entry) for entry in entries))
+            return Exchange(request, protocol, tuple(_item(request.label, entry) for entry in entries))
         except Exception as error:  # noqa: BLE001 - the rim: translated and logged
-            return Exchange(request, protocol, refused=_translated(error, request.id))
+            return Exchange(request, protocol, refused=_translated(error, request.label))
 
     def _close_exchange(self, exchange: Exchange) -> Reply:
         if exchange.refused:
@@ -134,19 +141,29 @@ class Pipeline:
                 raise RuntimeError(f"a reply of {len(reply.body):,} bytes")
             return reply
         except Exception as error:  # noqa: BLE001 - the rim: a score that is not a number, say
-            return exchange.protocol.refuse(_translated(error, exchange.request.id))
+            return exchange.protocol.refuse(_translated(error, exchange.request.label))
 
     def _record(
         self, exchanges: Sequence[Exchange], replies: Sequence[Reply], items: Sequence[Item], arrived: float
     ) -> None:
+        seconds, dropped = self.stopwatch.take(), 0
+        if self.predictions:
+            milliseconds = 1000 * sum(seconds.values())
+            self.predictions.write(
+                Prediction.of(exchange.request, item, milliseconds)
+                for exchange in exchanges
+                for item in exchange.items or (Item(exchange.request.label, error=exchange.refused),)
+            )
+            dropped = self.predictions.take_dropped()
         starts = [waited(exchange.request.headers.get("x-request-start", ""), arrived) for exchange in exchanges]
         self.recorder.answered(
             Batch(
                 outcomes=[_outcome(exchange, reply) for exchange, reply in zip(exchanges, replies, strict=True)],
-                waited=[seconds for seconds in starts if seconds is not None],
+                waited=[start for start in starts if start is not None],
                 items=items,
-                seconds=self.stopwatch.take(),
+                seconds=seconds,
                 caches=self.answerer.counters,
+                dropped=dropped,
             )
         )
 

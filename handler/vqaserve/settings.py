@@ -6,11 +6,12 @@ file to the handler as ``context.model_yaml_config``.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, ValidationError, field_validator
 
 from vqaserve.errors import RecipeError
 
@@ -65,6 +66,36 @@ class RemoteImages(_Frozen):
     seconds: Annotated[float, Field(gt=0, le=60)] = 5
 
 
+def _predictions_folder() -> Path | None:
+    """Where `scripts/server.py` says that this server keeps its files."""
+    return Path(os.environ["VQA_RUN"]) / "predictions" if "VQA_RUN" in os.environ else None
+
+
+class PredictionLog(_Frozen):
+    """What is kept of each question and its answer; nothing unless a recipe says so, for people ask private things.
+
+    Attributes:
+        enabled: Whether there is such a log. Pictures are never in it, only their hash.
+        question: As ``text``, as its SHA-256 (``hash``: equal ones can be counted, short ones guessed) or not at all.
+        folder: An absolute path, for all models; by default ``predictions`` in the server's run folder.
+        max_megabytes: Of all files of one model, give or take one file for each worker; the oldest is removed.
+        files: Into so many they are divided.
+    """
+
+    enabled: bool = False
+    question: Literal["text", "hash", "none"] = "hash"
+    folder: Path | None = Field(default_factory=_predictions_folder)
+    max_megabytes: Annotated[float, Field(gt=0)] = 100
+    files: Annotated[int, Field(ge=2, le=1000)] = 10
+
+    @field_validator("folder")
+    @classmethod
+    def _is_absolute(cls, folder: Path | None) -> Path | None:
+        if folder is not None and not folder.is_absolute():
+            raise ValueError("not an absolute path: a worker's own folder goes with it")
+        return folder
+
+
 class HandlerSettings(_Frozen):
     """The ``handler:`` section of a recipe.
 
@@ -84,6 +115,7 @@ class HandlerSettings(_Frozen):
         limits: What a client may ask for.
         cache: What a worker remembers.
         remote_images: Whether pictures may come as URLs, and from where.
+        prediction_log: What is kept of each question.
     """
 
     version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")]
@@ -101,6 +133,7 @@ class HandlerSettings(_Frozen):
     limits: Limits = Limits()
     cache: CacheLimits = CacheLimits()
     remote_images: RemoteImages = RemoteImages()
+    prediction_log: PredictionLog = Field(default_factory=PredictionLog)
 
 
 class ModelConfig(_Frozen):

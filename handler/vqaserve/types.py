@@ -19,11 +19,18 @@ class Request:
         fields: Form fields by name; an unnamed body is under ``"body"``. Values are bytes, text,
             or decoded JSON, as TorchServe's own decoding left them.
         headers: Header values by lower-cased name (TorchServe keeps the client's letter case).
+        client_id: The ``X-Request-Id`` that a client or a proxy sent, made safe; TorchServe itself ignores it.
     """
 
     id: str
     fields: Mapping[str, object]
     headers: Mapping[str, str] = field(default_factory=dict)
+    client_id: str = ""
+
+    @property
+    def label(self) -> str:
+        """The request as the log names it: found by either id."""
+        return f"{self.id} (client's {self.client_id})" if self.client_id else self.id
 
     @property
     def body(self) -> object:
@@ -107,7 +114,7 @@ class Item:
     input never costs its neighbours in the batch anything.
 
     Attributes:
-        request_id: The request it belongs to, for the log.
+        request_id: The request it belongs to, as the log names it.
         query: What was asked; None only when it could not be read.
         picture: The decoded picture, after ``images``.
         answers: The family's answers, best first.
