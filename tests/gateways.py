@@ -17,11 +17,11 @@ import yaml
 
 from scripts.nginx.gateway import Gateway
 from scripts.nginx.rendering import javascript_module
+from scripts.ports import free_ports
 from scripts.refusal import ServerError
 from scripts.server import Server
 from tests.conftest import RecipeMaker
 from tests.pictures import encoded
-from tests.servers import free_ports
 
 
 @dataclass(frozen=True)

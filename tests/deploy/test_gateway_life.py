@@ -13,10 +13,10 @@ import pytest
 
 from scripts.build_mar import ROOT
 from scripts.nginx.gateway import Gateway
+from scripts.ports import free_ports
 from scripts.refusal import ServerError
 from scripts.server import Server
 from tests.gateways import ANSWER, Door, ask, one_answer
-from tests.servers import free_ports
 
 
 def test_a_reload_under_traffic_loses_no_request(new_front: Callable[..., Door]):

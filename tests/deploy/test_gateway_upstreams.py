@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import httpx
 
+from scripts.ports import free_ports
 from scripts.server import Server
 from tests.gateways import ANSWER, Door, ask, one_answer, refused
-from tests.servers import free_ports
 
 
 def test_a_dead_upstream_costs_nobody_a_request(new_front: Callable[..., Door]):
