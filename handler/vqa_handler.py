@@ -17,6 +17,7 @@ from ts.metrics.metric_cache_yaml_impl import MetricsCacheYamlImpl
 from ts.metrics.metric_type_enum import MetricTypes
 
 from vqaserve.logs import HarmlessFormatter, safe_id
+from vqaserve.memory import give_back
 from vqaserve.metrics import METRICS, Emit, Metric, Sample
 from vqaserve.pipeline import Pipeline
 from vqaserve.settings import ModelConfig
@@ -44,6 +45,7 @@ class VqaHandler:
         model = Model(name=manifest["modelName"], version=manifest["modelVersion"])
         self._pipeline = Pipeline.load(Path(properties["model_dir"]), settings, model, _emitter(context))
         atexit.register(self._pipeline.close)  # the front end is gone: the worker ends by itself
+        give_back()
         log.info("%s %s is loaded on %s", model.name, model.version, settings.device)
 
     def handle(self, data: Sequence[Mapping[str, object]], context: Context) -> list[bytes]:

@@ -7,18 +7,19 @@ from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from vqaserve.errors import RecipeError
 from vqaserve.families.int8 import to_int8
-from vqaserve.families.probe import Answering, probe_answers
+from vqaserve.families.probe import Answering, ask_once, kept, probe_answers
 from vqaserve.settings import HandlerSettings
 
 log = logging.getLogger(__name__)
 
-# Of parameters. One core with AVX-512 takes half of fp32's time in bf16 for a ViLT of 118 million, and a third
-# more for a model of 0.1 million, whose layers are too small to pay for converting their inputs.
-_LARGE = 20_000_000
+_LARGE = 200_000_000
+"""Multiply-adds of an answer. One core with AVX-512 takes half of fp32's time in bf16 for `rooms` (1,700 million) and a
+third of it for a ViLT (21,000 million), but a third more for `shapes` (14 million): its layers do not pay for
+converting their inputs."""
 
 
 class Convertible(Answering, Protocol):
@@ -32,9 +33,19 @@ class Convertible(Answering, Protocol):
 
 
 Kind = TypeVar("Kind", bound=Convertible)
+Network = TypeVar("Network", bound=nn.Module)
 
 
-def at_precision(build: Callable[[], Kind], settings: HandlerSettings) -> Kind:
+def convert_model(family: Convertible, precision: str) -> None:
+    """Put the whole network of a family into another arithmetic."""
+    family.model = convert(family.model, precision, family.device)
+
+
+def at_precision(
+    build: Callable[[], Kind],
+    settings: HandlerSettings,
+    change: Callable[[Kind, str], None] = convert_model,
+) -> Kind:
     """A family in the arithmetic that the recipe asks for.
 
     A short probe (``probe.py``) is answered in fp32 and again in the other arithmetic. ``auto`` takes what is fastest
@@ -44,18 +55,19 @@ def at_precision(build: Callable[[], Kind], settings: HandlerSettings) -> Kind:
     Args:
         build: Loads the family in fp32, on its device; called again to go back to it.
         settings: ``precision`` and ``agreement`` are read.
+        change: Puts a family into another arithmetic, or the part of it where that pays.
 
     Raises:
         RecipeError: The device cannot do it, or fewer answers stay the same than ``agreement`` asks.
     """
     family = build()
     wanted = settings.precision
-    precision = fastest(family.model, family.device) if wanted == "auto" else wanted
+    precision = fastest(family.device, lambda: work(family)) if wanted == "auto" else wanted
     if precision == "fp32":
         return family
     expected = probe_answers(family)
-    family.model = convert(family.model, precision, family.device)
-    same = sum(map(str.__eq__, probe_answers(family), expected)) / len(expected)
+    change(family, precision)
+    same = kept(expected, probe_answers(family))
     figure = f"{precision} keeps {same:.1%} of {len(expected)} probe answers"
     if same >= settings.agreement:
         log.info("%s; it is used", figure)
@@ -66,26 +78,48 @@ def at_precision(build: Callable[[], Kind], settings: HandlerSettings) -> Kind:
     raise RecipeError(f"{figure}, the recipe's agreement asks {settings.agreement:.0%}; set precision: fp32 or auto")
 
 
-def fastest(model: nn.Module, device: torch.device) -> str:
+def fastest(device: torch.device, work: Callable[[], int]) -> str:
     """The arithmetic that should be fastest for a model: what the device has in hardware, if it is worth it.
 
     int8 is never chosen by itself: it rounds the weights, and what that costs shows only on real questions.
+
+    Args:
+        device: Where it computes.
+        work: Multiply-adds of one answer; called only where they decide.
     """
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
     capabilities = torch.cpu.get_capabilities()
     native = capabilities.get("avx512_bf16") or capabilities.get("amx_bf16")
-    large = sum(parameter.numel() for parameter in model.parameters()) >= _LARGE
-    return "bf16" if native and large else "fp32"
+    return "bf16" if native and work() >= _LARGE else "fp32"
 
 
-def convert(model: nn.Module, precision: str, device: torch.device) -> nn.Module:
+def work(family: Convertible) -> int:
+    """Multiply-adds in the convolutions and linear layers of one answer to the probe's first question."""
+    done = 0
+
+    def count(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        nonlocal done
+        done += output.numel() * layer.get_parameter("weight")[0].numel()
+
+    layers = [layer for layer in family.model.modules() if isinstance(layer, nn.Linear | nn.Conv2d)]
+    handles = [layer.register_forward_hook(count) for layer in layers]
+    try:
+        ask_once(family)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return done
+
+
+def convert(model: Network, precision: str, device: torch.device) -> Network:
     """The network in another arithmetic; the one given is used up.
 
     Raises:
         RecipeError: The device cannot do it.
     """
-    return _CONVERSIONS[precision](model, device)
+    converted: Network = _CONVERSIONS[precision](model, device)  # type: ignore[assignment]  # in place, so of its class
+    return converted
 
 
 def _to_int8(model: nn.Module, device: torch.device) -> nn.Module:

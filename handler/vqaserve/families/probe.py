@@ -18,6 +18,8 @@ QUESTIONS = (
     "Is it outside?",
 )
 _PICTURES = 4
+_RANKED = 5
+_TIE = 0.01  # of probability: over made-up pictures a model is often undecided, and rounding then tells nothing
 _TOKENS = 8  # of a written answer; rounding shows in the first ones or not at all
 
 
@@ -38,14 +40,31 @@ class Answering(Protocol):
         """As in ``Family``."""
 
 
-def probe_answers(family: Answering) -> list[str]:
-    """The best answer to each question about each picture."""
+def probe_answers(family: Answering) -> list[tuple[Answer, ...]]:
+    """The best answers to each question about each picture."""
+    return [ranked for seed in range(_PICTURES) for ranked in _ask(family, seed, QUESTIONS)]
+
+
+def kept(expected: Sequence[tuple[Answer, ...]], found: Sequence[tuple[Answer, ...]]) -> float:
+    """Share of answers that are the expected ones, or ones that were as good to within ``_TIE``."""
+    return sum(map(_is_kept, expected, found)) / len(expected)
+
+
+def _is_kept(expected: tuple[Answer, ...], found: tuple[Answer, ...]) -> bool:
+    as_good = {one.answer for one in expected if one.score >= expected[0].score - _TIE}
+    return found[0].answer in as_good
+
+
+def ask_once(family: Answering) -> None:
+    """Answer the first question about the first picture."""
+    _ask(family, 0, QUESTIONS[:1])
+
+
+def _ask(family: Answering, seed: int, questions: Sequence[str]) -> list[tuple[Answer, ...]]:
     parameters = {"max_new_tokens": float(_TOKENS)} if "max_new_tokens" in family.parameters else {}
-    queries = [Query(b"", question, top_k=1, parameters=parameters) for question in QUESTIONS]
-    answers = []
-    for feature in family.encode([_picture(seed) for seed in range(_PICTURES)]):
-        answers += family.decode(family.forward([feature] * len(queries), queries), queries)
-    return [ranked[0].answer for ranked in answers]
+    queries = [Query(b"", question, top_k=_RANKED, parameters=parameters) for question in questions]
+    (feature,) = family.encode([_picture(seed)])
+    return family.decode(family.forward([feature] * len(queries), queries), queries)
 
 
 def _picture(seed: int) -> Image.Image:

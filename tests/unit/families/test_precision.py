@@ -15,6 +15,8 @@ from vqaserve.errors import RecipeError
 from vqaserve.families import precision
 from vqaserve.families.int8 import Int8Linear
 from vqaserve.families.precision import fastest
+from vqaserve.families.probe import QUESTIONS, kept
+from vqaserve.types import Answer
 
 KINDS = ["modular", "vilt", "blip", "qwen2_vl", "clip_llm"]
 
@@ -56,7 +58,7 @@ def test_a_model_whose_answers_change_is_refused_with_the_figure(shared_tiny: Ca
 def test_auto_goes_back_to_fp32_when_answers_change(
     shared_tiny: Callable[[str], Tiny], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
-    monkeypatch.setattr(precision, "fastest", lambda model, device: "int8")
+    monkeypatch.setattr(precision, "fastest", lambda device, work: "int8")
     with caplog.at_level(logging.WARNING):
         family = shared_tiny("llava").load(precision="auto", agreement=1.0)
     assert family.model.dtype == torch.float32
@@ -67,24 +69,47 @@ def test_auto_goes_back_to_fp32_when_answers_change(
 def test_auto_uses_what_the_machine_has_when_answers_stay(
     shared_tiny: Callable[[str], Tiny], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(precision, "fastest", lambda model, device: "bf16")
+    monkeypatch.setattr(precision, "fastest", lambda device, work: "bf16")
     assert shared_tiny("vilt").load(precision="auto", agreement=0.5).model.dtype == torch.bfloat16
 
 
 @pytest.mark.parametrize(
-    ("capabilities", "size", "expected"),
+    ("capabilities", "work", "expected"),
     [
-        ({"avx512_bf16": True}, 5000, "bf16"),
-        ({"amx_bf16": True}, 5000, "bf16"),
-        ({"avx512_bf16": True}, 10, "fp32"),
-        ({}, 5000, "fp32"),
+        ({"avx512_bf16": True}, 2 * 10**9, "bf16"),
+        ({"amx_bf16": True}, 2 * 10**9, "bf16"),
+        ({"avx512_bf16": True}, 10**7, "fp32"),
+        ({}, 2 * 10**9, "fp32"),
     ],
 )
-def test_bf16_is_for_processors_that_have_it_and_models_that_are_large(
-    capabilities: dict[str, bool], size: int, expected: str, monkeypatch: pytest.MonkeyPatch
+def test_bf16_is_for_processors_that_have_it_and_models_that_have_much_to_do(
+    capabilities: dict[str, bool], work: int, expected: str, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
-    assert fastest(nn.Linear(size, size, device="meta"), torch.device("cpu")) == expected
+    assert fastest(torch.device("cpu"), lambda: work) == expected
+
+
+def test_work_counts_every_multiplication_of_an_answer(shared_tiny: Callable[[str], Tiny]):
+    family = shared_tiny("vilt").load()
+    width, hidden, answers = 32, 64, 8
+    patches, tokens = 4 * 5, len(family.processor.tokenizer(QUESTIONS[0])["input_ids"])  # 240 x 320 becomes 64 x 80
+    layers = 2 * (tokens + 1 + patches) * (4 * width * width + 2 * width * hidden)
+    head = width * width + width * 2 * width + 2 * width * answers
+    assert precision.work(family) == patches * 3 * 16 * 16 * width + layers + head
+    assert not family.model.vilt.pooler.dense._forward_hooks
+
+
+def test_an_answer_of_a_modular_model_in_bf16_does_not_depend_on_its_batch(shared_tiny: Callable[[str], Tiny]):
+    family = shared_tiny("modular").load(precision="bf16", agreement=0.001)
+    assert next(family.model.image_encoder.parameters()).dtype == torch.bfloat16
+    assert_same(answers(family, PAIRS), [ranked for pair in PAIRS for ranked in answers(family, [pair])])
+
+
+def test_an_answer_is_kept_when_it_was_as_good_as_the_best():
+    expected = (Answer("sofa", 0.31), Answer("bed", 0.305), Answer("lamp", 0.1))
+    found = [((Answer(answer, 0.4),)) for answer in ("sofa", "bed", "lamp", "chair")]
+    assert [kept([expected], [ranked]) for ranked in found] == [1, 1, 0, 0]
+    assert kept([expected] * 4, found) == 0.5
 
 
 def test_int8_is_refused_on_a_gpu():

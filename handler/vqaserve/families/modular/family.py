@@ -18,11 +18,11 @@ from vqaserve.families.modular.files import read_answers, read_tokenizer, read_w
 from vqaserve.families.modular.model import ModularModel
 from vqaserve.families.modular.preparation import to_pixels, to_tokens
 from vqaserve.families.options import Options, read_options
-from vqaserve.families.precision import at_precision
+from vqaserve.families.precision import at_precision, convert
 from vqaserve.settings import HandlerSettings
 from vqaserve.types import Answer, Query
 
-_TOGETHER_ON_CPU = 4
+_TOGETHER_ON_CPU = 1
 """Pictures in one pass of the encoder: more take a multiple of the memory and, on a CPU, no less time."""
 
 
@@ -56,7 +56,7 @@ class Modular(Family[Tensor, Tensor]):
         """
         device = prepare_device(settings)
         read_options(Options, settings)
-        return at_precision(lambda: cls._read(folder / settings.weights, device), settings)
+        return at_precision(lambda: cls._read(folder / settings.weights, device), settings, cls._change)
 
     @classmethod
     def _read(cls, weights: Path, device: torch.device) -> Self:
@@ -66,6 +66,17 @@ class Modular(Family[Tensor, Tensor]):
         model = ModularModel(config, vocabulary=tokenizer.get_vocab_size(), answers=len(answers))
         read_weights(weights / "model.safetensors", model)
         return cls(model, config, tokenizer, answers, device)
+
+    def _change(self, precision: str) -> None:
+        """Another arithmetic, where it pays and does not show: in bf16 and fp16, the picture encoder alone.
+
+        It is nearly all of the work, and a picture goes through it by itself. Rounded as much, the heads would answer
+        a question a little differently beside longer ones.
+        """
+        if precision == "int8":
+            self.model = convert(self.model, precision, self.device)
+        else:
+            self.model.image_encoder = convert(self.model.image_encoder, precision, self.device)
 
     @torch.inference_mode()
     def encode(self, pictures: Sequence[Image]) -> Sequence[Tensor]:
@@ -87,7 +98,7 @@ class Modular(Family[Tensor, Tensor]):
         which = torch.tensor([row[id(feature)] for feature in features], device=self.device)
         questions = [query.question for query in queries]
         tokens, mask = to_tokens(questions, self.tokenizer, self.config.max_tokens)
-        image = torch.stack(list(once.values()))
+        image = torch.stack(list(once.values())).to(self.model.mean.dtype)
         logits: Tensor = self.model(image, which, tokens.to(self.device), mask.to(self.device))
         return logits
 

@@ -93,7 +93,7 @@ class EfficientNetLite0(ImageEncoder):
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Normalised pixels to features [n, cells, channels]."""
-        features: Tensor = self.reduce(self.grid(pixels))
+        features: Tensor = self.reduce(self.grid(pixels).to(self.reduce.weight.dtype))
         return features
 
     def grid(self, pixels: Tensor) -> Tensor:
@@ -104,11 +104,13 @@ class EfficientNetLite0(ImageEncoder):
             maps = earlier[index] = block(maps)
         last = F.relu6(self.head(maps))  # [n, 1280, height / 32, width / 32]
         size = (last.shape[2], last.shape[3])
+        # In float32 whatever the convolutions compute in: bfloat16 leaves nothing of a spread, a small difference.
+        pixels = pixels.float()
         fine, finer, colour, square = (
-            F.adaptive_avg_pool2d(level, size) for level in (earlier[10], earlier[4], pixels, pixels.square())
+            F.adaptive_avg_pool2d(level.float(), size) for level in (earlier[10], earlier[4], pixels, pixels.square())
         )
         spread = (square - colour.square()).clamp(min=0).sqrt()
-        return torch.cat([last, fine, finer, colour, spread], dim=1).flatten(2).transpose(1, 2)
+        return torch.cat([last.float(), fine, finer, colour, spread], dim=1).flatten(2).transpose(1, 2)
 
 
 class _Block(nn.Module):

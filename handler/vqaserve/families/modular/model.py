@@ -45,8 +45,11 @@ class ModularModel(nn.Module):
         self.register_buffer("std", torch.tensor(config.pixels.std).view(3, 1, 1), persistent=False)
 
     def encode(self, pixels: Tensor) -> Tensor:
-        """Features [n, cells, channels] of pixels [n, 3, height, width] in 0..255."""
-        features: Tensor = self.image_encoder((pixels.to(self.mean.dtype) - self.mean) / self.std)
+        """Features [n, cells, channels] of pixels [n, 3, height, width] in 0..255, in the encoder's own arithmetic."""
+        normal = (pixels.to(self.mean.dtype) - self.mean) / self.std
+        # An encoder without parameters (blind) has no arithmetic of its own.
+        dtype = next((parameter.dtype for parameter in self.image_encoder.parameters()), normal.dtype)
+        features: Tensor = self.image_encoder(normal.to(dtype))
         return features
 
     def each(self, image: Tensor, which: Tensor, tokens: Tensor, mask: Tensor) -> Tensor:
