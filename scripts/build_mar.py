@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
@@ -11,7 +10,6 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +20,7 @@ from model_archiver.model_archiver_error import ModelArchiverError
 from rich.console import Console
 
 from scripts import checksums
+from scripts.archive import Archive
 from scripts.refusal import refuse
 from vqaserve.errors import RecipeError
 from vqaserve.settings import ModelConfig
@@ -29,38 +28,6 @@ from vqaserve.settings import ModelConfig
 ROOT = Path(__file__).resolve().parent.parent
 HANDLER = ROOT / "handler"
 MODEL_STORE = ROOT / "model_store"
-
-
-@dataclass(frozen=True, slots=True)
-class Archive:
-    """A finished ``.mar``."""
-
-    path: Path
-    name: str
-    version: str
-
-    @property
-    def sha256(self) -> str:
-        """Of the file, hexadecimal."""
-        return checksums.digest(self.path)
-
-    def check(self) -> None:
-        """Refuse a file that is not a whole archive.
-
-        Raises:
-            RecipeError: It is cut off, damaged, or holds another model than its name says.
-        """
-        advice = f"delete it and build it again: scripts/build_mar.py recipes/{self.name}"
-        try:
-            with zipfile.ZipFile(self.path) as archive:
-                damaged = archive.testzip()
-                model = json.loads(archive.read("MAR-INF/MANIFEST.json"))["model"]
-        except (OSError, zipfile.BadZipFile, KeyError, ValueError) as error:
-            raise RecipeError(f"{self.path} is not a whole archive ({error}); {advice}") from None
-        if damaged:
-            raise RecipeError(f"{self.path} is damaged at {damaged}; {advice}")
-        if (model["modelName"], model["modelVersion"]) != (self.name, self.version):
-            raise RecipeError(f"{self.path} holds {model['modelName']} {model['modelVersion']}; {advice}")
 
 
 def archive_of(recipe: Path, store: Path = MODEL_STORE) -> Archive:

@@ -6,16 +6,12 @@ whom. Both are other people's formats: ``sha256sum -c SHA256SUMS`` and ``ssh-key
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import os
 import re
 import subprocess
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
+from scripts.shared_files import locked, replace_whole
 from vqaserve.errors import RecipeError
 
 LIST = "SHA256SUMS"
@@ -36,9 +32,9 @@ def record(archive: Path) -> None:
 
     A signature of the list as it was before is removed: it would no longer be one.
     """
-    with _locked(archive.parent):
+    with locked(archive.parent):
         lines = {**_read(archive.parent), archive.name: digest(archive)}
-        _replace(archive.parent / LIST, "".join(f"{value}  {name}\n" for name, value in sorted(lines.items())))
+        replace_whole(archive.parent / LIST, "".join(f"{value}  {name}\n" for name, value in sorted(lines.items())))
         (archive.parent / SIGNATURE).unlink(missing_ok=True)
 
 
@@ -59,7 +55,7 @@ def check(archive: Path, signers: Path | None = None) -> str:
     folder = archive.parent
     if not archive.is_file():
         raise RecipeError(f"{archive} is missing; build it: scripts/build_mar.py recipes/<name>")
-    with _locked(folder):
+    with locked(folder):
         if signers is not None:
             _verify(folder, signers)
         listed = _read(folder).get(archive.name)
@@ -80,7 +76,7 @@ def sign(folder: Path, key: Path) -> None:
     Raises:
         RecipeError: The key cannot sign.
     """
-    with _locked(folder):
+    with locked(folder):
         (folder / SIGNATURE).unlink(missing_ok=True)
         _ssh_keygen(["-Y", "sign", "-n", NAMESPACE, "-f", str(key), str(folder / LIST)], f"{key} cannot sign {LIST}")
 
@@ -123,25 +119,3 @@ def _read(folder: Path) -> dict[str, str]:
     if not all(found):
         raise RecipeError(f"{folder / LIST} holds a line that sha256sum does not write; delete it and build again")
     return {line[2]: line[1] for line in found if line}
-
-
-def _replace(path: Path, text: str) -> None:
-    """Put a file into place whole: a reader, or a power cut, finds the old or the new one."""
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=".building-", delete=False) as written:
-        written.write(text)
-        written.flush()
-        os.fsync(written.fileno())
-    new = Path(written.name)
-    new.chmod(0o644)
-    new.replace(path)
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """One at a time, between processes. The folder itself is the lock, so that none is left lying in it."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
