@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import shlex
+import signal
+import threading
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,9 +16,13 @@ from rich.console import Console
 from rich.table import Table
 
 from scripts import checksums
-from scripts.build_mar import MODEL_STORE, ROOT, Archive, archive_of, build, is_current
+from scripts.archive import Archive
+from scripts.build_mar import MODEL_STORE, ROOT, archive_of, build, is_current
 from scripts.client import ServerError
+from scripts.management import Management
 from scripts.refusal import refuse
+from scripts.rollout.drain import wait_idle
+from scripts.rollout.state import State
 from scripts.server import Server
 from vqaserve.errors import RecipeError
 
@@ -49,8 +54,7 @@ def start(
     Example: scripts/serve.py start recipes/shapes
     """
     began = time.monotonic()
-    run = run.resolve()
-    server = Server(run, config, _sockets_in(run) if sockets else None)
+    server = _server(run, config, sockets)
     chosen = [recipe.resolve() for recipe in recipes or RECIPES]
     try:
         archives = _archives(chosen, store)
@@ -66,6 +70,48 @@ def start(
 
 
 @app.command()
+def resume(config: Config = ROOT / "config.properties", run: Run = ROOT / "run", sockets: Sockets = False) -> None:
+    """Start TorchServe with the versions, defaults and worker counts that it had, after a crash, a stop or a reboot.
+
+    Nothing is built, and recipes are not looked at. Example: scripts/serve.py resume
+    """
+    try:
+        _resume(_server(run, config, sockets))
+    except (RecipeError, ServerError) as error:
+        refuse("resume", error)
+
+
+@app.command()
+def foreground(
+    config: Config = ROOT / "config.properties",
+    run: Run = ROOT / "run",
+    sockets: Sockets = False,
+    drain: Annotated[float, typer.Option(min=0, help="Seconds that requests in hand get after SIGTERM.")] = 30,
+) -> None:
+    """As `resume`, and stay: for systemd and containers, which end it with SIGTERM and start it again when it fails.
+
+    Example: scripts/serve.py foreground --drain 60
+    """
+    ending = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ending.set())
+    try:
+        server = _server(run, config, sockets)
+        _resume(server)
+        console.print("serving until SIGTERM")
+        while not ending.wait(1):
+            if server.process() is None:
+                raise ServerError(
+                    f"TorchServe ended by itself; see {server.run}/logs. Start it again: serve.py foreground"
+                )
+        console.print("ending: waiting for the requests in hand")
+        wait_idle(Management(server.client), drain)
+        server.stop()
+    except (RecipeError, ServerError) as error:
+        refuse("foreground", error)
+
+
+@app.command()
 def stop(run: Run = ROOT / "run") -> None:
     """End what `start` started, and nothing else.
 
@@ -74,6 +120,20 @@ def stop(run: Run = ROOT / "run") -> None:
     with console.status("stopping"):
         was_running = Server(run.resolve()).stop()
     console.print("stopped" if was_running else "no server was running")
+
+
+def _server(run: Path, config: Path, sockets: bool) -> Server:
+    run = run.resolve()
+    return Server(run, config, _sockets_in(run) if sockets else None)
+
+
+def _resume(server: Server) -> None:
+    state = server.state()
+    if state is None or not state.models:
+        raise ServerError(f"{server.state_file} names no model, so there is nothing to resume; start with: make serve")
+    state.check()
+    _start(server, state)
+    _wait(server, state)
 
 
 def _sockets_in(run: Path) -> dict[str, str]:
@@ -100,8 +160,9 @@ def _archives(recipes: list[Path], store: Path) -> list[Archive]:
 
 def _ensure_running(server: Server, archives: list[Archive]) -> None:
     running = server.process()
-    served = server.served() if running else {}
-    if running and any(served.get(_placed(archive)) != archive.sha256 for archive in archives):
+    before = server.state()
+    wanted = _wanted(before, archives)
+    if running and wanted != before:
         console.print("the running server has other archives: ending the running server first")
         server.stop()
         running = None
@@ -110,21 +171,34 @@ def _ensure_running(server: Server, archives: list[Archive]) -> None:
         for archive in archives:
             server.client.workers(archive.name)  # a lost or expired key is said at once, not after a wait
     else:
-        # What it served beside these goes on being served.
-        names = {archive.name for archive in archives}
-        store = archives[0].path.resolve().parent
-        others = [one for one in served if one.name not in names and one.path.parent == store and one.path.exists()]
-        console.print("starting TorchServe")
-        server.start([*archives, *others])
+        _start(server, wanted)
+    _wait(server, wanted)
+
+
+def _wanted(before: State | None, archives: list[Archive]) -> State:
+    """What these archives make of what was served: all else goes on being served."""
+    store = archives[0].path.parent.resolve()
+    state = before if before and before.store == store else State(store=store)
+    for archive in archives:
+        state = state.with_recipe(archive)
+    for other in state.archives():
+        if not other.path.exists():
+            console.print(f"{other.name} {other.version} is no longer served: {other.path} is gone")
+            state = state.without(other.name, other.version)
+    return state
+
+
+def _start(server: Server, state: State) -> None:
+    console.print("starting TorchServe")
+    server.start(state)
+
+
+def _wait(server: Server, state: State) -> None:
     with console.status("starting TorchServe") as status:
-        for states in server.wait_ready(archives, READY_SECONDS):
+        for states in server.wait_ready(state.archives(), READY_SECONDS):
             status.update("  ".join(f"{name}: {_worded(workers)}" for name, workers in states.items()))
     for name, workers in states.items():
         console.print(f"{name}: {_worded(workers)}")
-
-
-def _placed(archive: Archive) -> Archive:
-    return replace(archive, path=archive.path.resolve())
 
 
 def _worded(workers: list[str]) -> str:

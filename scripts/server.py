@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -26,10 +26,15 @@ import ts
 from ts.model_server import load_properties
 
 from scripts.addresses import Addresses, socket_of
-from scripts.build_mar import ROOT, Archive
+from scripts.archive import Archive
+from scripts.build_mar import ROOT
 from scripts.client import Client, ServerError
 from scripts.java import find_java
 from scripts.keyfile import KeyFile
+from scripts.rollout import history
+from scripts.rollout.history import Event
+from scripts.rollout.state import State
+from scripts.worker_log import load_failure
 
 STOP_SECONDS = 20
 INHERITED = re.compile(
@@ -53,7 +58,8 @@ class Server:
 
     Attributes:
         run: The folder that holds everything of a running server: pid, temporary files, worker sockets, logs,
-            and ``key_file.json`` with its tokens.
+            and ``key_file.json`` with its tokens; and what outlives it: ``models.json``, what it serves, and
+            ``history.jsonl``, what was done to that.
         config: The ``config.properties`` to start with.
         overrides: Properties that replace the file's.
     """
@@ -90,31 +96,54 @@ class Server:
         same = abs(process.create_time() - noted["created"]) < 0.01
         return process if same and process.status() != psutil.STATUS_ZOMBIE else None
 
-    def served(self) -> dict[Archive, str]:
-        """The archives that the server was started with, and the sha256 that each had then."""
-        noted = self._noted().get("archives", [])
-        return {Archive(Path(one["path"]), one["name"], one["version"]): one["sha256"] for one in noted}
+    @property
+    def model_log(self) -> Path:
+        """What the workers write."""
+        return self.run / "logs" / "model.log"
 
-    def start(self, archives: list[Archive]) -> None:
-        """Start Java with these archives; returns at once.
+    @property
+    def history_file(self) -> Path:
+        """What was done to the served versions."""
+        return self.run / "history.jsonl"
+
+    @property
+    def state_file(self) -> Path:
+        """What the server serves, or shall serve when it is started again."""
+        return self.run / "models.json"
+
+    def state(self) -> State | None:
+        """What the server serves, or shall serve when it is started again; None before its first start.
 
         Raises:
+            ServerError: The file is not a state.
+        """
+        return State.read(self.state_file)
+
+    def start(self, served: State | Sequence[Archive]) -> None:
+        """Start Java with these versions; returns at once. Of plain archives, each model's first is its default.
+
+        Raises:
+            RecipeError: An archive cannot be read.
             ServerError: A port is taken, the folder is not a server's or its path is too long for sockets, or a
                 server runs in it already.
         """
         if self.process():
             raise ServerError(f"a server is already running in {self.run}; end it first: make stop")
         self.check_ports()
+        state = served if isinstance(served, State) else State.of(served)
+        snapshot = state.snapshot()
         self._prepare_folder()
-        store = archives[0].path.parent.resolve()
-        models = {"load_models": ",".join(f"{archive.name}={archive.path.name}" for archive in archives)}
-        metrics = {"metrics_config": str(self.config.parent.resolve() / self.properties.get("metrics_config", METRICS))}
-        lines = [f"{key}={value}" for key, value in {**(self.overrides or {}), **models, **metrics}.items()]
+        given = {
+            **(self.overrides or {}),
+            "model_snapshot": snapshot,
+            "metrics_config": str(self.config.parent.resolve() / self.properties.get("metrics_config", METRICS)),
+        }
+        lines = [f"{key}={value}" for key, value in given.items()]
         written = self.run / "config.properties"
         written.write_text(self.config.read_text(encoding="utf-8") + "\n".join(["", *lines, ""]), encoding="utf-8")
         with (self.run / "logs" / "console.log").open("wb") as console:
             process = subprocess.Popen(
-                self._command(written, store),
+                self._command(written, state.store),
                 cwd=self.run,  # where TorchServe writes key_file.json
                 env=self._environment(),
                 stdin=subprocess.DEVNULL,
@@ -122,18 +151,13 @@ class Server:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # a group of its own: Ctrl-C in the shell is not for the server
             )
-        noted = {
-            "pid": process.pid,
-            "created": psutil.Process(process.pid).create_time(),
-            "archives": [
-                {"path": str(one.path.resolve()), "name": one.name, "version": one.version, "sha256": one.sha256}
-                for one in archives
-            ],
-        }
+        noted = {"pid": process.pid, "created": psutil.Process(process.pid).create_time()}
         (self.run / "pid.json").write_text(json.dumps(noted), encoding="utf-8")
+        self._note_defaults(state)
+        state.write(self.state_file)
 
-    def wait_ready(self, archives: list[Archive], timeout: float) -> Iterator[dict[str, list[str]]]:
-        """Yield each model's worker states until each has a worker READY, about five times a second.
+    def wait_ready(self, archives: Sequence[Archive], timeout: float) -> Iterator[dict[str, list[str]]]:
+        """Yield each archive's worker states until each has a worker READY, about five times a second.
 
         Raises:
             ServerError: The server ended, a worker cannot load its archive, or time is up.
@@ -147,8 +171,9 @@ class Server:
                 return
             if self.process() is None:
                 raise ServerError(f"TorchServe ended: {self._last_words('console.log', 'server.log')}")
-            if failure := self._load_failure():
-                raise ServerError(f"a worker cannot load its archive: {failure} (all of it: {self.run}/logs/model.log)")
+            for archive in archives:
+                if failure := load_failure(self.model_log, archive.name, archive.version):
+                    raise ServerError(f"a worker cannot load its archive: {failure} (all of it: {self.model_log})")
             if time.monotonic() > deadline:
                 raise ServerError(f"not ready after {timeout:.0f} s: {states}; see {self.run}/logs")
             time.sleep(0.2)
@@ -245,14 +270,24 @@ class Server:
             "VQA_RUN": str(self.run),  # where workers keep their prediction logs
         }
 
-    def _worker_states(self, archives: list[Archive]) -> dict[str, list[str]]:
+    def _worker_states(self, archives: Sequence[Archive]) -> dict[str, list[str]]:
         states: dict[str, list[str]] = {}
         for archive in archives:
             try:
-                states[archive.name] = [worker.status for worker in self.client.workers(archive.name)]
+                workers = self.client.workers(f"{archive.name}/{archive.version}")
             except (httpx.TransportError, ServerError):
-                states[archive.name] = []
+                workers = []
+            states[f"{archive.name} {archive.version}"] = [worker.status for worker in workers]
         return states
+
+    def _note_defaults(self, state: State) -> None:
+        """The defaults that this start changes, so that a rollback finds the way back to those before."""
+        before = self.state()
+        for name, model in state.models.items():
+            served = model.versions[model.default]
+            if before is None or before.version(name, model.default) != served:
+                event = Event.now("serve", name, model.default, served.sha256, is_default=True)
+                history.append(self.history_file, event)
 
     def _noted(self) -> dict[str, Any]:
         try:
@@ -260,16 +295,6 @@ class Server:
         except (FileNotFoundError, ValueError):
             return {}
         return noted
-
-    def _load_failure(self) -> str | None:
-        log = self.run / "logs" / "model.log"
-        text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
-        # A worker that had loaded and died is started again, and that is no failure to load.
-        lines = text.rpartition(" is loaded on ")[2].splitlines()
-        if not any("Backend worker process died" in line for line in lines):
-            return None
-        errors = [line.partition("MODEL_LOG - ")[2] or line for line in lines if "Error: " in line]
-        return errors[-1].rpartition(" - ")[2] if errors else lines[-1]
 
     def _last_words(self, *logs: str) -> str:
         texts = [

@@ -1,0 +1,1 @@
+"""New versions of a model beside the running one: registered, gated, promoted, drained, scaled, and remembered."""
