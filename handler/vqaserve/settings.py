@@ -96,6 +96,20 @@ class PredictionLog(_Frozen):
         return folder
 
 
+class Gate(_Frozen):
+    """What a new version must reach on its own ``samples/questions.jsonl`` before it may become the default.
+
+    Attributes:
+        min_agreement: Least share of its answers that are also the current version's.
+        max_accuracy_loss: The most by which its share of expected answers may be below the current version's.
+        max_latency_ratio: Its latency over the current version's on the same questions, at most.
+    """
+
+    min_agreement: Annotated[float, Field(ge=0, le=1)] = 0.8
+    max_accuracy_loss: Annotated[float, Field(ge=0, le=1)] = 0.0
+    max_latency_ratio: Annotated[float, Field(gt=0)] = 1.5
+
+
 class HandlerSettings(_Frozen):
     """The ``handler:`` section of a recipe.
 
@@ -116,6 +130,8 @@ class HandlerSettings(_Frozen):
         cache: What a worker remembers.
         remote_images: Whether pictures may come as URLs, and from where.
         prediction_log: What is kept of each question.
+
+        gate: What a new version must reach to be promoted (``scripts/models.py promote``); the handler ignores it.
     """
 
     version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")]
@@ -134,6 +150,7 @@ class HandlerSettings(_Frozen):
     cache: CacheLimits = CacheLimits()
     remote_images: RemoteImages = RemoteImages()
     prediction_log: PredictionLog = Field(default_factory=PredictionLog)
+    gate: Gate = Gate()
 
 
 class ModelConfig(_Frozen):

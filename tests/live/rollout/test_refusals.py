@@ -1,0 +1,60 @@
+"""What is refused leaves the old version serving and nothing of the new one behind, and says why in one line."""
+
+from __future__ import annotations
+
+import subprocess
+
+from tests.live.rollout.conftest import Models
+
+SLOW = {'        return [f"': "        __import__('time').sleep(0.1)\n        return [f\""}
+OTHER_ANSWERS = {': {query.question}"': ': {query.question}!"'}
+
+
+def one_line(done: subprocess.CompletedProcess[str]) -> str:
+    assert done.returncode == 1, done.stdout
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, done.stderr
+    return lines[0]
+
+
+def test_archives_that_cannot_be_served_leave_nothing_behind(models: Models):
+    raising = models.archive("2.0.0", {"        del folder\n": "        raise ValueError('no such weights')\n"})
+    assert "cannot be loaded" in (line := one_line(models("register", raising)))
+    assert "ValueError: no such weights" in line
+
+    silent = models.archive("2.1.0", {'        return [f"': "        raise ValueError('cannot')\n        return [f\""})
+    assert "does not answer" in one_line(models("register", silent))
+
+    damaged = models.archive("2.2.0")
+    damaged.write_bytes(damaged.read_bytes()[:-200])
+    assert "is not a whole archive" in one_line(models("register", damaged))
+
+    changed = models.archive("2.3.0")
+    changed.with_name("SHA256SUMS").write_text(f"{'0' * 64}  {changed.name}\n")
+    assert "is not what was built" in one_line(models("register", changed))
+
+    assert "is another dummy 1.0.0" in one_line(models("register", models.archive("1.0.0", OTHER_ANSWERS)))
+    assert models.versions() == ["1.0.0"]
+    assert sorted(path.name for path in models.server.state().store.iterdir()) == ["SHA256SUMS", "dummy-1.0.0.mar"]
+    assert models.server.client.workers("dummy")[0].status == "READY"
+
+
+def test_a_version_that_fails_a_gate_is_not_promoted_unless_forced(models: Models):
+    models.json("register", models.archive("1.1.0", {**SLOW, **OTHER_ANSWERS}, handler=""))
+    refused = models("promote", "1.1.0")
+    assert refused.returncode == 1
+    assert "1.1.0 is not promoted; 1.0.0 goes on answering" in refused.stdout
+    gates = [line.split()[:2] for line in refused.stdout.splitlines()[:-1]]
+    assert gates == [["passed", "smoke"], ["failed", "agreement"], ["failed", "accuracy"], ["failed", "latency"]]
+    assert models.default() == "1.0.0"
+    assert models.history()[-1]["action"] == "refuse"
+
+    assert models("promote", "1.1.0", "--force").returncode == 0
+    assert models.default() == "1.1.0"
+    assert models.history()[-1]["figures"]["forced"]
+
+
+def test_a_default_and_a_version_that_clients_name_are_not_removed(models: Models):
+    assert "is the default: promote another first" in one_line(models("remove", "1.0.0"))
+    assert "dummy/3.0.0 is not registered; of dummy there is 1.0.0" in one_line(models("promote", "3.0.0"))
+    assert "is the first default" in one_line(models("rollback"))
