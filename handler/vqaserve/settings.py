@@ -130,7 +130,6 @@ class HandlerSettings(_Frozen):
         cache: What a worker remembers.
         remote_images: Whether pictures may come as URLs, and from where.
         prediction_log: What is kept of each question.
-
         gate: What a new version must reach to be promoted (``scripts/models.py promote``); the handler ignores it.
     """
 
