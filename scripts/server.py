@@ -136,7 +136,7 @@ class Server:
         given = {
             **(self.overrides or {}),
             "model_snapshot": snapshot,
-            "metrics_config": str(self.config.parent.resolve() / self.properties.get("metrics_config", METRICS)),
+            "metrics_config": str(ROOT / self.properties.get("metrics_config", METRICS)),
         }
         lines = [f"{key}={value}" for key, value in given.items()]
         written = self.run / "config.properties"
