@@ -1,0 +1,148 @@
+"""Two versions behind one gateway: who answers whom, and what a dead one costs."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+
+from scripts.nginx.routes import Kind, Route
+from scripts.server import Server
+from tests.gateways import Door, ask, refused
+from tests.pictures import as_base64, encoded
+
+Router = Callable[..., None]
+
+
+@pytest.fixture
+def route(door: Door) -> Iterator[Router]:
+    """Sets the route of ``dummy``, and ends it after the test."""
+
+    def to(version: str, share: float = 1.0, kind: Kind = "canary") -> None:
+        door.gateway.routes.set("dummy", Route(version, share, kind))
+
+    yield to
+    door.gateway.routes.set("dummy", None)
+
+
+@pytest.fixture
+def dead_new_version(torchserve: Server) -> Iterator[None]:
+    """Version 2.0.0 without a worker."""
+    client = torchserve.client
+    scale = f"{client.addresses.management}/models/dummy/2.0.0?max_worker={{0}}&min_worker={{0}}&synchronous=true"
+    assert client.http.put(scale.format(0), headers=client.header("management")).status_code == 200
+    yield
+    assert client.http.put(scale.format(1), headers=client.header("management")).status_code == 200
+
+
+def version_of(reply: httpx.Response) -> str:
+    assert reply.status_code == 200, reply.text
+    return reply.json()["model"]["version"]
+
+
+def versions(client: httpx.Client, count: int, start: int = 0) -> list[str]:
+    """The version that answered each of some requests with ids of their own."""
+    return [version_of(ask(client, headers={"X-Request-Id": f"r-{n}"})) for n in range(start, start + count)]
+
+
+def test_a_canary_answers_its_share_and_the_same_id_meets_the_same_version(client: httpx.Client, route: Router):
+    route("2.0.0", share=0.25)
+    first = versions(client, 400)
+    counts = Counter(first)
+    assert set(counts) == {"1.0.0", "2.0.0"}
+    assert abs(counts["2.0.0"] - 100) < 4 * math.sqrt(400 * 0.25 * 0.75)
+    assert versions(client, 100) == first[:100]
+
+
+def test_a_larger_share_keeps_who_was_in_the_smaller_one(client: httpx.Client, route: Router):
+    route("2.0.0", share=0.2)
+    few = versions(client, 60)
+    route("2.0.0", share=0.6)
+    many = versions(client, 60)
+    assert {n for n, version in enumerate(few) if version == "2.0.0"} < {
+        n for n, version in enumerate(many) if version == "2.0.0"
+    }
+
+
+def test_without_a_route_everything_is_the_default_versions(client: httpx.Client, door: Door, route: Router):
+    route("2.0.0")
+    assert set(versions(client, 5)) == {"2.0.0"}
+    door.gateway.routes.set("dummy", None)
+    assert set(versions(client, 5)) == {"1.0.0"}
+
+
+def test_a_canary_answers_the_kserve_paths_too(client: httpx.Client, route: Router):
+    route("2.0.0")
+    tensors = [("image", as_base64(encoded())), ("question", "what?")]
+    inputs = [{"name": name, "shape": [1], "datatype": "BYTES", "data": [data]} for name, data in tensors]
+    reply = client.post("/v2/models/dummy/infer", json={"inputs": inputs}).json()
+    assert (reply["model_version"], reply["outputs"][0]["data"][0]) == ("2.0.0", "4x3 #ff0000: what?")
+    instance = {"image": {"b64": as_base64(encoded())}, "question": "what?"}
+    reply = client.post("/v1/models/dummy:predict", json={"instances": [instance]}).json()
+    assert reply["predictions"][0]["answer"] == "4x3 #ff0000: what?"
+
+
+def test_who_asks_for_a_version_gets_that_one(client: httpx.Client, route: Router):
+    route("2.0.0")
+    assert version_of(ask(client, "/predictions/dummy/1.0.0")) == "1.0.0"
+
+
+@pytest.mark.usefixtures("dead_new_version")
+def test_a_canary_without_workers_costs_nobody_a_request(client: httpx.Client, route: Router):
+    route("2.0.0", share=0.5)
+    assert set(versions(client, 40)) == {"1.0.0"}
+
+
+def test_a_canary_that_is_gone_costs_nobody_a_request(client: httpx.Client, route: Router):
+    route("9.9.9")
+    assert set(versions(client, 10)) == {"1.0.0"}
+
+
+def test_what_a_canary_refuses_for_its_content_is_refused_in_its_words(client: httpx.Client, route: Router):
+    route("2.0.0")
+    reply = client.post("/predictions/dummy", data={"question": "what?"})
+    assert refused(reply, 422) == "MissingImage"
+
+
+def test_a_request_for_a_canary_counts_once(new_front: Callable[..., Door]):
+    front = new_front(requests_per_minute=2, burst=2)
+    front.gateway.routes.set("dummy", Route("9.9.9", 1.0, "canary"))  # asked, refused, and asked again elsewhere
+    with front.client() as client:
+        assert [version_of(ask(client)) for _ in range(3)] == ["1.0.0"] * 3
+        refused(ask(client), 429)
+
+
+def test_a_shadow_is_asked_as_well_and_its_answers_are_nobodys(client: httpx.Client, route: Router, torchserve: Server):
+    route("2.0.0", kind="shadow")
+    before = asked_of_the_new(torchserve)
+    assert set(versions(client, 20)) == {"1.0.0"}
+    deadline = time.monotonic() + 30
+    while asked_of_the_new(torchserve) < before + 20:
+        assert time.monotonic() < deadline, "the shadow was not asked each time"
+        time.sleep(0.1)
+
+
+@pytest.mark.usefixtures("dead_new_version")
+def test_a_dead_shadow_costs_nobody_a_request(client: httpx.Client, route: Router):
+    route("2.0.0", kind="shadow")
+    assert set(versions(client, 10)) == {"1.0.0"}
+
+
+def test_a_canary_outlives_a_restart_of_the_gateway(new_front: Callable[..., Door]):
+    front = new_front()
+    front.gateway.routes.set("dummy", Route("2.0.0", 1.0, "canary"))
+    front.gateway.stop()
+    front.gateway.start()
+    with front.client() as client:
+        assert set(versions(client, 5)) == {"2.0.0"}
+
+
+def asked_of_the_new(server: Server) -> float:
+    """TorchServe's own count of requests to 2.0.0."""
+    text = server.client.http.get(f"{server.client.addresses.metrics}/metrics").text
+    lines = [line for line in text.splitlines() if line.startswith("ts_inference_requests_total{")]
+    return sum(float(line.split()[-1]) for line in lines if 'model_version="2.0.0"' in line)
