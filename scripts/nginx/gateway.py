@@ -29,12 +29,14 @@ class Gateway:
     """A gateway that runs, or could run, beside the server of a run folder.
 
     Attributes:
-        run: The server's folder; the gateway's own is ``gateway`` in it.
+        run: The server's folder.
         config: The ``gateway.yaml``.
+        own: The gateway's folder, where that is not ``gateway`` in the server's.
     """
 
     run: Path = ROOT / "run"
     config: Path = SOURCES / "gateway.yaml"
+    own: Path | None = None
 
     @cached_property
     def settings(self) -> GatewaySettings:
@@ -48,7 +50,7 @@ class Gateway:
     @property
     def folder(self) -> Path:
         """Of nginx: configuration, pid, logs, temporary files, and what is not given elsewhere."""
-        return self.run / "gateway"
+        return self.own or self.run / "gateway"
 
     @property
     def keys(self) -> ApiKeys:
