@@ -6,7 +6,7 @@ URL ?= http://127.0.0.1:8080
 USERS ?= 8
 SECONDS ?= 60
 
-.PHONY: help install lint test serve gateway stop load bench fuzz clean
+.PHONY: help install lint test serve gateway stop load bench bench-gpu fuzz clean
 .DELETE_ON_ERROR:
 
 help: ## what each word does
@@ -51,8 +51,11 @@ load: .venv/.develop ## a minute of load on the running server, its service leve
 	$(BIN)/locust --locustfile loadtest/locustfile.py --headless --host $(URL) --users $(USERS) --spawn-rate $(USERS) \
 		--run-time $(SECONDS)s --csv run/load --html run/load.html --plot run/load.png --only-summary $(LOAD)
 
-bench: .venv/.develop ## server CPU time and latency beside the bare model
-	$(BIN)/python loadtest/bench.py
+bench: .venv/.develop ## a server's CPU time and latency beside the bare model's; report in run/bench
+	$(BIN)/python -m loadtest.bench
+
+bench-gpu: .venv/.develop ## the same on a GPU, and how busy it is
+	$(BIN)/python -m loadtest.bench vilt --gpu --connections 1 --connections 16 --connections 64 --busy 64
 
 fuzz: .venv/.develop ## 20,000 damaged pictures for the running server
 	$(BIN)/python loadtest/fuzz.py

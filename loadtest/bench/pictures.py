@@ -1,0 +1,69 @@
+"""Photographs to ask about: a small pool of different ones, and as many different files of each as are wanted."""
+
+from __future__ import annotations
+
+import itertools
+import struct
+from collections.abc import Sequence
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageEnhance, ImageOps
+
+from scripts.build_mar import ROOT
+
+PHOTO = (640, 480)
+_SOURCES = ("coffee.jpg", "clock.jpg")
+_START = b"\xff\xd8"
+_copies = itertools.count()
+
+
+def photographs(count: int, size: tuple[int, int] = PHOTO, quality: int = 88) -> list[bytes]:
+    """Different JPEG files of about 60 kB (640 x 480): cuts of the samples of `rooms`, mirrored, in other light."""
+    folder = ROOT / "recipes" / "rooms" / "samples"
+    return variants([folder / name for name in _SOURCES], count, size, quality)
+
+
+def variants(
+    sources: Sequence[Path], count: int, size: tuple[int, int] | None = None, quality: int = 88
+) -> list[bytes]:
+    """The same files at each call; those of one source differ as much as two photographs of one room.
+
+    Args:
+        sources: Picture files.
+        count: How many are wanted.
+        size: Width and height; None keeps each source's own.
+        quality: Of JPEG.
+    """
+    generator = np.random.default_rng(0)
+    files = []
+    for index in range(count):
+        with Image.open(sources[index % len(sources)]) as opened:
+            picture = opened.convert("RGB")
+        share = generator.uniform(0.5, 1)
+        width, height = (max(1, round(share * side)) for side in picture.size)
+        left, top = generator.integers(0, (picture.width - width + 1, picture.height - height + 1))
+        cut = picture.resize(size or picture.size, Image.Resampling.BICUBIC, (left, top, left + width, top + height))
+        if generator.random() < 0.5:
+            cut = ImageOps.mirror(cut)
+        for change in (ImageEnhance.Brightness, ImageEnhance.Color, ImageEnhance.Contrast):
+            cut = change(cut).enhance(generator.uniform(0.5, 1.5))
+        # A sensor's grain: without it an enlarged picture is a file of a third of the size.
+        grain = generator.integers(-6, 7, (cut.height, cut.width, 1))
+        pixels = np.clip(np.asarray(cut, np.int16) + grain, 0, 255).astype(np.uint8)
+        file = BytesIO()
+        Image.fromarray(pixels).save(file, "JPEG", quality=quality)
+        files.append(file.getvalue())
+    return files
+
+
+def new_file(photograph: bytes) -> bytes:
+    """The same picture as a file that nobody has seen: a number in a JPEG comment.
+
+    To a server that remembers pictures by their bytes it is a new one, to be decoded and computed; its right answer is
+    known from the first.
+    """
+    assert photograph.startswith(_START)
+    number = str(next(_copies)).encode()
+    return _START + b"\xff\xfe" + struct.pack(">H", len(number) + 2) + number + photograph[len(_START) :]
