@@ -51,6 +51,7 @@ class Memory:
 
 
 def memory_of(pid: int) -> Memory:
-    """Of one process."""
-    full = psutil.Process(pid).memory_full_info()
-    return Memory(full.rss / 1e6, full.uss / 1e6)
+    """Of one worker, the processes that it started included."""
+    process = psutil.Process(pid)
+    held = [one.memory_full_info() for one in (process, *process.children(recursive=True))]
+    return Memory(sum(one.rss for one in held) / 1e6, sum(one.uss for one in held) / 1e6)
