@@ -18,6 +18,7 @@ class Version:
         archive: The archive's file name in the model store.
         workers: In the order in which they were started.
         pending: Requests that wait in its queue; those that a worker has in hand are not among them.
+        capacity: Requests that may wait; more get 503.
         response_timeout: Seconds after which a worker that does not answer is killed.
     """
 
@@ -28,6 +29,7 @@ class Version:
     max_workers: int
     workers: tuple[Worker, ...]
     pending: int
+    capacity: int
     response_timeout: int
 
     @property
@@ -138,6 +140,7 @@ def _version(given: dict[str, Any]) -> Version:
         max_workers=given["maxWorkers"],
         workers=tuple(Worker(one["pid"], one["status"], one["startTime"]) for one in workers),
         pending=given["jobQueueStatus"]["pendingRequests"],
+        capacity=given["jobQueueStatus"]["pendingRequests"] + given["jobQueueStatus"]["remainingCapacity"],
         response_timeout=given["responseTimeout"],
     )
 
