@@ -69,13 +69,11 @@ class Decoder:
         Raises:
             InvalidImage: As ``images.open_picture``; or it takes too long or too much memory, or crashes the child.
             MemoryError: The machine has none left.
-            RuntimeError: The child does not start.
+            OSError, RuntimeError: The child does not start; the next picture tries again.
         """
         if budget.seconds <= 0:
             raise InvalidImage(self._too_slow(data))
-        if _read(self._answers, len(self._greeting)) != self._greeting:
-            raise RuntimeError(f"the process that decodes pictures did not start: status {self._child.wait()}")
-        self._greeting = b""
+        self._await_start()
         try:
             self._questions.write(_ASKED.pack(len(data), budget.pixels, budget.seconds) + data)
             self._questions.flush()
@@ -105,8 +103,16 @@ class Decoder:
         self._greeting = _READY
         self._end = weakref.finalize(self, _end, self._child)
 
+    def _await_start(self) -> None:
+        if not self._end.alive:
+            self._start()
+        if _read(self._answers, len(self._greeting)) != self._greeting:
+            self._end()
+            raise RuntimeError(f"the process that decodes pictures did not start: status {self._child.wait()}")
+        self._greeting = b""
+
     def _bury(self, data: bytes, budget: Budget) -> NoReturn:
-        """Start another child, and say what the last one died of.
+        """Say what the child died of; the next picture starts another.
 
         Raises:
             InvalidImage: Of this file.
@@ -114,7 +120,6 @@ class Decoder:
         """
         status = self._child.wait()
         self._end()
-        self._start()
         if status == -signal.SIGKILL:
             raise MemoryError("the process that decodes pictures was killed")
         if status == -signal.SIGPROF:

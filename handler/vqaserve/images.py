@@ -53,7 +53,7 @@ def open_picture(data: bytes, limits: Limits, pixels_left: int | None = None) ->
             f"the picture ({len(data):,} bytes) is not a {_allowed()} file; convert it to one of these"
         ) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise InvalidImage(f"the picture is too large to decode safely: {error}") from None
+        raise InvalidImage(f"the picture is too large to decode safely ({error}); scale it down") from None
     except Exception as error:  # decoders raise nearly anything on hostile bytes
         raise InvalidImage(
             f"the picture ({len(data):,} bytes) is damaged or cut off and cannot be decoded; send it again whole"

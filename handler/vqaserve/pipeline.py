@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from vqaserve.answering import Answerer
+from vqaserve.card import read_card
 from vqaserve.deadline import check_deadline
 from vqaserve.decoding import Budget, Decoder
 from vqaserve.errors import InternalError, OutOfMemory, RecipeError, VqaError
@@ -63,6 +64,7 @@ class Pipeline:
         self.settings = settings
         self.model = model
         self.recorder = Recorder(model, emit)
+        self.card: Mapping[str, object] = {}
         self.decode = Decoder(settings.limits)
         self.predictions = PredictionWriter(settings.prediction_log, model) if settings.prediction_log.enabled else None
         self.fetch = Fetcher(settings.remote_images, settings.limits.max_image_bytes)
@@ -82,6 +84,7 @@ class Pipeline:
                 f"it does: {', '.join(sorted(family.tasks))}"
             )
         pipeline = cls(task(settings), family.load(folder, settings), settings, model, emit)
+        pipeline.card = read_card(folder)
         pipeline.recorder.started(settings.task, settings.family, settings.precision)
         return pipeline
 
@@ -118,6 +121,7 @@ class Pipeline:
                 "limits": self.settings.limits.model_dump(),
                 "cache": self.answerer.counters,
                 "request": PlainRequest.model_json_schema(),
+                "card": self.card,
             }
         )
 

@@ -87,11 +87,15 @@ class Fetcher:
                 if isinstance(found, bytes):
                     return found
                 url = urljoin(url, found)
-            raise InvalidImage(f"the picture's URL redirects more than {self._settings.max_redirects} times")
+            raise InvalidImage(
+                f"the picture's URL redirects more than {self._settings.max_redirects} times; send the last URL"
+            )
         except InvalidImage as error:
             return error
         except (httpcore.TimeoutException, TimeoutError):
-            return InvalidImage(f"the picture's URL did not answer within {self._settings.seconds:g} s")
+            return InvalidImage(
+                f"the picture's URL did not answer within {self._settings.seconds:g} s; send the file itself"
+            )
         except Exception as error:  # noqa: BLE001 - a thread's rim: whatever a stranger's server does is this picture's fault
             log.info("a picture's URL could not be fetched: %r", error)
             return InvalidImage("the picture's URL could not be fetched; send the file itself")
@@ -114,7 +118,7 @@ class Fetcher:
             parts = urlsplit(url)
             scheme, host, port = parts.scheme, (parts.hostname or "").rstrip("."), parts.port
         except ValueError:
-            raise InvalidImage("the picture's URL cannot be read") from None
+            raise InvalidImage("the picture's URL cannot be read; write https://host/path") from None
         if scheme not in _PORTS:
             raise InvalidImage(f"the picture's URL has the scheme {scheme[:20]!r}; only https is fetched")
         if parts.username is not None or parts.password is not None:
@@ -128,10 +132,10 @@ class Fetcher:
     def _checked_addresses(self, host: str, port: int) -> list[str]:
         addresses = list(self._resolve(host, port))
         if not addresses:
-            raise InvalidImage(f"the host {host[:80]} has no address")
+            raise InvalidImage(f"the host {host[:80]} has no address; is it spelt right?")
         for address in addresses:
             if not self._is_allowed(address):
-                raise InvalidImage(f"the host {host[:80]} leads to an address that is not public")
+                raise InvalidImage(f"the host {host[:80]} leads to an address that is not public; send the file itself")
         return addresses
 
     def _is_allowed(self, address: str) -> bool:
@@ -158,19 +162,23 @@ class Fetcher:
 
     def _check_headers(self, status: int, headers: Mapping[str, str]) -> None:
         if status != 200:
-            raise InvalidImage(f"the picture's URL answered {status}")
+            raise InvalidImage(f"the picture's URL answered {status}, not 200; send the file itself")
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
         if not kind.startswith("image/"):
-            raise InvalidImage(f"the picture's URL answered with {kind[:40]!r}, not with a picture")
+            raise InvalidImage(
+                f"the picture's URL answered with {kind[:40]!r}, not with a picture; link to the file itself"
+            )
         if headers.get("content-encoding", "identity") != "identity":
-            raise InvalidImage("the picture's URL answered compressed, which was not asked for")
+            raise InvalidImage("the picture's URL answered compressed, which was not asked for; send the file itself")
 
     def _limited(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         size = 0
         for chunk in chunks:
             size += len(chunk)
             if size > self._max_bytes:
-                raise InvalidImage(f"the picture behind the URL has more than {self._max_bytes:,} bytes")
+                raise InvalidImage(
+                    f"the picture behind the URL has more than {self._max_bytes:,} bytes; make it smaller"
+                )
             yield chunk
 
 

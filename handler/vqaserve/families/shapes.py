@@ -38,6 +38,6 @@ def take(picture: Image, preprocess: Callable[[Image], Taken]) -> Taken:
         except ValueError as error:
             if max(width, height) < 2 * min(width, height):
                 raise InvalidImage(
-                    f"the model cannot take a picture of {asked[0]} x {asked[1]} pixels: {error}"
+                    f"the model cannot take a picture of {asked[0]} x {asked[1]} pixels: {error}; crop it"
                 ) from None
         width, height = (width // 2, height) if width > height else (width, height // 2)

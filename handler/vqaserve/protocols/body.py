@@ -6,10 +6,11 @@ import base64
 import binascii
 import difflib
 import json
-from collections.abc import Iterable, Mapping
+import reprlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -65,16 +66,43 @@ def validated(schema: type[Schema], content: object) -> Schema:
 
 
 def _complaints(schema: type[BaseModel], error: ValidationError) -> Iterable[str]:
-    for fault in error.errors(include_url=False, include_input=False):
-        where = ".".join(str(part) for part in fault["loc"])
+    faults = error.errors(include_url=False)
+    for fault in faults:
+        path, known = _located(schema, fault["loc"])
+        where = ".".join(path)[:80]
         if fault["type"] == "extra_forbidden":
-            name = str(fault["loc"][-1])[:80]
-            known = sorted(schema.model_fields) if len(fault["loc"]) == 1 else []
-            nearest = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {nearest[0]!r}?" if nearest else f"allowed: {', '.join(known) or 'see the README'}"
-            yield f"unknown field {where[:80]!r}; {hint}"
-        else:
-            yield f"{where[:80] or 'the body'}: {fault['msg']:.200}"
+            nearest = difflib.get_close_matches(path[-1][:80], known, n=1)
+            hint = f"did you mean {nearest[0]!r}?" if nearest else f"allowed: {', '.join(known)}"
+            yield f"unknown field {where!r}; {hint}"
+        elif not _is_other_branch(fault["loc"], [other["loc"] for other in faults]):
+            wanted = fault["msg"].partition(" or instance of ")[0]
+            came = "" if fault["type"] == "missing" else f", and {reprlib.repr(fault['input'])} came"
+            yield f"{where or 'the body'}: {wanted:.200}{came}"
+
+
+def _located(annotation: Any, loc: Sequence[int | str]) -> tuple[list[str], list[str]]:
+    """A fault's place without pydantic's names for the branches of a union, and the fields known there."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        if loc and loc[0] == annotation.__name__:  # a branch
+            loc = loc[1:]
+        field = annotation.model_fields.get(str(loc[0])) if loc else None
+        if field is None:
+            return [str(part) for part in loc], sorted(annotation.model_fields)
+        path, known = _located(field.annotation, loc[1:])
+        return [str(loc[0]), *path], known
+    if loc and isinstance(loc[0], int):  # an element of a list
+        path, known = _located(get_args(annotation)[0], loc[1:])
+        return [str(loc[0]), *path], known
+    branches = {getattr(branch, "__name__", ""): branch for branch in get_args(annotation)}
+    models = [branch for branch in branches.values() if isinstance(branch, type) and issubclass(branch, BaseModel)]
+    if loc and (branch := branches.get(str(loc[0])) or next(iter(models), None)):
+        return _located(branch, loc)
+    return [] if loc and loc[0] == getattr(annotation, "__name__", None) else [str(part) for part in loc], []
+
+
+def _is_other_branch(loc: Sequence[int | str], others: Sequence[Sequence[int | str]]) -> bool:
+    """Whether this is only what a union's plain type says about an object that is of another branch."""
+    return bool(loc) and loc[-1] == "str" and any(other[: len(loc) - 1] == loc[:-1] != other[:-1] for other in others)
 
 
 def text(value: object, field: str) -> str:

@@ -122,7 +122,9 @@ def _split(request: Request) -> tuple[KServeV2Request, memoryview]:
         size = int(length)
         head = json.loads(body[:size])
     except ValueError as error:
-        raise BadRequest(f"the first {length!r:.20} bytes are not JSON, as {BINARY_HEADER} says: {error}") from None
+        raise BadRequest(
+            f"the first {length!r:.20} bytes are not JSON, as {BINARY_HEADER} says: {error!s:.200}"
+        ) from None
     return validated(KServeV2Request, head), memoryview(body)[size:]
 
 
@@ -140,9 +142,13 @@ def _tensors(inputs: Sequence[InputTensor], raw: memoryview) -> dict[str, list[s
         elif isinstance(size, int) and 0 <= size <= len(raw):
             elements, raw = list(_unpacked(tensor.name, raw[:size])), raw[size:]
         else:
-            raise BadRequest(f"input {tensor.name!r} announces {size!r:.20} raw bytes; {len(raw):,} are left")
+            raise BadRequest(
+                f"input {tensor.name!r} announces {size!r:.20} raw bytes, and {len(raw):,} are left; send all"
+            )
         if math.prod(tensor.shape) != len(elements):
-            raise BadRequest(f"input {tensor.name!r} has shape {tensor.shape} and {len(elements)} elements")
+            raise BadRequest(
+                f"input {tensor.name!r} has shape {tensor.shape} and {len(elements)} elements; make them agree"
+            )
         tensors[tensor.name] = elements
     return tensors
 
@@ -155,13 +161,15 @@ def _flat(name: str, data: Sequence[object]) -> Iterator[str]:
         elif isinstance(value, str):
             yield value
         else:
-            raise BadRequest(f"input {name!r} holds a {type(value).__name__}; BYTES are text in JSON")
+            raise BadRequest(f"input {name!r} holds a {type(value).__name__}; in JSON send BYTES as text")
 
 
 def _unpacked(name: str, raw: memoryview) -> Iterator[bytes]:
     while raw:
         if len(raw) < 4 or len(raw) - 4 < (length := int.from_bytes(raw[:4], "little")):
-            raise BadRequest(f"input {name!r} is cut off: an element is shorter than its 4-byte length says")
+            raise BadRequest(
+                f"input {name!r} is cut off: an element is shorter than its 4-byte length says; send it whole"
+            )
         yield bytes(raw[4 : 4 + length])
         raw = raw[4 + length :]
 

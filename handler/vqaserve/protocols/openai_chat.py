@@ -125,5 +125,5 @@ def _parts(asked: ChatRequest, kind: str) -> Iterator[str]:
             value = part.get(kind)
             value = value.get("url") if isinstance(value, Mapping) else value
             if not isinstance(value, str):
-                raise BadRequest(f"a part of type {kind!r} holds no text; see OpenAI's chat format")
+                raise BadRequest(f"a part of type {kind!r} holds no text; send {{type: {kind}, {kind}: ...}}")
             yield value

@@ -52,7 +52,9 @@ class Plain(Protocol):
         """
         asked, image = _read(request)
         if image is None:
-            raise MissingImage("no picture came; send it as the field 'image'")
+            raise MissingImage(
+                "no picture came; send it as the field 'image' (of a form that is cut off, the last field is lost)"
+            )
         return [asked.query(image, question) for question in _questions(asked, settings)]
 
     def reply(self, request: Request, items: Sequence[Item], model: Model) -> Reply:

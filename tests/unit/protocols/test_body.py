@@ -1,0 +1,66 @@
+"""What a request's faults are called, in every format."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import BaseModel
+
+from vqaserve.errors import BadRequest
+from vqaserve.protocols.body import validated
+from vqaserve.protocols.huggingface import HuggingFaceRequest
+from vqaserve.protocols.kserve_v1 import KServeInstance, KServeV1Request
+from vqaserve.protocols.kserve_v2 import KServeV2Request
+from vqaserve.protocols.plain import PlainRequest
+
+TENSOR = {"name": "image", "shape": [1], "datatype": "BYTES", "data": ["a"]}
+
+
+@pytest.mark.parametrize(
+    ("schema", "body", "unknown", "nearest"),
+    [
+        (PlainRequest, {"qestion": "q"}, "qestion", "question"),
+        (PlainRequest, {"image": "a", "topk": 1}, "topk", "top_k"),
+        (HuggingFaceRequest, {"inputs": "a", "qestion": "q"}, "qestion", "question"),
+        (HuggingFaceRequest, {"inputs": {"imag": "a"}}, "inputs.imag", "image"),
+        (HuggingFaceRequest, {"inputs": "a", "parameters": {"topk": 1}}, "parameters.topk", "top_k"),
+        (KServeV1Request, {"instances": [], "paramters": {}}, "paramters", "parameters"),
+        (KServeV1Request, {"instances": [], "parameters": {"temprature": 1}}, "parameters.temprature", "temperature"),
+        (KServeInstance, {"imgae": "a"}, "imgae", "image"),
+        (KServeInstance, {"image": {"b65": "a"}}, "image.b65", "b64"),
+        (KServeInstance, {"parameters": {"num_beam": 1}}, "parameters.num_beam", "num_beams"),
+        (KServeV2Request, {"inputs": [], "output": []}, "output", "outputs"),
+        (KServeV2Request, {"inputs": [TENSOR, {**TENSOR, "dattype": "x"}]}, "inputs.1.dattype", "datatype"),
+    ],
+)
+def test_the_nearest_name_is_suggested_for_an_unknown_one(
+    schema: type[BaseModel], body: dict, unknown: str, nearest: str
+):
+    with pytest.raises(BadRequest) as caught:
+        validated(schema, body)
+    assert f"unknown field '{unknown}'; did you mean '{nearest}'?" in str(caught.value)
+
+
+def test_a_name_near_to_none_is_refused_with_all_that_are_known():
+    with pytest.raises(BadRequest, match=r"unknown field 'zzz'; allowed: image, max_new_tokens, .*, top_k$"):
+        validated(PlainRequest, {"zzz": 1})
+
+
+@pytest.mark.parametrize(
+    ("schema", "body", "message"),
+    [
+        (PlainRequest, {"top_k": "x"}, r"^top_k: Input should be a valid integer, .*, and 'x' came$"),
+        (PlainRequest, {"questions": ["a", 2]}, "^questions.1: Input should be a valid string, and 2 came$"),
+        (HuggingFaceRequest, {"inputs": {"image": 3}}, "^inputs.image: Input should be a valid string, and 3 came$"),
+        (KServeV2Request, {}, "^inputs: Field required$"),
+        (KServeInstance, {"image": 7}, "^image: Input should be a valid dictionary, and 7 came; image: .* string"),
+    ],
+)
+def test_a_wrong_type_is_told_with_what_is_allowed_and_what_came(schema: type[BaseModel], body: dict, message: str):
+    with pytest.raises(BadRequest, match=message):
+        validated(schema, body)
+
+
+def test_a_fault_shows_only_the_ends_of_a_long_value():
+    with pytest.raises(BadRequest) as caught:
+        validated(PlainRequest, {"top_k": "x" * 1_000_000, "y" * 1_000_000: 1})
+    assert len(str(caught.value)) < 500
