@@ -13,6 +13,9 @@ from vqaserve.metrics import Stopwatch
 from vqaserve.settings import CacheLimits
 from vqaserve.types import Answer, Item, Picture, Query
 
+_ENTRY_BYTES = 1024
+"""What a remembered tensor takes beside its numbers: small features would otherwise fill twice the limit."""
+
 log = logging.getLogger(__name__)
 
 Translate = Callable[[Exception, str], Exception]
@@ -33,7 +36,7 @@ class Answerer:
         self._translate = translate
         self._stopwatch = stopwatch
         # Each with the warnings of its picture, which are part of every reply about it.
-        self._features: Cache[tuple[Any, tuple[str, ...]]] = Cache(limits.features_mb * 2**20, nbytes)
+        self._features: Cache[tuple[Any, tuple[str, ...]]] = Cache(limits.features_mb * 2**20, _size)
         self._answers: Cache[tuple[tuple[Answer, ...], tuple[str, ...]]] = Cache(limits.answers)
 
     def recall(self, item: Item) -> Item:
@@ -95,6 +98,10 @@ class Answerer:
         for (digest, picture), features in zip(new.items(), encoded, strict=True):
             seen[digest] = features
             self._features.put(digest, (features, picture.warnings))
+
+
+def _size(kept: tuple[Any, tuple[str, ...]]) -> int:
+    return nbytes(kept) + _ENTRY_BYTES
 
 
 def _settled(item: Item, computed: Item) -> Item:

@@ -82,6 +82,9 @@ class Decoder:
             pixels = _read(self._answers, width * height * 3)
         except (BrokenPipeError, struct.error):
             self._bury(data, budget)
+        except BaseException:
+            self._end()  # half an answer is still in the pipe, and would be taken for the next picture's
+            raise
         budget.seconds -= seconds
         if refused:
             raise InvalidImage(text)

@@ -107,6 +107,23 @@ def test_a_machine_out_of_memory_is_not_the_pictures_fault(decode: Decoder):
     assert decode(encoded(), budget()).pixels.size == (4, 3)
 
 
+def test_half_an_answer_is_never_taken_for_the_next_pictures(decode: Decoder, monkeypatch: pytest.MonkeyPatch):
+    sizes = []
+
+    def failing(stream, size):
+        sizes.append(size)
+        if size == 301 * 203 * 3:
+            raise MemoryError
+        return stream.read(size) if size else b""
+
+    with monkeypatch.context() as patched:
+        patched.setattr("vqaserve.decoding._read", failing)
+        with pytest.raises(MemoryError):
+            decode(encoded("red", (301, 203)), budget())
+    assert sizes[-1] == 301 * 203 * 3
+    assert decode(encoded("blue"), budget()).pixels.getpixel((0, 0)) == (0, 0, 255)
+
+
 def test_the_child_ends_with_its_owner():
     decoder = Decoder(LIMITS)
     child = child_of(decoder)
