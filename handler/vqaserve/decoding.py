@@ -27,6 +27,7 @@ from PIL import Image
 
 from vqaserve.errors import InvalidImage
 from vqaserve.images import digest_of, open_picture
+from vqaserve.memory import give_back
 from vqaserve.types import Picture
 
 if TYPE_CHECKING:
@@ -35,6 +36,10 @@ if TYPE_CHECKING:
 _ASKED = struct.Struct("<Qqd")  # bytes of the file, pixels left, seconds left
 _TOLD = struct.Struct("<?IIQd")  # refused, width, height, bytes of text, seconds used
 _READY = b"!"
+
+# Bytes of a file and its pixels from which their memory is not kept for the next one: workers are told to keep it, and
+# their children inherit that.
+_LARGE = 4_000_000
 
 # Python, Pillow, a file and its metadata; and of each pixel the copies that turning it and laying it on white take.
 _BASE_BYTES = 512 * 2**20
@@ -167,6 +172,9 @@ def _serve(questions: IO[bytes], answers: IO[bytes], limits: Limits) -> None:
         answers.write(_TOLD.pack(refused, width, height, len(text), time.process_time() - began) + text)
         answers.write(pixels)
         answers.flush()
+        if len(data) + len(pixels) > _LARGE:
+            del data, told, pixels
+            give_back()
 
 
 def _opened(data: bytes, limits: Limits, pixels_left: int) -> tuple[bool, int, int, bytes, bytes]:
