@@ -18,7 +18,8 @@ from loadtest.bench.mixes import all_pairs
 from loadtest.bench.pictures import photographs
 from loadtest.bench.report import show, write_report
 from loadtest.bench.serving import archive_from, running, started, unpacked
-from scripts.build_mar import ROOT, Archive
+from scripts.archive import Archive
+from scripts.build_mar import ROOT
 from scripts.client import ServerError
 from scripts.refusal import refuse
 from scripts.server import ALLOCATOR

@@ -8,9 +8,8 @@ from dataclasses import replace
 from itertools import islice
 
 from loadtest.bench.caller import Caller
-from loadtest.bench.floor import Expected
 from loadtest.bench.gpu import busy_samples
-from loadtest.bench.loops import closed, open_loop
+from loadtest.bench.loops import Judge, closed, open_loop
 from loadtest.bench.mixes import Mix, Pair, unique
 from loadtest.bench.serving import Running
 from loadtest.bench.stages import read_stages, since
@@ -21,15 +20,23 @@ OPEN_CONNECTIONS = 256
 
 
 class Asking:
-    """Asks one model about the pairs of a pool, checks the answers, and looks at the GPU meanwhile if told to."""
+    """Asks one model about the pairs of a pool.
+
+    Args:
+        running: The server.
+        model: A name that it has loaded.
+        pairs: What is asked.
+        judge: Which answers are right; all of them, if nobody says.
+        gpu: Whether to look at the GPU meanwhile.
+    """
 
     def __init__(
-        self, running: Running, model: str, pairs: Sequence[Pair], expected: Expected, *, gpu: bool = False
+        self, running: Running, model: str, pairs: Sequence[Pair], judge: Judge | None = None, *, gpu: bool = False
     ) -> None:
         self._running = running
         self._model = model
         self._pairs = pairs
-        self._expected = expected
+        self._judge = judge or (lambda pair, answer: "right")
         self._gpu = gpu
 
     def closed(self, mix: Mix, connections: int, seconds: float, most: int | None = None) -> Turn:
@@ -44,7 +51,7 @@ class Asking:
         streams = [islice(mix(self._pairs), most) for _ in range(connections)]
 
         def loop(caller: Caller) -> Turn:
-            return closed(caller, self._running.process, streams, seconds, self._expected)
+            return closed(caller, self._running.process, streams, seconds, self._judge)
 
         return self._turn(loop, connections)
 
@@ -53,7 +60,7 @@ class Asking:
         stream = unique(self._pairs)
 
         def loop(caller: Caller) -> Turn:
-            return open_loop(caller, self._running.process, stream, rate, seconds, self._expected)
+            return open_loop(caller, self._running.process, stream, rate, seconds, self._judge)
 
         return self._turn(loop, OPEN_CONNECTIONS)
 

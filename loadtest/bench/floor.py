@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from loadtest.bench.caller import TOP_K
 from loadtest.bench.mixes import Ask, Pair, Stream
-from loadtest.bench.turns import Turn
+from loadtest.bench.turns import Turn, Verdict
 from loadtest.bench.usage import Cpu
 from vqaserve.families import find_family
 from vqaserve.families.base import Family
@@ -23,8 +23,6 @@ from vqaserve.types import Answer, Query
 
 TIE = 0.02
 """Answers whose scores differ by less are as good as each other: a batch of another size sums in another order."""
-
-Verdict = Literal["right", "tie", "wrong"]
 
 
 @dataclass(frozen=True)

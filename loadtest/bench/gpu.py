@@ -6,7 +6,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import pynvml
 import torch
 import typer
 
@@ -28,6 +27,8 @@ def require_gpu() -> None:
 @contextmanager
 def busy_samples(device: int = 0) -> Iterator[list[float]]:
     """Shares in [0, 1], one every tenth of a second while the block runs."""
+    import pynvml  # warns that it is called nvidia-ml-py now; only a GPU's figures are worth that
+
     pynvml.nvmlInit()
     handle = pynvml.nvmlDeviceGetHandleByIndex(device)
     samples: list[float] = []

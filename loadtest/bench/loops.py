@@ -14,11 +14,12 @@ import psutil
 from gevent.pool import Group
 
 from loadtest.bench.caller import Caller
-from loadtest.bench.floor import Expected
 from loadtest.bench.mixes import Ask, Stream
-from loadtest.bench.turns import Turn
+from loadtest.bench.turns import Turn, Verdict
 from loadtest.bench.usage import cpu_of
 
+Judge = Callable[[int, str], Verdict]
+"""A pair's number and the answer to it -> whether that is right."""
 _random = np.random.default_rng(0)
 
 
@@ -32,9 +33,7 @@ class Reply:
     body: bytes
 
 
-def closed(
-    caller: Caller, process: psutil.Process, streams: Sequence[Stream], seconds: float, expected: Expected
-) -> Turn:
+def closed(caller: Caller, process: psutil.Process, streams: Sequence[Stream], seconds: float, judge: Judge) -> Turn:
     """One connection for each stream; each sends its next request when the last is answered."""
 
     def run(send: Callable[[Ask, float], None]) -> Group:
@@ -50,7 +49,7 @@ def closed(
         group.map(lane, streams)
         return group
 
-    return _turn(caller, process, run, expected)
+    return _turn(caller, process, run, judge)
 
 
 def open_loop(
@@ -59,7 +58,7 @@ def open_loop(
     stream: Stream,
     rate: float,
     seconds: float,
-    expected: Expected,
+    judge: Judge,
 ) -> Turn:
     """Requests at random moments (Poisson), whether or not earlier ones are answered.
 
@@ -75,14 +74,14 @@ def open_loop(
             group.spawn(send, next(stream), float(moment))
         return group
 
-    return _turn(caller, process, run, expected)
+    return _turn(caller, process, run, judge)
 
 
 def _turn(
     caller: Caller,
     process: psutil.Process,
     run: Callable[[Callable[[Ask, float], None]], Group],
-    expected: Expected,
+    judge: Judge,
 ) -> Turn:
     replies: list[Reply] = []
 
@@ -95,7 +94,7 @@ def _turn(
     wall, client, cpu = time.perf_counter() - wall, time.process_time() - client, cpu_of(process) - before
     refused = Counter(reply.status for reply in replies if reply.status != 200)
     answered = [reply for reply in replies if reply.status == 200]
-    verdicts = [expected.judge(reply.pair, json.loads(reply.body)["answer"]) for reply in answered]
+    verdicts = [judge(reply.pair, json.loads(reply.body)["answer"]) for reply in answered]
     right = [reply.latency for reply, verdict in zip(answered, verdicts, strict=True) if verdict != "wrong"]
     return Turn(
         answers=len(right),

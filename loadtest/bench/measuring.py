@@ -15,10 +15,11 @@ from loadtest.bench.mixes import CATALOGUE, Mix, Pair, Zipf, chat, unique
 from loadtest.bench.serving import Running
 from loadtest.bench.turns import Total, Turn
 from loadtest.bench.usage import Memory, memory_of
+from scripts.client import ServerError
 
 OTHERS = "others' road, batch 8"
 WARM_SECONDS = 1.0
-PRIMING_SECONDS = 20.0
+PRIMING_SECONDS = 30.0
 
 Way = Callable[[float], Turn]
 """Answers for so many seconds."""
@@ -113,14 +114,14 @@ def measure(subject: Subject, plan: Plan, running: Running, progress: Progress) 
 
     Raises:
         RecipeError: The floor does not load.
-        ServerError: The server ended.
+        ServerError: A way gives no right answer at all, or the server ended.
     """
     task = progress.add_task(f"{subject.name}: expected answers", total=None)
     floor = Floor.load(subject.recipe)
     expected = floor.expect(subject.pairs)
     rates: dict[str, float] = {}
     zipf = Zipf(subject.pairs)
-    asking = Asking(running, subject.name, subject.pairs, expected, gpu=plan.gpu)
+    asking = Asking(running, subject.name, subject.pairs, expected.judge, gpu=plan.gpu)
     roads = _floor_ways(subject, plan, floor)
     ways = {
         **roads,
@@ -128,7 +129,7 @@ def measure(subject: Subject, plan: Plan, running: Running, progress: Progress) 
         **_open_ways(asking, plan, rates),
     }
     if subject.slow:
-        slow = Asking(running, subject.slow, subject.pairs, expected)
+        slow = Asking(running, subject.slow, subject.pairs, expected.judge)
         ways[closed_name("fp32, unique", plan.busy)] = partial(slow.closed, unique, plan.busy)
     asking.closed(zipf, plan.busy, PRIMING_SECONDS, most=2 * CATALOGUE // plan.busy)
 
@@ -139,6 +140,10 @@ def measure(subject: Subject, plan: Plan, running: Running, progress: Progress) 
             label = f"round {number} of {plan.rounds}" if number else "warming up"
             progress.update(task, description=f"{subject.name}: {label}: {name}")
             turn = way(plan.seconds if number else min(WARM_SECONDS, plan.seconds))
+            if not turn.answers:
+                raise ServerError(
+                    f"{subject.name}, {name}: no right answer; {turn.wrong} wrong, refused: {turn.refused}"
+                )
             rates[name] = turn.answers / turn.wall
             if number:
                 totals[name].turns.append(turn)

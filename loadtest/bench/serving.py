@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 import zipfile
 from collections.abc import Iterator
@@ -12,7 +11,8 @@ from pathlib import Path
 
 import psutil
 
-from scripts.build_mar import Archive, archive_of, build, is_current
+from scripts.archive import Archive
+from scripts.build_mar import archive_of, build, is_current
 from scripts.client import ServerError
 from scripts.ports import own_ports
 from scripts.server import Server
@@ -53,15 +53,11 @@ def unpacked(path: Path, folder: Path) -> tuple[Archive, Path]:
     Raises:
         RecipeError: It is not a whole archive.
     """
-    try:
-        with zipfile.ZipFile(path) as packed:
-            model = json.loads(packed.read("MAR-INF/MANIFEST.json"))["model"]
-            recipe = folder / f"{model['modelName']}-{model['modelVersion']}"
-            packed.extractall(recipe)
-    except (OSError, zipfile.BadZipFile, KeyError, ValueError):
-        Archive(path, path.stem, "").check()
-        raise
-    return Archive(path.resolve(), model["modelName"], model["modelVersion"]), recipe
+    archive = Archive.read(path.resolve())
+    recipe = folder / f"{archive.name}-{archive.version}"
+    with zipfile.ZipFile(archive.path) as packed:
+        packed.extractall(recipe)
+    return archive, recipe
 
 
 @contextmanager

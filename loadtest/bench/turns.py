@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
 from loadtest.bench.usage import Cpu
+
+Verdict = Literal["right", "tie", "wrong"]
 
 
 @dataclass(frozen=True)

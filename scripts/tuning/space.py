@@ -1,0 +1,112 @@
+"""The settings that can be chosen, and one choice of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Literal, get_args
+
+from vqaserve.settings import ModelConfig
+
+Setting = Literal["precision", "layout", "batch", "delay"]
+SETTINGS: tuple[Setting, ...] = get_args(Setting)
+"""Those that matter most come first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One choice.
+
+    Attributes:
+        workers: Processes.
+        threads: Of torch, in each.
+        batch: The most that leave together.
+        delay: Milliseconds that an idle worker waits for company.
+        precision: As in a recipe.
+    """
+
+    workers: int
+    threads: int
+    batch: int
+    delay: int
+    precision: str
+
+    @classmethod
+    def of(cls, config: ModelConfig) -> Candidate:
+        """What a recipe has now."""
+        handler = config.handler
+        return cls(config.minWorkers, handler.threads, config.batchSize, config.maxBatchDelay, handler.precision)
+
+    def __str__(self) -> str:
+        return f"{self.workers} x {self.threads} threads, batch {self.batch}, {self.delay} ms, {self.precision}"
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """All choices.
+
+    Attributes:
+        layouts: Workers and the threads of each.
+        batches: Ascending.
+        delays: Ascending, in milliseconds; 0 is not among them, since TorchServe takes it for 100.
+        precisions: In no order.
+    """
+
+    layouts: tuple[tuple[int, int], ...]
+    batches: tuple[int, ...]
+    delays: tuple[int, ...]
+    precisions: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.layouts) * len(self.batches) * len(self.delays) * len(self.precisions)
+
+    def __iter__(self) -> Iterator[Candidate]:
+        for (workers, threads), batch, delay, precision in product(
+            self.layouts, self.batches, self.delays, self.precisions
+        ):
+            yield Candidate(workers, threads, batch, delay, precision)
+
+    def nearest(self, wanted: Candidate) -> Candidate:
+        """The choice of this space that is most like a candidate."""
+        workers, threads = min(
+            self.layouts, key=lambda pair: (abs(pair[0] - wanted.workers), abs(pair[1] - wanted.threads))
+        )
+        return Candidate(
+            workers,
+            threads,
+            min(self.batches, key=lambda batch: abs(batch - wanted.batch)),
+            min(self.delays, key=lambda delay: abs(delay - wanted.delay)),
+            wanted.precision if wanted.precision in self.precisions else self.precisions[0],
+        )
+
+    def ways_from(self, candidate: Candidate, setting: Setting) -> list[list[Candidate]]:
+        """Where one setting can go from a candidate, the others as they are.
+
+        A number goes up or down, step by step; what has no order has one way to each other value.
+        """
+        match setting:
+            case "precision":
+                return [[replace(candidate, precision=one)] for one in self.precisions if one != candidate.precision]
+            case "layout":
+                own = (candidate.workers, candidate.threads)
+                return [[replace(candidate, workers=w, threads=t)] for w, t in self.layouts if (w, t) != own]
+            case "batch":
+                ways = _up_and_down(self.batches, candidate.batch)
+                return [[replace(candidate, batch=batch) for batch in way] for way in ways]
+            case "delay":
+                ways = _up_and_down(self.delays, candidate.delay)
+                return [[replace(candidate, delay=delay) for delay in way] for way in ways]
+
+
+def layouts(cores: int) -> tuple[tuple[int, int], ...]:
+    """Workers and threads that together use all cores, and one worker fewer, which leaves a core to Java."""
+    halvings = [2**power for power in range(cores.bit_length()) if 2**power <= cores]
+    found = [(workers, cores // workers) for workers in halvings]
+    found.append((max(1, cores - 1), 1))
+    return tuple(dict.fromkeys(found))
+
+
+def _up_and_down(values: tuple[int, ...], value: int) -> list[list[int]]:
+    place = values.index(value)
+    return [list(values[place + 1 :]), list(reversed(values[:place]))]

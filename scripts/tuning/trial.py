@@ -1,0 +1,76 @@
+"""One candidate, served and asked for a few seconds."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from loadtest.bench.asking import Asking
+from loadtest.bench.mixes import Pair, all_pairs, unique
+from loadtest.bench.pictures import variants
+from loadtest.bench.serving import started
+from loadtest.bench.turns import Total
+from loadtest.bench.usage import memory_of
+from scripts.archive import Archive
+from scripts.client import ServerError
+from scripts.tuning.recipe_file import with_settings
+from scripts.tuning.search import Outcome
+from scripts.tuning.space import Candidate
+
+WARM_SECONDS = 2.0
+_CONFIG = "model-config.yaml"
+
+
+class Bench:
+    """Tries candidates for one archive.
+
+    Args:
+        archive: The recipe's, as it is.
+        connections: Closed loops that ask at once.
+        seconds: Of asking that are measured.
+        folder: For the candidates' archives and servers.
+    """
+
+    def __init__(self, archive: Archive, connections: int, seconds: float, folder: Path) -> None:
+        self._archive = archive
+        self._connections = connections
+        self._seconds = seconds
+        self._folder = folder
+
+    def __call__(self, candidate: Candidate, pairs: Sequence[Pair]) -> Outcome:
+        """Serve a candidate, warm it up, and measure."""
+        archive = self._repacked(candidate)
+        try:
+            with started([archive], self._folder / "server") as running:
+                asking = Asking(running, archive.name, pairs)
+                asking.closed(unique, self._connections, WARM_SECONDS)
+                total = Total(str(candidate), turns=[asking.closed(unique, self._connections, self._seconds)])
+                workers = running.server.client.workers(archive.name)
+                memory = sum(memory_of(worker.pid).resident for worker in workers)
+        except ServerError as error:
+            return Outcome(failure=str(error))
+        finally:
+            archive.path.unlink()
+        if not total.answers:
+            return Outcome(failure=f"no answer: {total.refused}")
+        refused = "".join(f"{count} x {status}" for status, count in total.refused.items())
+        return Outcome(total.rate, total.percentile_ms(95), total.cpu_ms, memory, refused)
+
+    def _repacked(self, candidate: Candidate) -> Archive:
+        """The archive with the candidate's settings instead of its own: much quicker than building one."""
+        path = self._folder / "store" / self._archive.path.name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with zipfile.ZipFile(self._archive.path) as given, zipfile.ZipFile(path, "w") as packed:
+            for member in given.infolist():
+                data = given.read(member)
+                if member.filename == _CONFIG:
+                    data = with_settings(data.decode(), candidate).encode()
+                packed.writestr(member, data)
+        return Archive(path, self._archive.name, self._archive.version)
+
+
+def sample_pairs(recipe: Path, questions: Sequence[str], pictures: Sequence[str], count: int) -> list[Pair]:
+    """The recipe's own questions about pictures like its samples: their sizes decide what an answer costs."""
+    files = variants([recipe / "samples" / name for name in pictures], count)
+    return all_pairs(files, tuple(questions))
