@@ -6,7 +6,7 @@ URL ?= http://127.0.0.1:8080
 USERS ?= 8
 SECONDS ?= 60
 
-.PHONY: help install lint test serve gateway stop load bench bench-gpu fuzz clean
+.PHONY: help install lint test serve gateway monitor stop load bench bench-gpu fuzz clean
 .DELETE_ON_ERROR:
 
 help: ## what each word does
@@ -42,6 +42,9 @@ serve: .venv/.serve ## build the archives, start TorchServe, ask it
 
 gateway: .venv/.serve ## nginx with TLS, API keys and limits before the running server
 	@$(BIN)/python scripts/gateway.py start
+
+monitor: .venv/.serve ## worker states and queue lengths for Prometheus on port 8083, until Ctrl-C
+	@$(BIN)/python scripts/exporter.py
 
 stop: ## end what `make serve` and `make gateway` started
 	@test ! -e run/gateway/nginx.pid || $(BIN)/python scripts/gateway.py stop

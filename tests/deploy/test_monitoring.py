@@ -185,7 +185,7 @@ def until_data(client: httpx.Client, expression: str) -> list[dict[str, Any]]:
             result = value(client, expression)
         except httpx.TransportError:
             result = []
-        if result:
+        if any(one["value"][1] != "NaN" for one in result):
             return result
         assert time.monotonic() < deadline, expression
         time.sleep(0.2)
