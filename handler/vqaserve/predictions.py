@@ -13,7 +13,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from queue import Empty, Full, Queue
@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 _WAITING = 10_000
 """Lines that may wait for the disk; about 10 MB."""
+_WRITTEN_AT_ONCE = 64 * 1024
 _LONGEST_TEXT = 2000
 """Characters; a question that was refused for its length may have millions."""
 _COMPLAINT_SECONDS = 60
@@ -143,9 +144,20 @@ class PredictionWriter:
                     break
                 last = more is None
                 predictions += [more] if more is not None else []
-            self._write_lines([self._line(prediction) for prediction in predictions])
+            for lines in self._pieces(predictions):
+                self._write_lines(lines)
             if last:
                 return
+
+    def _pieces(self, predictions: Iterable[Prediction]) -> Iterator[list[bytes]]:
+        """Lines that fit into one part together, so that many that have waited do not make it larger than it may be."""
+        piece: list[bytes] = []
+        for line in map(self._line, predictions):
+            if piece and sum(map(len, piece)) + len(line) > min(self._part_bytes, _WRITTEN_AT_ONCE):
+                yield piece
+                piece = []
+            piece.append(line)
+        yield piece
 
     def _line(self, prediction: Prediction) -> bytes:
         fields = {**asdict(prediction), "model": self._model.name, "version": self._model.version}
