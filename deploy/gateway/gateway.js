@@ -1,4 +1,4 @@
-// What nginx cannot do by itself, each request anew: who asks, TorchServe's token, and a canary's share.
+// What nginx cannot do by itself, each request anew: who asks, TorchServe's token, a canary's share, a form's fields.
 // The files are small and in the page cache. Reading them here means that a key added or revoked, a token renewed and a
 // canary's share hold from the next request on, without a reload: a reload ends idle connections, and with them the
 // request that a client is just sending on one.
@@ -40,6 +40,27 @@ function route(r) {
         ? chosen.kind + ' /predictions/' + model + '/' + chosen.version : '';
 }
 
+// A form of hundreds of thousands of fields keeps TorchServe's worker reading until it is taken for dead and killed,
+// with its neighbours' requests; TorchServe itself has no limit. Ours have five. What separates fields is counted as
+// any reader could read it: lines that begin with two dashes, and ampersands. In a picture's bytes they are rare.
+const MOST_FIELDS = 100;
+
+function checkForm(r) {
+    const file = r.variables.request_body_file;
+    const body = file && fs.readFileSync(file);
+    const separator = /multipart/i.test(r.headersIn['Content-Type']) ? '\n--' : '&';
+    let at = -1;
+    for (let fields = 0; body && (at = body.indexOf(separator, at + 1)) >= 0; fields++) {
+        if (fields === MOST_FIELDS) {
+            r.headersOut['Content-Type'] = 'application/json';
+            r.return(400, JSON.stringify({ code: 400, type: 'BadRequest',
+                message: `a form has at most ${MOST_FIELDS} fields; ask in fewer, or several times` }) + '\n');
+            return;
+        }
+    }
+    r.internalRedirect('@' + (r.variables.arm || 'default'));
+}
+
 function readJson(path) {
     try {
         return JSON.parse(fs.readFileSync(path, 'utf8'));
@@ -48,4 +69,4 @@ function readJson(path) {
     }
 }
 
-export default { keyName, authorization, route };
+export default { keyName, authorization, route, checkForm };

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import random
 import socket
 import ssl
+from io import BytesIO
 
 import httpx
 import pytest
+from PIL import Image
 
 from scripts.server import Server
 from tests.gateways import Door, refused
@@ -88,6 +91,33 @@ def test_a_request_that_nginx_reads_leniently_reaches_torchserve_as_exactly_one(
     start = f"POST /predictions/nobody HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {door.key}\r\n".encode()
     status, body = door.raw(start + headers + SMUGGLED)
     assert (status, json.loads(body)["type"]) == (404, "ModelNotFoundException")
+
+
+@pytest.mark.parametrize(
+    ("kind", "field"),
+    [
+        ("multipart/form-data; boundary=X", '--X\r\nContent-Disposition: form-data; name="{}"\r\n\r\n1\r\n'),
+        ('Multipart/Form-Data; boundary="Y"; boundary=X', '--X\nContent-Disposition: form-data; name="{}"\n\n1\n'),
+        ("application/x-www-form-urlencoded", "{}=1&"),
+    ],
+)
+@pytest.mark.parametrize("fields", [200, 50_000], ids=["in memory", "in a file"])
+def test_a_form_of_very_many_fields_is_400_and_reaches_no_worker(
+    client: httpx.Client, kind: str, field: str, fields: int
+):
+    body = "".join(field.format(n) for n in range(fields)) + ("--X--\r\n" if "X" in kind else "")
+    reply = client.post("/predictions/dummy", content=body.encode(), headers={"Content-Type": kind})
+    assert refused(reply, 400) == "BadRequest"
+    assert "at most 100 fields" in reply.json()["message"]
+
+
+def test_a_large_picture_in_a_form_passes_and_is_answered(client: httpx.Client):
+    noise = random.Random(0).randbytes(3 * 640 * 640)
+    file = BytesIO()
+    Image.frombytes("RGB", (640, 640), noise).save(file, "PNG")
+    assert len(file.getvalue()) > 1_000_000  # over what nginx keeps in memory
+    reply = client.post("/predictions/dummy", data={"question": "what?"}, files={"image": file.getvalue()})
+    assert reply.status_code == 200, reply.text
 
 
 def test_torchserve_sees_no_header_that_it_does_not_need(client: httpx.Client):
