@@ -41,7 +41,7 @@ def main(
     connections: Annotated[list[int] | None, typer.Option(help="Closed loops to measure: 1, 4, 16, 32.")] = None,
     busy: Annotated[int, typer.Option(help="Connections of the mixes chat and zipf, and of the bars.")] = 16,
     rounds: Annotated[int, typer.Option(help="Times that each way takes its turn.")] = 3,
-    seconds: Annotated[float, typer.Option(help="Of a turn.")] = 3.0,
+    seconds: Annotated[float, typer.Option(help="Of a turn.")] = 2.0,
     use_running: Annotated[
         bool, typer.Option("--running", help="Ask the server of `make serve` instead of starting one.")
     ] = False,

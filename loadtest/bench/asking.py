@@ -12,7 +12,7 @@ from loadtest.bench.gpu import busy_samples
 from loadtest.bench.loops import Judge, closed, open_loop
 from loadtest.bench.mixes import Mix, Pair, unique
 from loadtest.bench.serving import Running
-from loadtest.bench.stages import read_stages, since
+from loadtest.bench.stages import BATCHES, read_stages, since
 from loadtest.bench.turns import Turn
 
 OPEN_CONNECTIONS = 256
@@ -74,4 +74,5 @@ class Asking:
                 turn = loop(caller)
         finally:
             caller.close()
-        return replace(turn, stages=since(before, read_stages(client)), gpu_busy=tuple(samples))
+        stages = since(before, read_stages(client))
+        return replace(turn, batches=stages.pop(BATCHES, 0.0), stages=stages, gpu_busy=tuple(samples))

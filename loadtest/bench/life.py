@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from loadtest.bench.measuring import Measured, closed_name, floor_name
-from loadtest.bench.stages import BATCHES, INSIDE, QUEUE
+from loadtest.bench.stages import INSIDE, QUEUE
 
 REST_OF_TORCHSERVE = "TorchServe: JSON, pipes, batching"
 SOCKET = "socket, HTTP and the client"
@@ -13,11 +13,19 @@ SOCKET = "socket, HTTP and the client"
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A station of a request, in milliseconds of the wall clock, and the same of the floor."""
+    """A station of a request.
+
+    Attributes:
+        name: In words.
+        server_ms: Of the wall clock, for a request that is alone.
+        floor_ms: Of the floor, one at a time.
+        busy_ms: Of a worker's time, for each answer when many ask at once.
+    """
 
     name: str
     server_ms: float
     floor_ms: float | None = None
+    busy_ms: float | None = None
 
 
 def life_of(measured: Measured) -> list[Step]:
@@ -28,11 +36,11 @@ def life_of(measured: Measured) -> list[Step]:
     alone = measured.totals[closed_name("unique", 1)]
     floor = measured.totals[floor_name(1)].stages_ms
     spent = dict(alone.stages_ms)
-    spent.pop(BATCHES, None)
     inside, queue = spent.pop(INSIDE, None), spent.pop(QUEUE, 0.0)
     if inside is None:  # no metrics address
         return [Step("all of it", alone.mean_ms)]
-    stages = [Step(name, value, floor.get(name)) for name, value in spent.items()]
+    busy = measured.totals[closed_name("unique", measured.plan.busy)].stages_ms
+    stages = [Step(name, value, floor.get(name), busy.get(name)) for name, value in spent.items()]
     rest = inside - queue - sum(spent.values())
     return [
         Step(SOCKET, max(0.0, alone.mean_ms - inside)),

@@ -40,7 +40,7 @@ class Plan:
     """
 
     rounds: int = 3
-    seconds: float = 3.0
+    seconds: float = 2.0
     connections: tuple[int, ...] = (1, 4, 16, 32)
     busy: int = 16
     batches: tuple[int, ...] = (1, 4, 8, 16)

@@ -27,6 +27,7 @@ COLUMNS = (
     "CPU ms",
     "Java",
     "workers",
+    "batch",
     "floor/CPU",
     "p50 ms",
     "p95 ms",
@@ -98,6 +99,7 @@ def _figures(total: Total) -> dict[str, Any]:
         "ties": total.ties,
         "wrong": total.wrong,
         "refused": total.refused,
+        "batch": total.batch,
         "stages_ms": total.stages_ms,
         "gpu_busy": total.gpu_busy,
     }
@@ -114,6 +116,7 @@ def _row(total: Total, floor: float) -> list[str]:
     if total.gpu_busy is not None:
         odd.append(f"GPU {total.gpu_busy:.0%} busy")
     split = [f"{total.java_ms:.2f}", f"{total.workers_ms:.2f}"] if total.judged else ["", ""]
+    split.append(f"{total.batch:.1f}" if total.batch else "")
     latencies = [f"{total.percentile_ms(share):.1f}" for share in (50, 95, 99)]
     client = f"{total.client_ms:.2f}" if total.judged else ""
     shares = [f"{floor / total.cpu_ms:.2f}"]
@@ -148,17 +151,25 @@ def _markdown(results: Mapping[str, Measured], bars: Sequence[Bar]) -> str:
     ]
     for name, measured in results.items():
         parts += [f"## {name}", _markdown_table(COLUMNS, _rows(measured)), f"![{name}]({name}.png)"]
-    parts += ["## One request's life", "At one connection, every picture new; milliseconds.", _lives(results)]
+    said = (
+        "At one connection, every picture new, in milliseconds; beside it the floor's time for the same work, and a "
+        "worker's for each answer when all connections ask."
+    )
+    parts += ["## One request's life", said, _lives(results)]
     return "\n\n".join([*parts, "![stages](stages.png)"]) + "\n"
 
 
 def _lives(results: Mapping[str, Measured]) -> str:
     rows = [
-        [name, step.name, f"{step.server_ms:.2f}", "" if step.floor_ms is None else f"{step.floor_ms:.2f}"]
+        [name, step.name, f"{step.server_ms:.2f}", _or_nothing(step.floor_ms), _or_nothing(step.busy_ms)]
         for name, measured in results.items()
         for step in life_of(measured)
     ]
-    return _markdown_table(("model", "station", "ms", "the floor's, batch 1"), rows)
+    return _markdown_table(("model", "station", "ms", "the floor's, batch 1", "a worker's, busy"), rows)
+
+
+def _or_nothing(milliseconds: float | None) -> str:
+    return "" if milliseconds is None else f"{milliseconds:.2f}"
 
 
 def _markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

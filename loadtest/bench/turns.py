@@ -27,6 +27,7 @@ class Turn:
         wrong: Other answers.
         refused: Replies with another status than 200, by status; 0 for none at all.
         stages: Seconds by stage, all answers together.
+        batches: How many the model computed.
         gpu_busy: Samples of the share of time in which the GPU ran anything.
     """
 
@@ -39,6 +40,7 @@ class Turn:
     wrong: int = 0
     refused: Mapping[int, int] = field(default_factory=dict)
     stages: Mapping[str, float] = field(default_factory=dict)
+    batches: float = 0.0
     gpu_busy: tuple[float, ...] = ()
 
 
@@ -95,6 +97,12 @@ class Total:
         """How often each other status came."""
         statuses = sorted({status for turn in self.turns for status in turn.refused})
         return {status: sum(turn.refused.get(status, 0) for turn in self.turns) for status in statuses}
+
+    @property
+    def batch(self) -> float | None:
+        """Mean size of the batches that the model computed; None where the server does not count them."""
+        batches = sum(turn.batches for turn in self.turns)
+        return self.answers / batches if batches else None
 
     @property
     def stages_ms(self) -> dict[str, float]:
