@@ -6,7 +6,7 @@ URL ?= http://127.0.0.1:8080
 USERS ?= 8
 SECONDS ?= 60
 
-.PHONY: help install lint test serve gateway monitor stop load bench bench-gpu fuzz clean
+.PHONY: help install lint test serve gateway monitor stop load capacity overload chaos bench bench-gpu fuzz clean
 .DELETE_ON_ERROR:
 
 help: ## what each word does
@@ -53,6 +53,15 @@ stop: ## end what `make serve` and `make gateway` started
 load: .venv/.develop ## a minute of load on the running server, its service levels, run/load.html and .png
 	$(BIN)/locust --locustfile loadtest/locustfile.py --headless --host $(URL) --users $(USERS) --spawn-rate $(USERS) \
 		--run-time $(SECONDS)s --csv run/load --html run/load.html --plot run/load.png --only-summary $(LOAD)
+
+overload: .venv/.develop ## ten times more than a server of its own can answer, for a minute
+	$(BIN)/python loadtest/overload.py
+
+chaos: .venv/.develop ## break servers of its own in ten ways; what clients saw
+	$(BIN)/python loadtest/chaos.py
+
+capacity: .venv/.develop ## the highest rate at which the running server keeps its service levels
+	$(BIN)/python loadtest/capacity.py
 
 bench: .venv/.develop ## a server's CPU time and latency beside the bare model's; report in run/bench
 	$(BIN)/python -m loadtest.bench
