@@ -21,11 +21,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from loadtest.faults import HANGS_ONCE, RAISES_AT_FIRST, RAISES_AT_LOAD, RAISES_ONE_IN_TEN, build_faulty, picture
+from loadtest.faults import HANGS_ONCE, MODEL, RAISES_AT_FIRST, RAISES_AT_LOAD, RAISES_ONE_IN_TEN, build_faulty, picture
 from loadtest.stage import Stage, can_mount, java_with, read_only, small_disk, staged, watched
 from loadtest.traffic import Summary
-from scripts.build_mar import ROOT, Archive
+from scripts.archive import Archive
+from scripts.build_mar import ROOT
 from scripts.client import ServerError
+from scripts.health import examine
 from vqaserve.errors import RecipeError
 
 KILL_SECONDS = 5
@@ -94,9 +96,10 @@ def java_killed(folder: Path) -> Row:
         watch.blow()
         process.kill()
         process.wait(30)
+        told = "health.py: " + "; ".join(examine(stage.client, [MODEL]).reasons)
         stage.start()
         watch.settle()
-    return Row("Java killed, started again", *watch.summaries(), "make serve: starting TorchServe ... ready")
+    return Row("Java killed, started again", *watch.summaries(), told)
 
 
 def disk_full(folder: Path) -> Row:
@@ -109,7 +112,7 @@ def disk_full(folder: Path) -> Row:
             watch.blow()
             filler = disk / "filler"
             _fill(filler)
-            large = stage.client.ask("faulty", picture("red") + bytes(2_000_000), "large?")
+            large = stage.client.ask(MODEL, picture("red") + bytes(2_000_000), "large?")
             stage.kill_worker()
             stage.wait_for_workers()
             watch.settle()
@@ -127,7 +130,7 @@ def disk_full(folder: Path) -> Row:
 def corrupt_archive(folder: Path) -> Row:
     """Noise under an archive's name is registered beside the running version."""
     with staged(folder) as stage, watched(stage) as watch:
-        damaged = Archive(stage.store / "faulty-2.0.0.mar", "faulty", "2.0.0")
+        damaged = Archive(stage.store / f"{MODEL}-2.0.0.mar", MODEL, "2.0.0")
         damaged.path.write_bytes(random.Random(0).randbytes(200_000))
         watch.blow()
         reply = stage.register(damaged)
@@ -159,7 +162,7 @@ def raises_at_first(folder: Path) -> Row:
         stage.register(archive).raise_for_status()
         stage.wait_for_workers("2.0.0")
         try:
-            stage.client.ask("faulty/2.0.0", picture("red"), "first?")
+            stage.client.ask(f"{MODEL}/2.0.0", picture("red"), "first?")
             raise ServerError("the first question was answered; the fault was not played")
         except ServerError as error:
             told = str(error).partition(" answered ")[2] or str(error)

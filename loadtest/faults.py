@@ -16,7 +16,8 @@ import yaml
 from PIL import Image
 
 from scripts import checksums
-from scripts.build_mar import Archive, build
+from scripts.archive import Archive
+from scripts.build_mar import build
 
 MODEL = "faulty"
 FAMILY = "vqaserve/families/dummy.py"

@@ -18,7 +18,8 @@ import psutil
 
 from loadtest.faults import MODEL, build_faulty
 from loadtest.traffic import Asked, Summary, Traffic, summarise
-from scripts.build_mar import ROOT, Archive
+from scripts.archive import Archive
+from scripts.build_mar import ROOT
 from scripts.client import Client
 from scripts.ports import own_ports
 from scripts.refusal import ServerError

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from scripts.addresses import Addresses
-from scripts.keyfile import KeyFile
+from scripts.keyfile import KeyFile, NoKeys
 from scripts.refusal import ServerError
 from scripts.retry import RetryPolicy
 
@@ -48,6 +48,7 @@ class Client:
     key_file: Path
     http: httpx.Client = field(default_factory=lambda: Addresses().pool())
     retry: RetryPolicy = field(default_factory=RetryPolicy)
+    _had_keys: threading.Event = field(default_factory=threading.Event, repr=False, compare=False)
     _renewing: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     def key(self, kind: str) -> str:
@@ -116,12 +117,19 @@ class Client:
 
         Raises:
             httpx.TransportError: The last attempt got no reply.
-            ServerError: As ``key``.
+            ServerError: As ``key``, at the client's first question; later, no keys mean a server that is being
+                started again.
         """
 
         def attempt(seconds: float | None) -> httpx.Response:
             timeout = self.http.timeout if seconds is None else httpx.Timeout(seconds)
-            key = self.header("inference")["Authorization"].removeprefix("Bearer ")
+            try:
+                key = self.header("inference")["Authorization"].removeprefix("Bearer ")
+            except NoKeys as error:
+                if not self._had_keys.is_set():
+                    raise
+                raise httpx.ConnectError(str(error)) from None
+            self._had_keys.set()
             # Others renew tokens too, even between our new one and its use.
             for _ in range(MOST_RENEWALS):
                 reply = self.http.post(url, headers={"Authorization": f"Bearer {key}"}, timeout=timeout, **request)

@@ -20,8 +20,6 @@ from email.utils import parsedate_to_datetime
 import httpx
 from tenacity import RetryCallState, Retrying, stop_before_delay, wait_random_exponential
 
-from scripts.keyfile import NoKeys
-
 PASSING = frozenset({429, 502, 503})
 WORKER_DIED = frozenset({500, 507})
 
@@ -48,7 +46,6 @@ class RetryPolicy:
 
         Raises:
             httpx.TransportError: The last attempt got no reply.
-            NoKeys: There is no server, and there was none at the first attempt.
         """
         began = time.monotonic()
         tries = 0
@@ -96,8 +93,7 @@ def _should_retry(state: RetryCallState) -> bool:
     error = state.outcome.exception()
     if error is None:
         return is_passing(_reply(state))
-    # A key file that was there at the first attempt belongs to a server that is being started again.
-    return isinstance(error, httpx.TransportError) or (isinstance(error, NoKeys) and state.attempt_number > 1)
+    return isinstance(error, httpx.TransportError)
 
 
 def _reply(state: RetryCallState) -> httpx.Response:

@@ -6,6 +6,7 @@ import json
 import re
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -13,8 +14,8 @@ from typer.testing import CliRunner
 
 from scripts import tokens
 from scripts.client import Client, ServerError
-from scripts.keyfile import KeyFile
-from scripts.retry import NEVER
+from scripts.keyfile import KeyFile, NoKeys
+from scripts.retry import NEVER, RetryPolicy
 from scripts.server import Server
 from tests.conftest import RecipeMaker
 from tests.pictures import encoded
@@ -90,3 +91,20 @@ def test_a_server_that_is_gone_makes_no_new_token(tmp_path, new_server: Callable
         client = Client(new_server().client.addresses, tmp_path / "key_file.json", http)
         client.key_file.write_text('{"inference": {"key": "old"}, "API": {"key": "x"}}')
         assert client.renewed("inference", "old") == "old"
+
+
+def test_keys_that_are_gone_while_a_server_starts_again_are_waited_for(server: Server):
+    client = replace(server.client, http=server.client.addresses.pool(), retry=RetryPolicy(seconds=30))
+    aside = server.client.key_file.with_suffix(".aside")
+    with client.http:
+        client.ask("dummy", encoded(), "what?")
+        server.client.key_file.rename(aside)
+        threading.Timer(0.5, aside.rename, [server.client.key_file]).start()
+        assert client.ask("dummy", encoded(), "and now?")["answer"] == "4x3 #ff0000: and now?"
+
+
+def test_without_keys_from_the_start_nobody_waits(tmp_path, server: Server):
+    with server.client.addresses.pool() as http:
+        client = Client(server.client.addresses, tmp_path / "key_file.json", http)
+        with pytest.raises(NoKeys, match="the server is not running"):
+            client.ask("dummy", encoded(), "what?")

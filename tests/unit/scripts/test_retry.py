@@ -10,7 +10,6 @@ from email.utils import format_datetime
 import httpx
 import pytest
 
-from scripts.keyfile import NoKeys
 from scripts.refusal import ServerError
 from scripts.retry import NEVER, RetryPolicy, retry_after
 
@@ -120,19 +119,7 @@ def test_retry_after_as_a_date():
     assert 50 < retry_after(httpx.Response(503, headers={"Retry-After": date})) <= 60
 
 
-def test_without_a_server_from_the_start_nobody_waits():
-    attempt, given = playing(NoKeys("no server"))
-    with pytest.raises(NoKeys):
-        QUICK.send(attempt)
-    assert len(given) == 1
-
-
-def test_keys_that_are_gone_while_the_server_starts_again_are_waited_for():
-    attempt, _ = playing(httpx.ConnectError("refused"), NoKeys("starting"), GOOD)
-    assert QUICK.send(attempt) is GOOD
-
-
-def test_a_damaged_key_file_is_no_passing_trouble():
+def test_what_is_no_trouble_of_the_connection_is_the_callers_at_once():
     attempt, given = playing(httpx.ConnectError("refused"), ServerError("damaged"))
     with pytest.raises(ServerError):
         QUICK.send(attempt)
