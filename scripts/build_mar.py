@@ -23,6 +23,7 @@ from scripts import checksums
 from scripts.archive import Archive
 from scripts.refusal import refuse
 from vqaserve.errors import RecipeError
+from vqaserve.families import prepare
 from vqaserve.settings import ModelConfig
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -65,7 +66,10 @@ def build(recipe: Path, store: Path = MODEL_STORE) -> Archive:
     _check_files(recipe)
     store.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=store, prefix=".building-") as temporary:
-        packed = _pack(recipe, archive.version, Path(temporary))
+        prepared = Path(temporary) / "prepared"
+        prepared.mkdir()
+        prepare(recipe, ModelConfig.read(recipe / "model-config.yaml").handler, prepared)
+        packed = _pack(recipe, prepared, archive.version, Path(temporary))
         _try(packed, Path(temporary) / "unpacked", recipe)
         packed.replace(archive.path)
     checksums.record(archive.path)
@@ -81,12 +85,12 @@ def _check_files(recipe: Path) -> None:
         raise RecipeError(f"{recipe} holds {', '.join(sorted(shared))}, a name of the handler's; call it otherwise")
 
 
-def _pack(recipe: Path, version: str, folder: Path) -> Path:
+def _pack(recipe: Path, prepared: Path, version: str, folder: Path) -> Path:
     config = ModelArchiverConfig(
         model_name=recipe.name,
         version=version,
         handler=str(HANDLER / "vqa_handler.py"),
-        extra_files=f"{HANDLER},{recipe}",
+        extra_files=f"{HANDLER},{recipe},{prepared}",
         config_file=str(recipe / "model-config.yaml"),
         export_path=str(folder),
         archive_format="zip-store",  # weights do not deflate, and unpacking stalls TorchServe's connections

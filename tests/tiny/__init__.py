@@ -10,6 +10,7 @@ KINDS = {
     "dummy": ("dummy", "tests.tiny.dummy:make"),
     "modular": ("modular", "tests.tiny.modular:make"),
     "vilt": ("hf_classifier", "tests.tiny.vilt:make"),
+    "vilt_openvino": ("hf_classifier", "tests.tiny.vilt:make_openvino"),
     "blip": ("hf_generative", "tests.tiny.blip:make"),
     "llava": ("hf_generative", "tests.tiny.chat:make_llava"),
     "qwen2_vl": ("hf_generative", "tests.tiny.chat:make_qwen2_vl"),

@@ -32,3 +32,7 @@ def make(weights: Path) -> dict[str, Any]:
     pictures = ViltImageProcessorPil(size={"shortest_edge": 64}, size_divisor=16)
     ViltProcessor(image_processor=pictures, tokenizer=tokenizer).save_pretrained(weights)
     return {}
+
+
+def make_openvino(weights: Path) -> dict[str, Any]:
+    return {**make(weights), "runtime": "openvino"}

@@ -5,11 +5,13 @@ To add one, write a module with a ``Family`` (see ``base.py``) and add its line 
 
 from __future__ import annotations
 
-from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from vqaserve.errors import RecipeError
 from vqaserve.families.base import Family
+from vqaserve.families.parts import find_part
+from vqaserve.settings import HandlerSettings
 
 FAMILIES = {
     "clip_llm": "vqaserve.families.clip_llm:ClipLlm",
@@ -19,8 +21,8 @@ FAMILIES = {
     "modular": "vqaserve.families.modular:Modular",
 }
 
-_EXTRAS = {"transformers": "hf", "peft": "hf"}
-"""Libraries that a family imports and a bare server lacks, with the extra that installs them."""
+_PREPARED = {("hf_classifier", "openvino"): "vqaserve.families.hf_classifier.on_openvino:prepare"}
+"""What a family computes once for all its workers, by family and ``options: runtime``."""
 
 
 def find_family(name: str) -> type[Family[Any, Any]]:
@@ -29,17 +31,23 @@ def find_family(name: str) -> type[Family[Any, Any]]:
     Raises:
         RecipeError: There is no such family, or a library that it needs is not installed.
     """
-    try:
-        module, _, attribute = FAMILIES[name].partition(":")
-    except KeyError:
-        raise RecipeError(f"family {name!r} does not exist; there are: {', '.join(sorted(FAMILIES))}") from None
-    try:
-        family: type[Family[Any, Any]] = getattr(import_module(module), attribute)
-    except ModuleNotFoundError as error:
-        if error.name not in _EXTRAS:
-            raise
-        raise RecipeError(
-            f"family {name!r} needs {error.name}: "
-            f".venv/bin/pip install -c constraints.txt -e '.[{_EXTRAS[error.name]}]'"
-        ) from None
+    if name not in FAMILIES:
+        raise RecipeError(f"family {name!r} does not exist; there are: {', '.join(sorted(FAMILIES))}")
+    family: type[Family[Any, Any]] = find_part(FAMILIES[name], f"family {name!r}")
     return family
+
+
+def prepare(folder: Path, settings: HandlerSettings, prepared: Path) -> None:
+    """Write what belongs into an archive beside the recipe's own files, so that no worker computes it; mostly nothing.
+
+    Args:
+        folder: The recipe.
+        settings: Its ``handler:`` section.
+        prepared: An empty folder, whose children come to stand at the archive's root.
+
+    Raises:
+        RecipeError: A file does not fit, or a library is not installed.
+    """
+    runtime = settings.options.get("runtime")
+    if place := _PREPARED.get((settings.family, str(runtime))):
+        find_part(place, f"runtime {runtime!r}")(folder, settings, prepared)

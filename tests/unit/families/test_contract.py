@@ -160,7 +160,7 @@ def test_an_unknown_option_is_refused(tiny: Tiny):
         tiny.load(options={"colour": "red"})
 
 
-ARCHIVED = ["dummy", "modular", "vilt", "blip", "clip_llm"]  # one kind of each family
+ARCHIVED = ["dummy", "modular", "vilt", "vilt_openvino", "blip", "clip_llm"]  # one kind of each family
 
 
 @pytest.mark.parametrize("kind", ARCHIVED)

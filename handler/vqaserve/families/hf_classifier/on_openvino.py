@@ -1,0 +1,165 @@
+"""The same classifier, computed by OpenVINO: one picture and one question at a time, so that nothing is padded."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import openvino
+import torch
+from numpy.typing import NDArray
+from PIL.Image import Image
+from torch import Tensor
+
+from vqaserve.errors import RecipeError
+from vqaserve.families.hf_classifier.family import (
+    SCORES,
+    ClassifierOptions,
+    HfClassifier,
+    most_tokens,
+    read_answers,
+)
+from vqaserve.families.hf_classifier.vilt import ViltGraph
+from vqaserve.families.openvino import Graph, has_bf16, read, to_int8, trace, write
+from vqaserve.families.options import read_options
+from vqaserve.families.pretrained import in_one_line, read_config, read_processor
+from vqaserve.families.probe import kept, probe_answers
+from vqaserve.families.shapes import take
+from vqaserve.settings import HandlerSettings
+from vqaserve.types import Answer, Query
+
+log = logging.getLogger(__name__)
+
+FOLDER = "openvino"
+"""In the archive: the network, and what fp32 answers to the probe."""
+
+_GRAPHS: dict[str, Callable[[Any, Any], torch.nn.Module]] = {"vilt": ViltGraph}
+"""The traceable network of each ``model_type``, from its model and image processor."""
+
+Ranked = list[tuple[Answer, ...]]
+
+
+@dataclass(frozen=True)
+class Converted:
+    """A network in OpenVINO's form, and what it answered to the probe in torch's fp32."""
+
+    network: openvino.Model
+    expected: Ranked
+
+    @classmethod
+    def make(cls, folder: Path, settings: HandlerSettings) -> Self:
+        """Convert a recipe's model.
+
+        Raises:
+            RecipeError: A file does not fit, or there is no graph for the architecture.
+        """
+        architecture = read_config(folder / settings.weights).model_type
+        if architecture not in _GRAPHS:
+            raise RecipeError(
+                f"runtime 'openvino' computes {', '.join(sorted(_GRAPHS))}, the model is {architecture}; "
+                "set runtime: torch"
+            )
+        options = {**settings.options, "runtime": "torch"}
+        family = HfClassifier.load(folder, settings.model_copy(update={"options": options, "precision": "fp32"}))
+        expected = probe_answers(family)
+        graph = _GRAPHS[architecture](family.model, family.processor.image_processor)
+        side = family.model.config.image_size
+        network = trace(graph, (torch.ones(1, 2, dtype=torch.long), torch.zeros(1, 3, side, side, dtype=torch.uint8)))
+        if settings.precision == "int8":
+            to_int8(network)
+        return cls(network, expected)
+
+    def write(self, folder: Path) -> None:
+        """Write both into a new folder."""
+        folder.mkdir()
+        write(self.network, folder / "network.xml")
+        answers = [[[answer.answer, answer.score] for answer in ranked] for ranked in self.expected]
+        (folder / "probe.json").write_text(json.dumps(answers), encoding="utf-8")
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """What ``write`` has written.
+
+        Raises:
+            RecipeError: A file is missing or damaged.
+        """
+        with in_one_line(folder / "probe.json"):
+            answers = json.loads((folder / "probe.json").read_text(encoding="utf-8"))
+            expected = [tuple(Answer(answer, score) for answer, score in ranked) for ranked in answers]
+        return cls(read(folder / "network.xml"), expected)
+
+
+def prepare(folder: Path, settings: HandlerSettings, prepared: Path) -> None:
+    """As ``families.prepare``: converts the network."""
+    Converted.make(folder, settings).write(prepared / FOLDER)
+
+
+class OpenVinoClassifier(HfClassifier):
+    """``HfClassifier`` without torch's network."""
+
+    def __init__(
+        self, processor: Any, answers: Sequence[str], options: ClassifierOptions, max_tokens: int, network: Graph
+    ) -> None:
+        self.processor = processor
+        self.answers = answers
+        self.scores = SCORES[options.scores]
+        self.max_tokens = max_tokens
+        self.network = network
+
+    @classmethod
+    def load(cls, folder: Path, settings: HandlerSettings) -> Self:
+        """Load what ``prepare`` has put into the archive, and the processor; a bare recipe is converted first.
+
+        Raises:
+            RecipeError: A file does not fit, or fewer probe answers stay the same than ``agreement`` asks.
+        """
+        precision = _precision(settings)
+        options, weights = read_options(ClassifierOptions, settings), folder / settings.weights
+        torch.set_num_threads(settings.threads)
+        packed = folder / FOLDER
+        converted = Converted.read(packed) if packed.is_dir() else Converted.make(folder, settings)
+        config, processor = read_config(weights), read_processor(weights)
+        network = Graph(converted.network, precision, settings.threads)
+        family = cls(processor, read_answers(weights, config), options, most_tokens(processor, config), network)
+        same = kept(converted.expected, probe_answers(family))
+        figure = f"{precision} on OpenVINO keeps {same:.1%} of {len(converted.expected)} probe answers"
+        if same < settings.agreement:
+            raise RecipeError(
+                f"{figure}, the recipe's agreement asks {settings.agreement:.0%}; set precision: bf16 or fp32"
+            )
+        log.info(figure)
+        return family
+
+    def encode(self, pictures: Sequence[Image]) -> list[NDArray[np.uint8]]:  # type: ignore[override]
+        """Resized pixels [1, 3, height, width] of each picture; the network does the rest of the preprocessing."""
+        return [take(picture, self._resized) for picture in pictures]
+
+    def forward(self, features: Sequence[NDArray[np.uint8]], queries: Sequence[Query]) -> Tensor:  # type: ignore[override]
+        """Logits [n, answers], one after the other: a batch would not be faster, and has to be padded."""
+        logits = [
+            self.network(self._numbers(query.question), pixels)[0]
+            for pixels, query in zip(features, queries, strict=True)
+        ]
+        return torch.from_numpy(np.stack(logits))
+
+    def _resized(self, picture: Image) -> NDArray[np.uint8]:
+        prepared = self.processor.image_processor(picture, do_rescale=False, do_normalize=False, return_tensors="np")
+        return np.ascontiguousarray(prepared["pixel_values"])
+
+    def _numbers(self, question: str) -> NDArray[np.int64]:
+        numbers = self.processor.tokenizer(question, truncation=True, max_length=self.max_tokens)["input_ids"]
+        return np.asarray([numbers], dtype=np.int64)
+
+
+def _precision(settings: HandlerSettings) -> str:
+    """The recipe's, where OpenVINO has it; ``auto`` is bf16 where the processor has that."""
+    if settings.device.startswith("cuda"):
+        raise RecipeError(f"runtime 'openvino' is for CPUs, and the device is {settings.device}; set runtime: torch")
+    if settings.precision == "fp16":
+        raise RecipeError("runtime 'openvino' has no fp16; set precision: bf16, int8, fp32 or auto")
+    return ("bf16" if has_bf16() else "fp32") if settings.precision == "auto" else settings.precision

@@ -1,0 +1,97 @@
+"""Networks that OpenVINO computes: traced from torch when an archive is built, read by its workers."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openvino as ov
+import torch
+from numpy.typing import NDArray
+from openvino import opset13 as ops
+from openvino.frontend import FrontEndManager
+from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
+from torch import Tensor, nn
+
+from vqaserve.errors import RecipeError
+
+_GROUP = "128"
+"""Of an int8 layer's inputs, the values that share a scale; each row has its own, so that no row sees its neighbours.
+64 costs a little more time, 32 much, and neither keeps more answers."""
+
+
+class Graph:
+    """A compiled network."""
+
+    def __init__(self, network: ov.Model, precision: str, threads: int) -> None:
+        """Compile a network for this machine's CPU.
+
+        Args:
+            network: As ``read`` or ``trace`` give it.
+            precision: ``fp32``; or ``bf16`` or ``int8``, whose rest is in bf16 where the processor has that.
+            threads: Of each call.
+        """
+        settings: dict[str, Any] = {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1}
+        settings["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = _GROUP if precision == "int8" else "0"
+        if precision == "fp32" or not has_bf16():
+            settings["INFERENCE_PRECISION_HINT"] = "f32"
+        self._request = ov.Core().compile_model(network, "CPU", settings).create_infer_request()
+
+    def __call__(self, *inputs: NDArray[Any]) -> NDArray[Any]:
+        """The network's only output."""
+        output: NDArray[Any] = self._request.infer(list(inputs))[0]
+        return output
+
+
+def has_bf16() -> bool:
+    """Whether this processor computes in bf16."""
+    return "BF16" in ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def trace(network: nn.Module, example: Sequence[Tensor]) -> ov.Model:
+    """A torch network as OpenVINO's, in float32; sizes of its inputs stay open.
+
+    Not by ``openvino.convert_model``: it reports its use to the makers over the network, and takes five times as long.
+    """
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a shape that is a Python number while tracing; TorchScript's own deprecation
+        traced = torch.jit.trace(network.eval(), tuple(example), check_trace=False)  # type: ignore[no-untyped-call]
+        decoder = TorchScriptPythonDecoder(traced)  # named, since the frontend does not keep it alive
+        frontend = FrontEndManager().load_by_framework("pytorch")
+        return frontend.convert(frontend.load(decoder))
+
+
+def to_int8(network: ov.Model) -> None:
+    """Round the matrices of a network to int8, each row with its own scale; activations are rounded as they come."""
+    for node in network.get_ops():
+        if node.get_type_name() != "MatMul":
+            continue
+        source = node.input_value(1).get_node()
+        if source.get_type_name() != "Constant" or source.data.ndim != 2:
+            continue
+        matrix, rows = source.data, 1 if node.get_attributes()["transpose_b"] else 0
+        scale = np.maximum(np.abs(matrix).max(axis=rows, keepdims=True), np.finfo(np.float32).tiny) / 127
+        rounded = ops.constant(np.round(matrix / scale).astype(np.int8))
+        again = ops.multiply(ops.convert(rounded, "f32"), ops.constant(scale.astype(np.float32)))
+        node.input(1).replace_source_output(again.output(0))
+
+
+def write(network: ov.Model, file: Path) -> None:
+    """Write ``<file>.xml`` and its weights beside it."""
+    ov.save_model(network, file, compress_to_fp16=False)
+
+
+def read(file: Path) -> ov.Model:
+    """What ``write`` has written.
+
+    Raises:
+        RecipeError: It is damaged.
+    """
+    try:
+        return ov.Core().read_model(file)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())
+        raise RecipeError(f"{file} is damaged ({reason[:200]}); build the archive again") from None
