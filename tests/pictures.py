@@ -20,6 +20,12 @@ def saved(image: Image.Image, file_format: str = "PNG", **options: object) -> by
     return buffer.getvalue()
 
 
+def animated(colour: str = "red", file_format: str = "GIF") -> bytes:
+    """A file of two frames, or pages, the first of one colour."""
+    frames = [Image.new("RGB", (4, 3), name) for name in (colour, "black")]
+    return saved(frames[0], file_format, save_all=True, append_images=frames[1:])
+
+
 def as_base64(data: bytes) -> str:
     """Base64 text of a file."""
     return base64.b64encode(data).decode()

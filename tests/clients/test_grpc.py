@@ -11,7 +11,7 @@ import grpc
 import pytest
 
 from scripts.server import Server
-from tests.pictures import encoded
+from tests.pictures import animated, encoded
 
 PROTO = Path(__file__).parent / "proto" / "inference.proto"
 
@@ -45,6 +45,12 @@ def predict(dummy_server: Server, stubs: Path, monkeypatch: pytest.MonkeyPatch):
 
 def test_a_map_of_fields_is_answered_like_a_form(predict):
     assert predict(image=encoded("blue"), question=b"what?")["answer"] == "4x3 #0000ff: what?"
+
+
+def test_a_reply_carries_what_was_peculiar_about_the_picture(predict):
+    assert predict(image=animated("blue"), question=b"what?")["warnings"] == [
+        "the picture has several frames or pages; only the first was used"
+    ]
 
 
 def test_an_error_comes_as_the_body_since_torchserve_drops_the_status(predict):

@@ -7,7 +7,7 @@ from huggingface_hub import InferenceClient
 from huggingface_hub.errors import HfHubHTTPError
 
 from scripts.server import Server
-from tests.pictures import as_base64, encoded
+from tests.pictures import animated, as_base64, encoded
 
 
 @pytest.fixture(scope="module")
@@ -20,6 +20,13 @@ def test_visual_question_answering_returns_ranked_answers(client: InferenceClien
     answers = client.visual_question_answering(encoded("blue"), "what colour?", top_k=3)
     assert [answer.answer for answer in answers][:2] == ["4x3 #0000ff: what colour?", "4x3 #0000ff: what colour? (2)"]
     assert [answer.score for answer in answers] == [0.5, 0.25, 0.125]
+
+
+def test_the_best_answer_carries_what_was_peculiar_about_the_picture(client: InferenceClient):
+    best, second = client.visual_question_answering(animated("blue"), "what?", top_k=2)
+    assert best.answer == "4x3 #0000ff: what?"
+    assert best["warnings"] == ["the picture has several frames or pages; only the first was used"]
+    assert "warnings" not in second
 
 
 def test_the_hubs_nested_shape_is_understood_too(client: InferenceClient, dummy_server: Server):

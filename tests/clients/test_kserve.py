@@ -12,7 +12,7 @@ import sys
 import pytest
 
 from scripts.server import Server
-from tests.pictures import as_base64, encoded
+from tests.pictures import animated, as_base64, encoded
 
 V1 = """
 import asyncio, json, sys
@@ -40,7 +40,8 @@ question.set_data_from_numpy(np.array([text.encode() for text in questions], dty
 client = InferenceRESTClient(RESTConfig(protocol="v2", retries=0))
 request = InferRequest(model_name="dummy", infer_inputs=[image, question], parameters={"top_k": 2})
 reply = asyncio.run(client.infer(url, request, model_name="dummy", headers={"Authorization": f"Bearer {key}"}))
-print(json.dumps({one.name: one.as_numpy().tolist() for one in reply.outputs}))
+tensors = {one.name: one.as_numpy().tolist() for one in reply.outputs}
+print(json.dumps({**tensors, "parameters": reply.parameters}))
 """
 
 
@@ -66,3 +67,9 @@ def test_v2_tensors_are_answered_in_order(dummy_server: Server, binary: bool):
     reply = run(V2, dummy_server, pictures, ["a", "b"], binary)
     assert [row[0] for row in reply["answer"]] == ["4x3 #ff0000: a", "4x3 #0000ff: b"]
     assert reply["score"] == [[0.5, 0.25], [0.5, 0.25]]
+
+
+def test_v2_warnings_reach_the_client_as_a_parameter(dummy_server: Server):
+    reply = run(V2, dummy_server, [as_base64(encoded()), as_base64(animated("blue"))], ["a", "b"], True)
+    assert reply["answer"][1][0] == "4x3 #0000ff: b"
+    assert reply["parameters"] == {"warnings": "1: the picture has several frames or pages; only the first was used"}

@@ -9,7 +9,7 @@ import pytest
 from huggingface_hub import InferenceClient
 
 from scripts.server import Server
-from tests.pictures import as_base64, encoded
+from tests.pictures import animated, as_base64, encoded
 
 
 def asked(colour: str, question: str) -> list[dict]:
@@ -29,6 +29,14 @@ def test_a_chat_completion_answers_the_question_about_the_picture(client: openai
     completion = client.chat.completions.create(model="dummy", messages=asked("blue", "what?"), temperature=0.2)
     assert completion.choices[0].message.content == "4x3 #0000ff: what?"
     assert completion.model == "dummy/1.0.0"
+
+
+def test_a_completion_carries_what_was_peculiar_about_the_picture(client: openai.OpenAI):
+    url = "data:image/gif;base64," + as_base64(animated("blue"))
+    parts = [{"type": "image_url", "image_url": {"url": url}}, {"type": "text", "text": "what?"}]
+    reply = client.chat.completions.create(model="dummy", messages=[{"role": "user", "content": parts}])
+    assert reply.choices[0].message.content == "4x3 #0000ff: what?"
+    assert reply.model_extra["warnings"] == ["the picture has several frames or pages; only the first was used"]
 
 
 def test_the_models_are_listed(client: openai.OpenAI):

@@ -11,7 +11,7 @@ import tritonclient.http as triton
 from tritonclient.utils import InferenceServerException
 
 from scripts.server import Server
-from tests.pictures import as_base64, encoded
+from tests.pictures import animated, as_base64, encoded
 
 
 @pytest.fixture
@@ -37,6 +37,13 @@ def test_pictures_and_questions_are_answered_in_order(
     assert reply.as_numpy("answer")[:, 0].tolist() == ["4x3 #ff0000: a", "4x3 #0000ff: ü"]
     assert reply.as_numpy("score").shape == (2, 5)
     assert reply.get_response()["id"] == "7"
+
+
+def test_warnings_reach_the_client_as_a_parameter(client: triton.InferenceServerClient, dummy_server: Server):
+    inputs = [tensor("image", [animated("blue")], True), tensor("question", [b"a"], True)]
+    reply = client.infer("dummy", inputs, headers=dummy_server.client.header("inference"))
+    assert reply.as_numpy("answer")[0, 0] == "4x3 #0000ff: a"
+    assert "only the first was used" in reply.get_response()["parameters"]["warnings"]
 
 
 def test_the_clients_user_sees_why_a_picture_was_refused(client: triton.InferenceServerClient, dummy_server: Server):

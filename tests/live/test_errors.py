@@ -234,5 +234,21 @@ def test_every_row_of_the_table_is_what_the_server_answers(server: Server, statu
         assert reply.headers["content-type"].startswith("application/json")
 
 
+def test_a_request_whose_time_runs_out_in_the_queue_is_not_computed_and_its_neighbours_are(server: Server):
+    to = Asker(server)
+    start = f"t={time.time():.3f}"
+    timeouts = ["1000", "600000", "1000"]
+    with ThreadPoolExecutor(len(timeouts)) as pool:
+        with to.stopped():
+            waiting = [
+                pool.submit(to.form, headers={"X-Request-Start": start, "X-Timeout-Ms": timeout})
+                for timeout in timeouts
+            ]
+            time.sleep(1.5)  # the worker stands still: time is what passes here
+        replies = [reply.result(SECONDS) for reply in waiting]
+    assert [reply.status_code for reply in replies] == [504, 200, 504]
+    assert "the request's 1,000 ms were over" in replies[0].json()["message"]
+
+
 def test_the_table_and_the_cases_are_the_same():
     assert table() == CASES.keys()

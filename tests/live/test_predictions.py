@@ -142,11 +142,16 @@ def test_a_clients_describe_header_means_nothing_on_a_prediction(client: Client)
     assert reply.json()["answer"] == "4x3 #ff0000: what?"
 
 
-def test_describe_tells_task_family_and_limits(client: Client):
+def test_describe_tells_what_serves_here_and_its_card(client: Client):
     url = f"{client.addresses.management}/models/dummy?customized=true"
     described = client.http.get(url, headers=client.header("management")).json()[0]["customizedMetadata"]
     described = json.loads(described) if isinstance(described, str) else described
     assert (described["task"], described["family"]) == ("visual_question_answering", "dummy")
+    assert (described["precision"], described["model"]) == ("fp32", {"name": "dummy", "version": "1.0.0"})
+    assert described["limits"]["max_image_pixels"] == 10_000_000
+    assert "question" in described["request"]["properties"]
+    assert described["cache"]["answers"].keys() == {"hits", "misses", "size", "limit"}
+    assert described["card"] == {"metadata": {"license": "apache-2.0"}, "text": "# A recipe for tests\n"}
 
 
 def test_metrics_are_served_as_prometheus_text(client: Client):

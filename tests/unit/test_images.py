@@ -6,11 +6,12 @@ import zlib
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from tests.pictures import encoded, saved
+from tests.bombs import png_chunk
+from tests.pictures import animated, encoded, saved
 from vqaserve.errors import InvalidImage
 from vqaserve.images import FORMATS, open_picture
 from vqaserve.settings import Limits
@@ -61,6 +62,30 @@ def test_the_first_frame_of_an_animation_is_taken():
     assert open_picture(data, LIMITS).pixels.getpixel((0, 0)) == (255, 0, 0)
 
 
+@pytest.mark.parametrize("file_format", ["GIF", "PNG", "WEBP", "TIFF"])
+def test_a_file_of_several_frames_says_so(file_format: str):
+    picture = open_picture(animated("red", file_format), LIMITS)
+    assert picture.warnings == ("the picture has several frames or pages; only the first was used",)
+    assert picture.pixels.getpixel((0, 0)) in [(255, 0, 0), (255, 1, 0)]  # WebP loses a little
+
+
+@pytest.mark.parametrize("file_format", FORMATS)
+def test_a_file_of_one_frame_says_nothing(file_format: str):
+    assert open_picture(encoded("blue", (32, 16), file_format), LIMITS).warnings == ()
+
+
+def test_a_damaged_second_frame_costs_nothing():
+    whole = animated()
+    picture = open_picture(whole[: whole.rindex(b"\x2c") + 5], LIMITS)
+    assert picture.pixels.getpixel((0, 0)) == (255, 0, 0)
+
+
+def test_the_other_pictures_that_phones_hide_in_a_jpeg_are_no_frames():
+    frames = [Image.new("RGB", (32, 16), colour) for colour in ("blue", "black")]
+    picture = open_picture(saved(frames[0], "MPO", save_all=True, append_images=frames[1:]), LIMITS)
+    assert (picture.warnings, picture.pixels.size) == ((), (32, 16))
+
+
 def test_equal_files_have_equal_digests_and_others_do_not():
     red, blue = encoded("red"), encoded("blue")
     assert open_picture(red, LIMITS).digest == open_picture(bytes(red), LIMITS).digest
@@ -82,14 +107,10 @@ def test_too_many_pixels_are_refused_with_the_size():
         open_picture(encoded(size=(40, 30)), Limits(max_image_pixels=1000))
 
 
-def chunk(name: bytes, content: bytes) -> bytes:
-    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
-
-
 @pytest.mark.parametrize("side", [4_000, 12_000, 60_000])
 def test_a_decompression_bomb_is_refused_from_its_header(side: int):
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0))
-    bomb = b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"\0" * 1000))
+    header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0))
+    bomb = b"\x89PNG\r\n\x1a\n" + header + png_chunk(b"IDAT", zlib.compress(b"\0" * 1000))
     with pytest.raises(InvalidImage, match="pixels"):
         open_picture(bomb, LIMITS)
 
@@ -125,8 +146,37 @@ def test_32_bit_grey_keeps_its_values():
 
 
 @given(st.binary(max_size=300), st.sampled_from(FORMATS))
+@settings(derandomize=True, max_examples=150, deadline=None)
 def test_any_bytes_are_a_picture_or_a_refusal(noise: bytes, file_format: str):
     start = encoded("red", (8, 8), file_format)
     for data in (noise, start[: len(start) // 3] + noise):
         with contextlib.suppress(InvalidImage):
             assert open_picture(data, LIMITS).pixels.mode == "RGB"
+
+
+SIDES = st.integers(1, 60)
+
+
+@given(
+    SIDES, SIDES, st.sampled_from(["1", "L", "LA", "P", "RGB", "RGBA"]), st.sampled_from(["PNG", "GIF", "TIFF", "BMP"])
+)
+@settings(derandomize=True, max_examples=100, deadline=None)
+def test_a_whole_picture_of_any_size_and_mode_keeps_its_size(width: int, height: int, mode: str, file_format: str):
+    image = Image.new(mode if file_format in ("PNG", "TIFF") else "RGB", (width, height))
+    pixels = open_picture(saved(image, file_format), LIMITS).pixels
+    assert (pixels.mode, pixels.size) == ("RGB", (width, height))
+
+
+@given(st.data(), st.sampled_from(FORMATS), st.integers(1, 8))
+@settings(derandomize=True, max_examples=200, deadline=None)
+def test_a_picture_whose_bytes_were_changed_is_within_the_limits_or_refused(
+    data: st.DataObject, file_format: str, changes: int
+):
+    limits = Limits(max_image_pixels=10_000)
+    file = bytearray(encoded("red", (24, 16), file_format))
+    for _ in range(changes):
+        file[data.draw(st.integers(0, len(file) - 1))] = data.draw(st.integers(0, 255))
+    with contextlib.suppress(InvalidImage):
+        pixels = open_picture(bytes(file), limits).pixels
+        assert pixels.mode == "RGB"
+        assert pixels.width * pixels.height <= limits.max_image_pixels

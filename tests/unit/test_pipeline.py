@@ -3,11 +3,12 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.pictures import as_base64, encoded
+from tests.pictures import animated, as_base64, encoded
 from vqaserve.errors import RecipeError
 from vqaserve.families.dummy import Dummy
 from vqaserve.pipeline import Pipeline
@@ -198,6 +199,28 @@ def test_a_clients_mistake_is_never_our_error(pipeline: Pipeline, body: bytes, s
     reply = pipeline([Request("id", {"body": bytearray(body)})])[0]
     assert reply.status == status
     assert len(reply.body) < 1000
+
+
+def test_a_first_frame_is_said_to_be_one_also_when_the_picture_or_the_answer_is_remembered(pipeline: Pipeline):
+    note = ["the picture has several frames or pages; only the first was used"]
+    decoded, recalled, answered = (pipeline([ask(question, animated())])[0] for question in ("a", "b", "a"))
+    assert [body(reply)["warnings"] for reply in (decoded, recalled, answered)] == [note] * 3
+    assert "warnings" not in body(pipeline([ask("a")])[0])
+
+
+def test_each_instance_says_what_was_peculiar_about_its_picture(pipeline: Pipeline):
+    pictures = [as_base64(encoded()), as_base64(animated("blue"))]
+    asked = {"instances": [{"image": picture, "question": "q"} for picture in pictures]}
+    first, second = body(pipeline([Request("id", {"body": asked})])[0])["predictions"]
+    assert "warnings" not in first
+    assert len(second["warnings"]) == 1
+
+
+def test_a_request_past_its_deadline_is_refused_before_it_is_looked_at(pipeline: Pipeline, fragile: Fragile):
+    late = replace(ask(), headers={"x-request-start": "t=1", "x-timeout-ms": "1000"})
+    replies = pipeline([late, ask("in time"), replace(late, fields={"body": b"{"})])
+    assert [reply.status for reply in replies] == [504, 200, 504]
+    assert fragile.batches == [1]
 
 
 def test_describe_names_task_family_and_limits(pipeline: Pipeline):

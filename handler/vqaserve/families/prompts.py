@@ -13,7 +13,11 @@ def control_tokens(tokenizer: Any, more: Iterable[str] = ()) -> list[str]:
 
 
 def without(control: Sequence[str], question: str) -> str:
-    """A question without control tokens, which would end its turn in a chat, or ask for a second picture."""
+    """A question without control tokens, which would end its turn in a chat, or ask for a second picture.
+
+    A model that marks its turns with words (LLaVA's ``ASSISTANT:``) is told them by a question too: they are text, and
+    no list of words could tell them from a question about a sign.
+    """
     for token in control:
         question = question.replace(token, " ")
     return question
