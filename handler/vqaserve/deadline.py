@@ -32,20 +32,26 @@ def check_deadline(headers: Mapping[str, str]) -> None:
     timeout = _number(r"\d{1,9}", headers[TIMEOUT])
     if timeout is None:
         raise BadRequest(f"X-Timeout-Ms is {headers[TIMEOUT]!r:.40}; send whole milliseconds, such as 5000")
-    began = _number(r"(?:t=)?\d{1,16}(?:\.\d{1,9})?", headers.get(START, ""))
-    if began is None:
+    start = began(headers)
+    if start is None:
         raise BadRequest(
             f"X-Timeout-Ms came with X-Request-Start {headers.get(START)!r:.40}; "
             "send the time from which it counts in unix seconds, such as t=1700000000.123"
         )
-    while began > _MILLISECONDS:
-        began /= 1000
-    late = time.time() - began - timeout / 1000
+    late = time.time() - start - timeout / 1000
     if late >= 0:
         raise DeadlineExceeded(
             f"the request's {timeout:,.0f} ms were over {late:.3f} s ago, before its turn came; it was not answered: "
             "ask again with a longer X-Timeout-Ms, or when the server is less busy"
         )
+
+
+def began(headers: Mapping[str, str]) -> float | None:
+    """When a proxy took the request, in Unix seconds; None where nobody says so in a way that can be read."""
+    start = _number(r"(?:t=)?\d{1,16}(?:\.\d{1,9})?", headers.get(START, ""))
+    while start is not None and start > _MILLISECONDS:
+        start /= 1000
+    return start
 
 
 def _number(pattern: str, text: object) -> float | None:

@@ -100,7 +100,7 @@ class Batch:
 
     Attributes:
         outcomes: Of each request: ``ok``, or the ``type`` in the error's body.
-        waited: Seconds that each request was under way before the worker had it, where something in front says so.
+        waited: Seconds that requests were under way before the worker had them, where something in front says so.
         items: Each question, as it ended.
         seconds: In the worker, by stage.
         caches: Hits, misses and size of each cache since the worker started.
@@ -118,6 +118,10 @@ class Batch:
 _CACHE_SIZES = {"features": CACHE_BYTES, "answers": CACHE_ENTRIES}
 _GAUGE_SECONDS = 10
 """A gauge is worth a line no more often than Prometheus looks."""
+
+
+_LONGEST_WAIT = 600
+"""Seconds; longer, or before it began, is a clock that goes wrong."""
 
 
 class Recorder:
@@ -144,8 +148,8 @@ class Recorder:
             yield self._sample(STAGE_SECONDS, seconds, stage)
         yield self._sample(BATCH_SECONDS, sum(batch.seconds.values()))
         yield self._sample(BATCH_SIZE, len(batch.outcomes))
-        if batch.waited:
-            yield self._sample(QUEUE_SECONDS, max(batch.waited))
+        if waits := [seconds for seconds in batch.waited if 0 <= seconds <= _LONGEST_WAIT]:
+            yield self._sample(QUEUE_SECONDS, max(waits))
         if batch.dropped:
             yield self._sample(PREDICTIONS_DROPPED, batch.dropped)
 
@@ -172,20 +176,3 @@ class Recorder:
 
     def _sample(self, metric: Metric, value: float, *labels: str) -> Sample:
         return Sample(metric, value, (self._model.name, self._model.version, *labels))
-
-
-def waited(request_start: str, now: float) -> float | None:
-    """Seconds since a proxy took the request, from its ``X-Request-Start``; None if that says nothing.
-
-    Args:
-        request_start: ``t=`` and a Unix time in seconds (nginx: ``t=${msec}``), milliseconds or microseconds.
-        now: Unix time in seconds.
-    """
-    try:
-        start = float(request_start.removeprefix("t="))
-    except ValueError:
-        return None
-    for unit in (1.0, 1e3, 1e6):
-        if 0 <= now - start / unit <= 600:
-            return now - start / unit
-    return None

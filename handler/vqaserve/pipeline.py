@@ -12,13 +12,13 @@ from typing import Any
 
 from vqaserve.answering import Answerer
 from vqaserve.card import read_card
-from vqaserve.deadline import check_deadline
+from vqaserve.deadline import began, check_deadline
 from vqaserve.decoding import Budget, Decoder
 from vqaserve.errors import InternalError, OutOfMemory, RecipeError, VqaError
 from vqaserve.families import find_family
 from vqaserve.families.base import Family
 from vqaserve.images import digest_of
-from vqaserve.metrics import Batch, Emit, Recorder, Stopwatch, waited
+from vqaserve.metrics import Batch, Emit, Recorder, Stopwatch
 from vqaserve.predictions import Prediction, PredictionWriter
 from vqaserve.protocols import find_protocol
 from vqaserve.protocols.base import Protocol, as_json
@@ -85,7 +85,7 @@ class Pipeline:
             )
         pipeline = cls(task(settings), family.load(folder, settings), settings, model, emit)
         pipeline.card = read_card(folder)
-        pipeline.recorder.started(settings.task, settings.family, settings.precision)
+        pipeline.recorder.started(settings.task, settings.family, pipeline.family.precision)
         return pipeline
 
     def __call__(self, requests: Sequence[Request]) -> list[Reply]:
@@ -115,7 +115,7 @@ class Pipeline:
             {
                 "task": self.settings.task,
                 "family": self.settings.family,
-                "precision": self.settings.precision,
+                "precision": self.family.precision,
                 "model": {"name": self.model.name, "version": self.model.version},
                 "top_k": self.settings.top_k,
                 "limits": self.settings.limits.model_dump(),
@@ -159,11 +159,11 @@ class Pipeline:
                 for item in exchange.items or (Item(exchange.request.label, error=exchange.refused),)
             )
             dropped = self.predictions.take_dropped()
-        starts = [waited(exchange.request.headers.get("x-request-start", ""), arrived) for exchange in exchanges]
+        starts = [began(exchange.request.headers) for exchange in exchanges]
         self.recorder.answered(
             Batch(
                 outcomes=[_outcome(exchange, reply) for exchange, reply in zip(exchanges, replies, strict=True)],
-                waited=[start for start in starts if start is not None],
+                waited=[arrived - start for start in starts if start is not None],
                 items=items,
                 seconds=seconds,
                 caches=self.answerer.counters,

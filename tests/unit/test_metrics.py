@@ -12,7 +12,7 @@ import yaml
 
 from scripts.build_mar import ROOT
 from tests.pictures import as_base64, encoded
-from vqaserve.metrics import METRICS, Sample, Stopwatch, waited
+from vqaserve.metrics import METRICS, Sample, Stopwatch
 from vqaserve.pipeline import Pipeline
 from vqaserve.settings import HandlerSettings
 from vqaserve.types import Model, Reply, Request
@@ -143,14 +143,17 @@ def test_answers_go_out_even_if_they_cannot_be_counted(caplog: pytest.LogCapture
     assert "answered, but not counted" in caplog.text
 
 
-@pytest.mark.parametrize("written", ["t=1000.25", "1000.25", "t=1000250", "1000250000"])
-def test_a_proxys_time_of_arrival_is_read_in_seconds_milliseconds_and_microseconds(written: str):
-    assert waited(written, 1001.0) == pytest.approx(0.75)
+def test_of_a_batch_the_longest_wait_since_a_proxy_took_a_request_is_told():
+    counted, now = Counted(), time.time()
+    starts = [f"t={now - 0.5:.3f}", f"t={now - 2:.3f}", "yesterday", "t=1", f"t={now + 3600:.3f}"]
+    counted.pipeline([Request("r", {"body": question()}, {"x-request-start": start}) for start in starts])
+    assert counted.of("vqa_queue_seconds") == {(): pytest.approx(2, abs=0.5)}
 
 
-@pytest.mark.parametrize("written", ["", "t=", "yesterday", "nan", "inf", "t=1", "t=9999999999"])
-def test_a_time_of_arrival_that_cannot_be_is_no_figure(written: str):
-    assert waited(written, 1_800_000_000.0) is None
+def test_where_no_proxy_tells_there_is_no_wait_to_tell():
+    counted = Counted()
+    counted.ask(question(), headers={"x-request-start": "t=1"})
+    assert counted.of("vqa_queue_seconds") == {}
 
 
 def test_a_stage_that_fails_has_taken_its_time():

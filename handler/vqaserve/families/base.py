@@ -28,6 +28,9 @@ class Family(ABC, Generic[Features, Outputs]):
     tasks: ClassVar[frozenset[str]]
     """Names of the tasks that this family can answer."""
 
+    precision: str = "fp32"
+    """The arithmetic that it computes in, which is not what the recipe says where that is ``auto``."""
+
     @property
     def parameters(self) -> Mapping[str, tuple[float, float]]:
         """Lowest and highest allowed value of each of ``Query.parameters`` that this family takes."""

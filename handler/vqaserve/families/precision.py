@@ -26,6 +26,7 @@ class Convertible(Answering, Protocol):
     """A family with one network that may change its arithmetic, and casts inputs to the network's own."""
 
     model: Any
+    precision: str
 
     @property
     def device(self) -> torch.device:
@@ -71,6 +72,7 @@ def at_precision(
     figure = f"{precision} keeps {same:.1%} of {len(expected)} probe answers"
     if same >= settings.agreement:
         log.info("%s; it is used", figure)
+        family.precision = precision
         return family
     if wanted == "auto":
         log.warning("%s, %s is asked; staying with fp32", figure, f"{settings.agreement:.0%}")

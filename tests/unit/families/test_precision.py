@@ -26,6 +26,7 @@ KINDS = ["modular", "vilt", "blip", "qwen2_vl", "clip_llm"]
 def test_a_family_answers_in_every_arithmetic(kind: str, wanted: str, shared_tiny: Callable[[str], Tiny]):
     family = shared_tiny(kind).load(precision=wanted, agreement=0.001)
     assert_plausible(answers(family, PAIRS), 3)
+    assert family.precision == wanted
 
 
 def test_int8_rounds_the_linear_layers_and_leaves_the_rest(shared_tiny: Callable[[str], Tiny]):
@@ -61,7 +62,7 @@ def test_auto_goes_back_to_fp32_when_answers_change(
     monkeypatch.setattr(precision, "fastest", lambda device, work: "int8")
     with caplog.at_level(logging.WARNING):
         family = shared_tiny("llava").load(precision="auto", agreement=1.0)
-    assert family.model.dtype == torch.float32
+    assert (family.model.dtype, family.precision) == (torch.float32, "fp32")
     assert [type(layer) for layer in family.model.modules() if isinstance(layer, nn.Linear)]
     assert "staying with fp32" in caplog.text
 
