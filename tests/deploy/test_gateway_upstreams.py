@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 
 import httpx
@@ -10,6 +11,10 @@ import httpx
 from scripts.ports import free_ports
 from scripts.server import Server
 from tests.gateways import ANSWER, Door, ask, one_answer, refused
+
+
+def metrics_of(server: Server) -> str:
+    return server.client.http.get(f"{server.client.addresses.metrics}/metrics").text
 
 
 def test_a_dead_upstream_costs_nobody_a_request(new_front: Callable[..., Door]):
@@ -47,6 +52,15 @@ def test_a_request_id_is_kept_where_it_is_sane_and_made_where_it_is_not(door: Do
         given = ask(client, headers={"X-Request-Id": bad}).headers.get_list("x-request-id")
         assert len(given) == 1
         assert len(given[0]) == 32
+
+
+def test_the_time_of_arrival_is_the_gateways_and_a_timeout_counts_from_it(torchserve: Server, client: httpx.Client):
+    early = {"X-Request-Start": "t=1"}  # which a client cannot set
+    assert one_answer(ask(client, headers={**early, "X-Timeout-Ms": "60000"})) == ANSWER
+    assert refused(ask(client, headers={**early, "X-Timeout-Ms": "0"}), 504) == "DeadlineExceeded"
+    deadline = time.monotonic() + 60  # TorchServe counts a little after its reply
+    while "vqa_queue_seconds_count{" not in metrics_of(torchserve):
+        assert time.monotonic() < deadline
 
 
 def test_the_log_has_the_keys_name_and_both_ids_but_neither_key_nor_question(door: Door, client: httpx.Client):
