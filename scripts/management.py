@@ -20,6 +20,7 @@ class Version:
         pending: Requests that wait in its queue; those that a worker has in hand are not among them.
         capacity: Requests that may wait; more get 503.
         response_timeout: Seconds after which a worker that does not answer is killed.
+        startup_timeout: Seconds that a worker has for loading the model.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Version:
     pending: int
     capacity: int
     response_timeout: int
+    startup_timeout: int
 
     @property
     def ready(self) -> int:
@@ -142,6 +144,7 @@ def _version(given: dict[str, Any]) -> Version:
         pending=given["jobQueueStatus"]["pendingRequests"],
         capacity=given["jobQueueStatus"]["pendingRequests"] + given["jobQueueStatus"]["remainingCapacity"],
         response_timeout=given["responseTimeout"],
+        startup_timeout=given["startupTimeout"],
     )
 
 

@@ -32,7 +32,6 @@ from scripts.client import Client, ServerError
 from scripts.java import find_java
 from scripts.keyfile import KeyFile
 from scripts.rollout import history
-from scripts.rollout.history import Event
 from scripts.rollout.state import State
 from scripts.worker_log import load_failure
 
@@ -153,7 +152,7 @@ class Server:
             )
         noted = {"pid": process.pid, "created": psutil.Process(process.pid).create_time()}
         (self.run / "pid.json").write_text(json.dumps(noted), encoding="utf-8")
-        self._note_defaults(state)
+        history.note_defaults(self.history_file, self.state(), state)
         state.write(self.state_file)
 
     def wait_ready(self, archives: Sequence[Archive], timeout: float) -> Iterator[dict[str, list[str]]]:
@@ -279,15 +278,6 @@ class Server:
                 workers = []
             states[f"{archive.name} {archive.version}"] = [worker.status for worker in workers]
         return states
-
-    def _note_defaults(self, state: State) -> None:
-        """The defaults that this start changes, so that a rollback finds the way back to those before."""
-        before = self.state()
-        for name, model in state.models.items():
-            served = model.versions[model.default]
-            if before is None or before.version(name, model.default) != served:
-                event = Event.now("serve", name, model.default, served.sha256, is_default=True)
-                history.append(self.history_file, event)
 
     def _noted(self) -> dict[str, Any]:
         try:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+
+_TORCHSERVES = re.compile(r"RuntimeError: \d{3} - ")
+"""What TorchServe's worker raises after a RuntimeError or MemoryError of the handler, which has the reason."""
 
 
 def load_failure(log: Path, name: str, version: str, since: int = 0) -> str | None:
@@ -26,5 +30,5 @@ def load_failure(log: Path, name: str, version: str, since: int = 0) -> str | No
     lines = [line.partition(" - ")[2] for line in mine[loaded + 1 :]]
     if not any("Backend worker process died" in line for line in lines):
         return None
-    errors = [line for line in lines if "Error: " in line]
+    errors = [line for line in lines if "Error: " in line and not _TORCHSERVES.search(line)]
     return errors[-1] if errors else lines[-1]

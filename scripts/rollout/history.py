@@ -13,6 +13,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from scripts.client import ServerError
+from scripts.rollout.state import State
 
 
 class Event(BaseModel):
@@ -86,6 +87,14 @@ def defaults(events: Sequence[Event], model: str) -> list[Event]:
         if not stack or not _same(stack[-1], event):
             stack.append(event)
     return stack
+
+
+def note_defaults(path: Path, before: State | None, after: State) -> None:
+    """Add the defaults that a start changes, so that a rollback finds the way back to those before."""
+    for name, model in after.models.items():
+        served = model.versions[model.default]
+        if before is None or before.version(name, model.default) != served:
+            append(path, Event.now("serve", name, model.default, served.sha256, is_default=True))
 
 
 def _same(one: Event, other: Event) -> bool:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,21 +13,15 @@ from scripts.archive import Archive
 from scripts.client import ServerError
 from scripts.management import Management, Version
 from scripts.rollout import gate, history
-from scripts.rollout.drain import drain, is_idle
+from scripts.rollout.drain import drain
 from scripts.rollout.gate import Verdict
 from scripts.rollout.history import Event
 from scripts.rollout.state import State
+from scripts.rollout.store import find_again, place
+from scripts.rollout.workers import Progress, Workers
 from scripts.server import Server
 from scripts.shared_files import locked
-from scripts.worker_log import load_failure
 from vqaserve.errors import RecipeError
-
-POLL_SECONDS = 0.2
-IMPORT_SECONDS = 120
-"""TorchServe's own limit for a worker to come up, before ``startupTimeout`` begins."""
-
-Progress = Callable[[str], None]
-"""Told what is being waited for, as often as it changes."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +40,11 @@ class Rollout:
     def management(self) -> Management:
         """The server's management API."""
         return Management(self.server.client)
+
+    @property
+    def workers(self) -> Workers:
+        """The server's workers."""
+        return Workers(self.management, self.server.model_log, self.progress)
 
     def only_model(self) -> str:
         """The model that is meant when none is named.
@@ -71,18 +68,17 @@ class Rollout:
             ServerError: It cannot be loaded or does not answer; then nothing of it is left registered.
         """
         archive = Archive.read(path.resolve())
-        settings = archive.settings
         samples = archive.samples()
         sha256 = checksums.check(archive.path, signers)
         with self._changing() as state:
-            placed, is_new = _place(archive, state.store)
+            placed, is_new = place(archive, state.store)
             try:
-                self._load(placed, settings.startupTimeout, settings.minWorkers)
+                self.workers.load(placed)
                 verdict = gate.smoke(self.server.client, archive.name, archive.version, samples[0])
                 if not verdict.passed:
                     self.management.unregister(archive.name, archive.version)
                     raise ServerError(f"{archive.name} {archive.version} does not answer: {verdict.measured}")
-            except (ServerError, KeyboardInterrupt):
+            except (RecipeError, ServerError, KeyboardInterrupt):
                 if is_new:
                     placed.path.unlink()
                 raise
@@ -143,9 +139,8 @@ class Rollout:
             target = before[-1]
             served = state.version(name, target.version)
             if served is None:
-                archive = _still_there(state, target)
-                settings = archive.settings
-                self._load(archive, settings.startupTimeout, settings.minWorkers)
+                archive = find_again(state.store, target)
+                self.workers.load(archive)
                 state = state.with_version(archive)
             elif served.sha256 != target.sha256:
                 raise ServerError(
@@ -167,19 +162,11 @@ class Rollout:
     def scale(self, name: str, version: str, least: int, most: int, reason: str = "") -> Version:
         """Have between ``least`` and ``most`` workers; comes back when those that are needed are ready.
 
-        Workers are ended one at a time, each at a moment in which it does nothing: TorchServe does not wait for what it
-        has in hand.
-
         Raises:
             ServerError: It is not registered, a worker does not get ready, or the workers are never idle.
         """
         with self._changing() as state:
-            now = self.management.version(name, version)
-            for count in range(len(now.workers) - 1, most - 1, -1):
-                self._await_idle(name, version, now.response_timeout)
-                self.management.scale(name, version, min(least, count), count)
-            self.management.scale(name, version, least, most)
-            self._await_workers(name, version, least, now.response_timeout + IMPORT_SECONDS)
+            self.workers.scale(name, version, least, most)
             served = state.version(name, version)
             figures = {"min": least, "max": most} | ({"reason": reason} if reason else {})
             event = Event.now("scale", name, version, served.sha256 if served else "", figures=figures)
@@ -237,43 +224,6 @@ class Rollout:
         state.write(self.server.state_file)
         history.append(self.server.history_file, event)
 
-    def _load(self, archive: Archive, startup_timeout: float, workers: int) -> None:
-        since = self.server.model_log.stat().st_size if self.server.model_log.exists() else 0
-        self.progress(f"registering {archive.name} {archive.version}")
-        self.management.register(archive.path.name)
-        try:
-            self._await_workers(archive.name, archive.version, workers, startup_timeout + IMPORT_SECONDS, since)
-        except (ServerError, KeyboardInterrupt):
-            self.management.unregister(archive.name, archive.version)
-            raise
-
-    def _await_workers(self, name: str, version: str, workers: int, seconds: float, since: int | None = None) -> None:
-        deadline = time.monotonic() + seconds
-        while True:
-            there = self.management.version(name, version)
-            self.progress(f"{name} {version}: {there.ready} of {workers} workers ready")
-            if there.ready >= workers:
-                return
-            if since is not None and (failure := load_failure(self.server.model_log, name, version, since)):
-                raise ServerError(f"{name} {version} cannot be loaded: {failure} (all of it: {self.server.model_log})")
-            if time.monotonic() > deadline:
-                raise ServerError(
-                    f"{name} {version} has {there.ready} of {workers} workers ready after {seconds:.0f} s; "
-                    f"see {self.server.model_log}"
-                )
-            time.sleep(POLL_SECONDS)
-
-    def _await_idle(self, name: str, version: str, seconds: float) -> None:
-        deadline = time.monotonic() + seconds
-        while not is_idle(self.management.version(name, version), newest=1):
-            self.progress(f"waiting for a moment in which the newest worker of {name} {version} does nothing")
-            if time.monotonic() > deadline:
-                raise ServerError(
-                    f"{name} {version} was never idle in {seconds:.0f} s, and a worker that is ended loses what it has "
-                    "in hand; scale down when there is less to do"
-                )
-            time.sleep(POLL_SECONDS)
-
     def _gates(self, archive: Archive, current: str) -> Iterator[Verdict]:
         samples = archive.samples()
         client = self.server.client
@@ -289,8 +239,7 @@ class Rollout:
         least, most = max(new.min_workers, current.min_workers), max(new.max_workers, current.max_workers)
         if (least, most) == (new.min_workers, new.max_workers):
             return state
-        self.management.scale(new.name, new.version, least, most)
-        self._await_workers(new.name, new.version, least, IMPORT_SECONDS * 2)
+        self.workers.scale(new.name, new.version, least, most)
         return state.with_workers(new.name, new.version, least, most)
 
     def _hand_over(self, state: State, name: str, others: list[str]) -> State:
@@ -311,39 +260,3 @@ class Rollout:
                 f"first: scripts/models.py remove {version.name} {version.version}, then register its archive"
             )
         return Archive(state.store / version.archive, version.name, version.version)
-
-
-def _place(archive: Archive, store: Path) -> tuple[Archive, bool]:
-    """The archive in the model store, and whether it was put there just now."""
-    placed = Archive(store / f"{archive.name}-{archive.version}.mar", archive.name, archive.version)
-    if placed.path == archive.path:
-        return placed, False
-    if placed.path.exists():
-        if placed.sha256 == archive.sha256:
-            return placed, False
-        raise RecipeError(
-            f"{placed.path} is another {archive.name} {archive.version}; a version has one content: give the new one a "
-            "higher `handler: version:` in its model-config.yaml and build it again"
-        )
-    partial = store / f".registering-{placed.path.name}"
-    try:
-        shutil.copyfile(archive.path, partial)
-        partial.replace(placed.path)
-    finally:
-        partial.unlink(missing_ok=True)
-    return placed, True
-
-
-def _still_there(state: State, event: Event) -> Archive:
-    """The archive that was served then.
-
-    Raises:
-        RecipeError: It is gone, or another one.
-    """
-    archive = Archive(state.store / f"{event.model}-{event.version}.mar", event.model, event.version)
-    if not archive.path.exists() or archive.sha256 != event.sha256:
-        raise RecipeError(
-            f"{archive.path} is {'another archive now' if archive.path.exists() else 'gone'}; put back the one with "
-            f"sha256 {event.sha256}"
-        )
-    return archive

@@ -12,7 +12,8 @@ from prometheus_client.samples import Sample
 from scripts.client import Client, ServerError
 
 REQUESTS = "ts_inference_requests_total"
-WAITED = "ts_queue_latency_microseconds"
+WAITED = "ts_queue_latency_microseconds_total"
+"""TorchServe's name has no ``_total``; the parser gives it to every counter."""
 
 
 @dataclass(frozen=True, slots=True)

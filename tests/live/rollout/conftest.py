@@ -56,6 +56,15 @@ class Models:
     def versions(self) -> list[str]:
         return [row["version"] for row in self.json("list")["versions"]]
 
+    def ready(self) -> dict[str, int]:
+        """Workers that are ready, by version, once all that are wanted are."""
+        deadline = time.monotonic() + 120
+        while True:
+            rows = self.json("list")["versions"]
+            if all(row["ready"] == row["workers"] for row in rows):
+                return {row["version"]: row["ready"] for row in rows}
+            assert time.monotonic() < deadline, rows
+
     def history(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.server.history_file.read_text().splitlines()]
 
@@ -106,9 +115,9 @@ class Traffic:
     _ending: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)
 
-    def start(self, connections: int, pause: float = 0) -> None:
+    def start(self, connections: int, path: str = "", pause: float = 0) -> None:
         for number in range(connections):
-            thread = threading.Thread(target=self._ask, args=(number, pause), daemon=True)
+            thread = threading.Thread(target=self._ask, args=(number, path, pause), daemon=True)
             thread.start()
             self._threads.append(thread)
 
@@ -125,10 +134,10 @@ class Traffic:
             assert time.monotonic() < deadline, f"{version} has not answered"
             time.sleep(0.05)
 
-    def _ask(self, number: int, pause: float) -> None:
+    def _ask(self, number: int, path: str, pause: float) -> None:
         client = self.server.client
         header = client.header("inference")
-        url = f"{client.addresses.inference}/predictions/dummy"
+        url = f"{client.addresses.inference}/predictions/dummy{path}"
         with httpx.Client(timeout=30, trust_env=False) as http:
             for asked in count():
                 if self._ending.wait(pause):

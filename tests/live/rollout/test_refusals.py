@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 
-from tests.live.rollout.conftest import Models
+from tests.live.rollout.conftest import Models, Traffic
 
 SLOW = {'        return [f"': "        __import__('time').sleep(0.1)\n        return [f\""}
 OTHER_ANSWERS = {': {query.question}"': ': {query.question}!"'}
@@ -21,6 +21,9 @@ def test_archives_that_cannot_be_served_leave_nothing_behind(models: Models):
     raising = models.archive("2.0.0", {"        del folder\n": "        raise ValueError('no such weights')\n"})
     assert "cannot be loaded" in (line := one_line(models("register", raising)))
     assert "ValueError: no such weights" in line
+
+    too_large = models.archive("2.0.1", {"        del folder\n": "        raise RuntimeError('no room')\n"})
+    assert "RuntimeError: no room" in one_line(models("register", too_large))
 
     silent = models.archive("2.1.0", {'        return [f"': "        raise ValueError('cannot')\n        return [f\""})
     assert "does not answer" in one_line(models("register", silent))
@@ -54,7 +57,17 @@ def test_a_version_that_fails_a_gate_is_not_promoted_unless_forced(models: Model
     assert models.history()[-1]["figures"]["forced"]
 
 
-def test_a_default_and_a_version_that_clients_name_are_not_removed(models: Models):
+def test_a_version_that_clients_ask_for_by_number_is_not_removed_before_they_stop(models: Models, traffic: Traffic):
+    models.json("register", models.archive("1.1.0"))
+    traffic.start(1, path="/1.1.0", pause=0.1)
+    assert "1.1.0 is still asked for by its number" in one_line(models("remove", "1.1.0", "--patience", "1"))
+    traffic.end()
+    assert traffic.wrong == []
+    models.json("remove", "1.1.0")
+    assert models.versions() == ["1.0.0"]
+
+
+def test_the_default_is_not_removed_and_what_does_not_exist_is_named(models: Models):
     assert "is the default: promote another first" in one_line(models("remove", "1.0.0"))
     assert "dummy/3.0.0 is not registered; of dummy there is 1.0.0" in one_line(models("promote", "3.0.0"))
     assert "is the first default" in one_line(models("rollback"))

@@ -1,0 +1,87 @@
+"""TorchServe killed, and what it served is back: by a command, and by a supervisor."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from scripts.build_mar import ROOT
+from tests.live.rollout.conftest import Models
+from tests.pictures import encoded
+
+PATIENCE = 180
+
+
+@pytest.fixture
+def config(models: Models, tmp_path: Path) -> Path:
+    """The test server's properties as a file, for commands."""
+    own = "".join(f"{key}={value}\n" for key, value in (models.server.overrides or {}).items())
+    written = tmp_path / "config.properties"
+    written.write_text((ROOT / "config.properties").read_text() + "\n" + own)
+    return written
+
+
+def kill(models: Models) -> None:
+    process = models.server.process()
+    assert process is not None
+    workers = process.children(recursive=True)
+    process.kill()
+    _, alive = psutil.wait_procs([process, *workers], timeout=60)
+    assert not alive, "workers outlive their server"
+
+
+def serve_command(word: str, models: Models, config: Path) -> list[str]:
+    script = str(ROOT / "scripts" / "serve.py")
+    return [sys.executable, script, word, "--config", str(config), "--run", str(models.server.run)]
+
+
+def test_after_a_kill_the_same_versions_default_and_workers_are_back(models: Models, config: Path):
+    models.json("register", models.archive("1.1.0"))
+    models.json("promote", "1.1.0")
+    models.json("scale", "--version", "1.0.0", "--min", "2")
+    before = (models.ready(), models.default())
+    assert before == ({"1.0.0": 2, "1.1.0": 1}, "1.1.0")
+
+    kill(models)
+    refused = models("list")
+    assert refused.returncode == 1
+    assert "is the server running?" in refused.stderr
+    done = subprocess.run(serve_command("resume", models, config), capture_output=True, text=True, timeout=PATIENCE)
+    assert done.returncode == 0, done.stderr
+    assert (models.ready(), models.default()) == before
+    assert models.server.client.ask("dummy", encoded(), "back?")["model"]["version"] == "1.1.0"
+    models.json("rollback")
+    assert models.default() == "1.0.0"
+
+
+def test_in_the_foreground_it_ends_on_sigterm_and_fails_when_torchserve_does(models: Models, config: Path):
+    models.server.stop()
+    for ending, status in ((signal.SIGTERM, 0), (None, 1)):
+        with subprocess.Popen(
+            serve_command("foreground", models, config), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as supervised:
+            assert supervised.stdout is not None
+            assert any("serving until SIGTERM" in line for line in supervised.stdout), supervised.communicate()[1]
+            assert models.server.client.ask("dummy", encoded(), "here?")["answer"] == "4x3 #ff0000: here?"
+            if ending:
+                supervised.send_signal(ending)
+            else:
+                kill(models)
+            _, errors = supervised.communicate(timeout=PATIENCE)
+        assert supervised.returncode == status, errors
+        assert models.server.process() is None
+
+
+def test_an_archive_that_was_changed_behind_the_server_is_not_resumed(models: Models, config: Path):
+    kill(models)
+    state = models.server.state()
+    assert state is not None
+    (state.store / "dummy-1.0.0.mar").write_bytes(models.archive("1.0.0").read_bytes() + b"more")
+    done = subprocess.run(serve_command("resume", models, config), capture_output=True, text=True, timeout=PATIENCE)
+    assert done.returncode == 1
+    assert "and dummy 1.0.0 was registered with" in done.stderr
