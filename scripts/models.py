@@ -1,11 +1,13 @@
-"""Versions of the models on the running server: register, list, promote, roll back, scale, remove."""
+"""Versions of the models on the running server: register, list, promote, roll back, scale, remove, canary."""
 
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,8 +18,10 @@ from rich.markup import escape
 
 from scripts.build_mar import ROOT
 from scripts.client import ServerError
+from scripts.nginx.gateway import Gateway
+from scripts.nginx.routes import Route
 from scripts.refusal import refuse
-from scripts.rollout import listing
+from scripts.rollout import canary, listing
 from scripts.rollout.autoscale import Rule, follow
 from scripts.rollout.gate import Verdict
 from scripts.rollout.rollout import Rollout
@@ -70,10 +74,15 @@ def list_versions(run: Run = RUN, as_json: Json = False) -> None:
     """
     with _rollout(run, "list") as rollout:
         found = listing.rows(rollout.management)
+        routes = Gateway(rollout.server.run).routes.all()
     if as_json:
-        _print_json(versions=[row.as_dict() for row in found])
-    else:
-        console.print(listing.table(found))
+        _print_json(
+            versions=[row.as_dict() for row in found], routes={name: asdict(one) for name, one in routes.items()}
+        )
+        return
+    console.print(listing.table(found))
+    for name, route in routes.items():
+        console.print(f"{name} {route.version} is the {route.kind} of {route.share:.4g} of the gateway's requests")
 
 
 @app.command()
@@ -91,6 +100,8 @@ def promote(
         name, version = _target(rollout, target)
         verdicts, promoted = rollout.promote(name, version, force)
         default = rollout.management.default(name)
+        if promoted:  # its canary is over; left in place, it would share out the next default's requests
+            canary.end(rollout.server, Gateway(rollout.server.run), name)
     if as_json:
         _print_json(model=name, version=version, default=default, gates=[verdict.as_dict() for verdict in verdicts])
     else:
@@ -199,6 +210,47 @@ def remove(
         _print_json(model=name, removed=version)
     else:
         console.print(f"{name} {version} is removed; its archive stays in the model store")
+
+
+@app.command("canary")
+def share_out(
+    target: Target,
+    share: Annotated[str, typer.Option(help="Of the model's requests, as in 10%; 0 ends it.")],
+    shadow: Annotated[bool, typer.Option("--shadow", help="Ask it too, and drop its answers.")] = False,
+    run: Run = RUN,
+    as_json: Json = False,
+) -> None:
+    """Let a registered version answer a share of the requests that come through the gateway, from the next one on.
+
+    The request's id decides, so the same id always meets the same version; what the canary cannot answer, the default
+    version does. Needs `make gateway`. Example: scripts/models.py canary shapes 1.1.0 --share 10%
+    """
+    with _rollout(run, "canary") as rollout:
+        name, version = _target(rollout, target)
+        route = Route(version, _fraction(share), "shadow" if shadow else "canary")
+        gateway = Gateway(rollout.server.run)
+        if route.share:
+            canary.start(rollout.server, gateway, name, route)
+        else:
+            canary.end(rollout.server, gateway, name)
+    if as_json:
+        _print_json(model=name, version=version, share=route.share, kind=route.kind)
+    elif not route.share:
+        console.print(f"{name}: every request is the default version's again")
+    else:
+        sees = "also asked" if shadow else "answered"
+        console.print(
+            f"[green]{share} of {name}'s requests[/] are {sees} by {version}. End it: "
+            f"scripts/models.py canary {name} {version} --share 0"
+        )
+
+
+def _fraction(share: str) -> float:
+    given = re.fullmatch(r"(\d{1,3}(?:\.\d+)?)%|0", share.strip())
+    percent = float(given[1] or 0) if given else -1
+    if not 0 <= percent <= 100:
+        raise ServerError(f"--share {share} is no share; give 0% to 100%, as in: --share 10%")
+    return percent / 100
 
 
 @contextmanager

@@ -6,11 +6,11 @@ One small file, which nginx reads at each request (deploy/gateway/gateway.js) an
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
+
+from scripts.shared_files import replace_whole
 
 Kind = Literal["canary", "shadow"]
 
@@ -45,7 +45,4 @@ class Routes:
         """Put a model's route in place, or end it; it holds from the next request on."""
         routes = {**self.all(), model: route}
         kept = {name: asdict(one) for name, one in routes.items() if one}
-        handle, temporary = tempfile.mkstemp(dir=self.file.parent, prefix=".routes-")
-        with os.fdopen(handle, "w") as written:
-            json.dump(kept, written, indent=1)
-        Path(temporary).replace(self.file)
+        replace_whole(self.file, json.dumps(kept, indent=1))

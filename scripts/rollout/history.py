@@ -22,7 +22,8 @@ class Event(BaseModel):
     Attributes:
         time: When, in UTC.
         who: The account that ran the command.
-        action: ``serve``, ``register``, ``refuse`` (a gate failed), ``promote``, ``rollback``, ``scale``, ``remove``.
+        action: ``serve``, ``register``, ``refuse`` (a gate failed), ``promote``, ``rollback``, ``scale``, ``remove``,
+            ``canary``, ``shadow``, and the end of these two.
         is_default: Whether the version has become the default by it.
         figures: What was measured or set: gates, worker counts, reasons.
     """

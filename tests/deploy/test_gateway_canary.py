@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import math
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 
+from scripts.build_mar import ROOT
+from scripts.nginx.gateway import Gateway
 from scripts.nginx.routes import Kind, Route
+from scripts.refusal import ServerError
+from scripts.rollout import canary
 from scripts.server import Server
 from tests.gateways import Door, ask, refused
 from tests.pictures import as_base64, encoded
@@ -139,6 +147,53 @@ def test_a_canary_outlives_a_restart_of_the_gateway(new_front: Callable[..., Doo
     front.gateway.start()
     with front.client() as client:
         assert set(versions(client, 5)) == {"2.0.0"}
+
+
+def models(door: Door, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "scripts" / "models.py"), *words, "--run", str(door.gateway.run)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+
+@pytest.mark.usefixtures("route")
+def test_the_command_starts_shows_and_ends_a_canary(door: Door, client: httpx.Client, torchserve: Server):
+    started = models(door, "canary", "dummy", "2.0.0", "--share", "30%")
+    assert started.returncode == 0, started.stderr
+    assert "30% of dummy's requests are answered by 2.0.0" in started.stdout
+    assert 0 < Counter(versions(client, 60))["2.0.0"] < 40
+    assert "dummy 2.0.0 is the canary of 0.3" in models(door, "list").stdout
+    ended = models(door, "canary", "dummy", "2.0.0", "--share", "0", "--json")
+    assert json.loads(ended.stdout)["share"] == 0
+    assert set(versions(client, 20)) == {"1.0.0"}
+    noted = [json.loads(line) for line in torchserve.history_file.read_text().splitlines()]
+    assert [(one["action"], one["version"]) for one in noted[-2:]] == [("canary", "2.0.0"), ("end canary", "2.0.0")]
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["dummy", "2.0.0", "--share", "130%"], "give 0% to 100%"),
+        (["dummy", "2.0.0", "--share", "0.1"], "as in: --share 10%"),
+        (["dummy", "1.0.0", "--share", "10%"], "is the default already"),
+        (["dummy", "9.9.9", "--share", "10%"], "9.9.9"),
+    ],
+)
+def test_the_command_refuses_in_one_line(door: Door, words: list[str], reason: str):
+    done = models(door, "canary", *words)
+    assert done.returncode == 1
+    assert reason in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert door.gateway.routes.all() == {}
+
+
+def test_without_a_gateway_there_is_no_canary(torchserve: Server, tmp_path: Path):
+    with pytest.raises(ServerError, match=r"no gateway runs in .*make gateway"):
+        canary.start(torchserve, Gateway(torchserve.run, own=tmp_path), "dummy", Route("2.0.0", 0.1, "canary"))
+
+
+@pytest.mark.usefixtures("dead_new_version")
+def test_a_version_without_a_worker_is_no_canary(torchserve: Server, door: Door):
+    with pytest.raises(ServerError, match="has no worker that is ready"):
+        canary.start(torchserve, door.gateway, "dummy", Route("2.0.0", 0.1, "canary"))
 
 
 def asked_of_the_new(server: Server) -> float:

@@ -1,0 +1,56 @@
+"""A share of a model's requests for a version that is not the default: the gateway sends them, this tells it to."""
+
+from __future__ import annotations
+
+from scripts.client import ServerError
+from scripts.management import Management
+from scripts.nginx.gateway import Gateway
+from scripts.nginx.routes import Route
+from scripts.rollout import history
+from scripts.rollout.history import Event
+from scripts.server import Server
+from scripts.shared_files import locked
+
+
+def start(server: Server, gateway: Gateway, name: str, route: Route) -> None:
+    """Let a registered version meet a share of the requests, from the next one on.
+
+    Raises:
+        ServerError: No gateway runs, or the version is not registered, not ready, or the default anyway.
+    """
+    if gateway.process() is None:
+        raise ServerError(
+            f"no gateway runs in {gateway.folder}, and TorchServe itself cannot share requests between versions; "
+            "start one: make gateway"
+        )
+    with locked(server.run):
+        management = Management(server.client)
+        version = management.version(name, route.version)
+        if management.default(name) == route.version:
+            raise ServerError(f"{name} {route.version} is the default already, and gets every request")
+        if not version.ready:
+            raise ServerError(
+                f"{name} {route.version} has no worker that is ready; first: "
+                f"scripts/models.py scale {name} --version {route.version}"
+            )
+        gateway.routes.set(name, route)
+        _note(server, route.kind, name, route)
+
+
+def end(server: Server, gateway: Gateway, name: str) -> Route | None:
+    """Give all requests to the default version again; what has ended, or None."""
+    with locked(server.run):
+        route = gateway.routes.all().get(name)
+        if route:
+            gateway.routes.set(name, None)
+            _note(server, f"end {route.kind}", name, route)
+    return route
+
+
+def _note(server: Server, action: str, name: str, route: Route) -> None:
+    state = server.state()
+    served = state.version(name, route.version) if state else None
+    event = Event.now(
+        action, name, route.version, served.sha256 if served else "", figures={"share": round(route.share, 6)}
+    )
+    history.append(server.history_file, event)
