@@ -22,8 +22,9 @@ from vqaserve.families.precision import at_precision, convert
 from vqaserve.settings import HandlerSettings
 from vqaserve.types import Answer, Query
 
-_TOGETHER_ON_CPU = 1
-"""Pictures in one pass of the encoder: more take a multiple of the memory and, on a CPU, no less time."""
+_PIXELS_ON_CPU = 2**17
+"""In one pass of the encoder, of however many pictures: more take a multiple of the memory and no less time; but of
+little pictures, one at a time takes more."""
 
 
 class Modular(Family[Tensor, Tensor]):
@@ -82,7 +83,8 @@ class Modular(Family[Tensor, Tensor]):
     def encode(self, pictures: Sequence[Image]) -> Sequence[Tensor]:
         """Features [cells, channels] of each picture."""
         features: list[Tensor] = []
-        together = _TOGETHER_ON_CPU if self.device.type == "cpu" else len(pictures) or 1
+        area = self.config.pixels.width * self.config.pixels.height
+        together = max(1, _PIXELS_ON_CPU // area) if self.device.type == "cpu" else len(pictures) or 1
         for start in range(0, len(pictures), together):
             # The resized arrays stand in memory with the channels last already; only the view is permuted.
             pixels = to_pixels(pictures[start : start + together], self.config.pixels).to(self.device)
