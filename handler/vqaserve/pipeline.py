@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -186,17 +187,19 @@ class Pipeline:
 
         with self.stopwatch("parse"):
             items = _each(prepare, items)
-        with self.stopwatch("open"):
-            items = self._open_pictures(items)
-        items = self.answerer(items)
+        answered = [_light(item) for opened in self._open_pictures(items) for item in self.answerer(opened)]
         with self.stopwatch("reply"):
-            return _each(finish, items)
+            return _each(finish, answered)
 
-    def _open_pictures(self, items: Sequence[Item]) -> list[Item]:
-        """Fetch what came as a URL, and decode what is not remembered; a file that recurs is opened once."""
-        images = [_query(item).image for item in items if item.error is None]
-        fetched = self.fetch(image.url for image in images if isinstance(image, RemoteImage))
-        digests = {data: digest_of(data) for data in (*images, *fetched.values()) if isinstance(data, bytes)}
+    def _open_pictures(self, items: Sequence[Item]) -> Iterator[list[Item]]:
+        """Fetch what came as a URL, and decode what is not remembered; a file that recurs is opened once.
+
+        Items come back together, unless their pixels are too many to be held at once: then whole requests at a time.
+        """
+        with self.stopwatch("open"):
+            images = [_query(item).image for item in items if item.error is None]
+            fetched = self.fetch(image.url for image in images if isinstance(image, RemoteImage))
+            digests = {data: digest_of(data) for data in (*images, *fetched.values()) if isinstance(data, bytes)}
         opened: dict[str, Picture] = {}
         refused: dict[tuple[str, str], VqaError] = {}  # by request too: one request's limit is not another's
         left: dict[str, Budget] = defaultdict(lambda: Budget.of(self.settings.limits))
@@ -221,7 +224,24 @@ class Pipeline:
                     raise
             return replace(item, picture=opened[digest])
 
-        return _each(open_image, items)
+        group: list[Item] = []
+        for _, asked in groupby(items, key=lambda item: item.request_id):
+            with self.stopwatch("open"):
+                group += _each(open_image, list(asked))
+            if sum(_pixels(picture) for picture in opened.values()) > self.settings.limits.max_request_pixels:
+                yield group
+                group = []
+                opened.clear()
+        yield group
+
+
+def _pixels(picture: Picture) -> int:
+    return picture.pixels.width * picture.pixels.height if picture.pixels else 0
+
+
+def _light(item: Item) -> Item:
+    """Without its pixels, which nothing needs once it is answered."""
+    return replace(item, picture=replace(item.picture, pixels=None)) if item.picture else item
 
 
 def _each(stage: Callable[[Item], Item], items: Sequence[Item]) -> list[Item]:

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from scripts.server import Server
-from tests.gateways import Door, ask, refused
+from tests.gateways import Door, refused
 
 
 def test_plain_http_is_refused_in_words(door: Door):
@@ -125,10 +125,3 @@ def test_torchserve_sees_no_header_that_it_does_not_need(client: httpx.Client):
     headers = {"describe": "True", "explain": "True", "X-Forwarded-For": "1", "Cookie": "a=b"}
     reply = client.post("/predictions/dummy", headers=headers)
     assert refused(reply, 422) == "MissingImage"
-
-
-def test_a_clients_time_limit_counts_from_its_arrival_here(client: httpx.Client):
-    wrong_clock = {"X-Request-Start": "t=1"}
-    assert ask(client, headers={"X-Timeout-Ms": "600000", **wrong_clock}).status_code == 200
-    late = ask(client, headers={"X-Timeout-Ms": "0", **wrong_clock})
-    assert (late.status_code, late.json()["type"]) == (504, "DeadlineExceeded")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
 from loadtest.fuzz import fuzz
 from scripts.server import Server
-from tests.pictures import encoded
+from tests.bombs import jpeg_of_scans
+from tests.pictures import as_base64, encoded
 from vqaserve.images import FORMATS
 
 
@@ -44,4 +48,25 @@ def test_no_file_question_or_number_is_answered_otherwise_than_by_an_answer_or_a
         assert "answer" in body if reply.status_code == 200 else body.keys() == {"code", "type", "message"}
 
     ask()
+    assert client.workers("dummy") == before
+
+
+def test_a_request_full_of_bombs_costs_its_own_share_of_time_and_no_neighbour_an_answer(dummy_server: Server):
+    client = dummy_server.client
+    before = client.workers("dummy")
+    bomb = jpeg_of_scans(20_000)
+    bombs = [bomb + bytes([number]) for number in range(20)]  # what follows the end makes another file of the same
+    instances = [{"image": as_base64(one), "question": "what?"} for one in bombs]
+
+    def explode() -> httpx.Response:
+        url = f"{client.addresses.inference}/v1/models/dummy:predict"
+        return client.http.post(url, headers=client.header("inference"), json={"instances": instances}, timeout=120)
+
+    with ThreadPoolExecutor(4) as pool:
+        attacks = [pool.submit(explode) for _ in range(2)]
+        answers = [client.ask("dummy", encoded("red", (20, 20 + number)), "what?") for number in range(10)]
+        replies = [attack.result() for attack in attacks]
+    assert [answer["answer"] for answer in answers] == [f"20x{20 + number} #ff0000: what?" for number in range(10)]
+    assert {reply.status_code for reply in replies} == {422}
+    assert all("takes too long to decode" in reply.json()["message"] for reply in replies)
     assert client.workers("dummy") == before

@@ -246,3 +246,20 @@ def test_a_family_that_cannot_do_the_task_is_refused_with_what_it_can(monkeypatc
     monkeypatch.setattr(Dummy, "tasks", frozenset({"zero_shot_image_classification"}))
     with pytest.raises(RecipeError, match=r"cannot do task .* it does: zero_shot_image_classification"):
         Pipeline.load(Path(), SETTINGS, Model("m", "1.0.0"))
+
+
+def test_a_batch_never_holds_much_more_than_one_requests_pixels(fragile: Fragile):
+    pipeline = small_budget(fragile)  # 30 pixels; each picture has 12
+    colours = ["red", "lime", "blue", "white", "black", "yellow", "cyan"]
+    requests = [Request(colour, {"image": encoded(colour), "question": colour}) for colour in colours]
+    answers = [body(reply)["answer"].split(": ")[1] for reply in pipeline(requests)]
+    assert answers == colours
+    assert fragile.batches == [3, 3, 1]
+
+
+def test_the_entries_of_one_request_are_computed_together(fragile: Fragile):
+    pictures = [as_base64(encoded(colour)) for colour in ("red", "lime", "blue")]
+    many = [{"image": picture, "question": "q"} for picture in pictures[:2]]
+    requests = [Request("a", {"body": {"instances": many}}), Request("b", {"image": encoded("blue"), "question": "q"})]
+    assert [reply.status for reply in small_budget(fragile)(requests)] == [200, 200]
+    assert fragile.batches == [3]
