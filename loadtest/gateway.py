@@ -85,7 +85,7 @@ def main(
 
 
 def _client_of(gateway: Gateway) -> httpx.Client:
-    context = ssl.create_default_context(cafile=str(gateway.settings.certificate))
+    context = ssl.create_default_context(cafile=str(gateway.certificate.chain))
     header = {"Authorization": f"Bearer {gateway.keys.add('bench')}"}
     return httpx.Client(base_url=gateway.url, verify=context, headers=header, timeout=60, trust_env=False)
 

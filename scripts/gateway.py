@@ -30,7 +30,7 @@ def start(config: Config = SOURCES / "gateway.yaml", run: Run = ROOT / "run") ->
     gateway = Gateway(run.resolve(), config)
     try:
         gateway.start()
-        certificate = gateway.settings.certificate
+        certificate = gateway.certificate.chain
         console.print(f"[green]Listening[/] at {gateway.url} (certificate: {certificate})")
         if not gateway.keys.entries():
             console.print(f"A first key, shown this once: [b]{gateway.keys.add('first')}[/]")

@@ -42,9 +42,7 @@ class Door:
 
     @property
     def authority(self) -> Path:
-        certificate = self.gateway.settings.certificate
-        assert certificate
-        return certificate
+        return self.gateway.certificate.chain
 
     def tls(self) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=str(self.authority))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,15 +14,16 @@ import psutil
 
 from scripts.build_mar import ROOT
 from scripts.nginx.api_keys import ApiKeys
-from scripts.nginx.certificate import self_signed
-from scripts.nginx.rendering import SOURCES, Backend, render
+from scripts.nginx.certificate import Certificate
+from scripts.nginx.rendering import BODY_SECONDS, SOURCES, Backend, render
 from scripts.nginx.routes import Routes
 from scripts.nginx.settings import GatewaySettings
 from scripts.refusal import ServerError
 from scripts.server import Server
 
-QUIT_SECONDS = 90
-"""Longer than an answer may take: what nginx has accepted is answered before it ends."""
+START_SECONDS = 10
+QUIT_SECONDS = 15
+"""Beyond what the settings give an answer: what nginx has accepted is answered before it ends."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +42,16 @@ class Gateway:
 
     @cached_property
     def settings(self) -> GatewaySettings:
-        """The operator's, with the certificate that is used."""
-        settings = GatewaySettings.read(self.config)
-        if settings.certificate is None:
-            certificate, key = self_signed(self.folder / "tls")
-            settings = settings.model_copy(update={"certificate": certificate, "certificate_key": key})
-        return settings
+        """What the operator chose; the file is read once."""
+        return GatewaySettings.read(self.config)
+
+    @property
+    def certificate(self) -> Certificate:
+        """The operator's, or the place of the one that the gateway signs itself."""
+        given = self.settings
+        if given.certificate and given.certificate_key:
+            return Certificate(given.certificate, given.certificate_key)
+        return Certificate(self.folder / "tls" / "certificate.pem", self.folder / "tls" / "key.pem")
 
     @property
     def folder(self) -> Path:
@@ -55,7 +61,7 @@ class Gateway:
     @property
     def keys(self) -> ApiKeys:
         """Who may ask."""
-        return ApiKeys(GatewaySettings.read(self.config).keys or self.folder / "keys")
+        return ApiKeys(self.settings.keys or self.folder / "keys")
 
     @property
     def routes(self) -> Routes:
@@ -85,7 +91,12 @@ class Gateway:
         if self.process():
             raise ServerError(f"a gateway is already running in {self.folder}; end it: scripts/gateway.py stop")
         self.check().replace(self._written)
-        self._nginx()
+        self._nginx()  # returns when the ports are open; the pid is written a moment later
+        deadline = time.monotonic() + START_SECONDS
+        while self.process() is None:
+            if time.monotonic() > deadline:
+                raise ServerError(f"nginx has started and ended; see {self.folder}/logs/error.log")
+            time.sleep(0.01)
 
     def check(self) -> Path:
         """Render the configuration, and let nginx itself say whether it takes it.
@@ -100,8 +111,12 @@ class Gateway:
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o700)
         self.keys.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        backend = self._backend()
+        if not self.settings.certificate:
+            self.certificate.sign_ourselves()
         new = self._written.with_suffix(".new")
-        new.write_text(render(self.settings, self._backend(), self.folder, self.keys.folder), encoding="utf-8")
+        text = render(self.settings, self.certificate, backend, self.folder, self.keys.folder)
+        new.write_text(text, encoding="utf-8")
         self._nginx("-t", config=new)
         return new
 
@@ -124,7 +139,7 @@ class Gateway:
             return False
         family = [process, *process.children(recursive=True)]
         process.send_signal(signal.SIGQUIT)
-        _, alive = psutil.wait_procs(family, timeout=QUIT_SECONDS)
+        _, alive = psutil.wait_procs(family, timeout=self.settings.answer_seconds + BODY_SECONDS + QUIT_SECONDS)
         for left in alive:
             left.kill()
         return True

@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from scripts.build_mar import ROOT
+from scripts.nginx.certificate import Certificate
 from scripts.nginx.settings import GatewaySettings, scheme_of
 from scripts.refusal import ServerError
 
@@ -42,11 +43,12 @@ class Backend:
     body_bytes: int
 
 
-def render(settings: GatewaySettings, backend: Backend, folder: Path, keys: Path) -> str:
+def render(settings: GatewaySettings, certificate: Certificate, backend: Backend, folder: Path, keys: Path) -> str:
     """The whole ``nginx.conf``.
 
     Args:
-        settings: With a certificate.
+        settings: The operator's.
+        certificate: What clients are shown.
         backend: What to stand before.
         folder: Where nginx keeps its pid, logs and temporary files.
         keys: The folder of API keys.
@@ -77,10 +79,11 @@ def render(settings: GatewaySettings, backend: Backend, folder: Path, keys: Path
         authorization="$http_authorization" if scheme == "https" else "$token",
         upstream_tls=_upstream_tls(settings, backend) if scheme == "https" else "",
         listen=" ".join(f"listen {address} ssl http2;" for address in settings.listen),
-        certificate=_path(settings.certificate),
-        certificate_key=_path(settings.certificate_key),
+        certificate=_path(certificate.chain),
+        certificate_key=_path(certificate.key),
         body_bytes=backend.body_bytes,
         body_seconds=BODY_SECONDS,
+        quit_seconds=settings.answer_seconds + BODY_SECONDS,
         answer_seconds=settings.answer_seconds,
     )
 
@@ -97,7 +100,7 @@ def _upstream_tls(settings: GatewaySettings, backend: Backend) -> str:
     )
 
 
-def _path(path: Path | None) -> str:
+def _path(path: Path) -> str:
     text = str(path)
     if not re.fullmatch(r"[\w./+:-]+", text, re.ASCII):
         raise ServerError(f"the path {text!r} cannot stand in nginx's configuration; use letters, digits and ./+:-_")

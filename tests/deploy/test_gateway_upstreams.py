@@ -32,8 +32,7 @@ def test_with_every_upstream_dead_the_error_is_ours_and_says_when_to_try_again(n
         refused(client.get("/ping"), 502)
 
 
-def test_a_full_queue_is_503_with_retry_after(door: Door, torchserve: Server, client: httpx.Client):
-    # No worker at all: TorchServe's words, its 503, and the header that it does not send itself.
+def test_torchserves_503_gets_the_retry_after_that_it_does_not_send_itself(torchserve: Server, client: httpx.Client):
     management = torchserve.client
     scale = f"{management.addresses.management}/models/dummy/2.0.0?max_worker={{0}}&min_worker={{0}}&synchronous=true"
     header = management.header("management")

@@ -160,7 +160,8 @@ def test_on_sockets_nothing_listens_on_ports_but_metrics_and_grpc_and_what_was_l
     run = serve_command.folder / "run"
     assert {path.name for path in run.glob("*.sock")} == {"inference.sock", "management.sock"}
     process = psutil.Process(json.loads((run / "pid.json").read_text())["pid"])
-    listening = [one for one in process.connections("inet") if one.status == psutil.CONN_LISTEN]
+    connections = getattr(process, "net_connections", None) or process.connections  # the name changed in psutil 6
+    listening = [one for one in connections("inet") if one.status == psutil.CONN_LISTEN]
     assert len(listening) == 3
     client = Server(run).client  # finds the sockets by itself
     with client.http:
