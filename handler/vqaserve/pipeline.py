@@ -208,6 +208,8 @@ class Pipeline:
             image = _query(item).image
             data = fetched[image.url] if isinstance(image, RemoteImage) else image
             if isinstance(data, VqaError):
+                if data.__cause__:
+                    log.info("request %s: a picture's URL could not be fetched: %r", item.request_id, data.__cause__)
                 raise data
             digest = digests[data]
             item = self.answerer.recall(replace(item, picture=Picture(digest)))

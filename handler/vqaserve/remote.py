@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
-import logging
 import re
 import socket
 import ssl
@@ -23,8 +22,6 @@ import httpcore
 
 from vqaserve.errors import InvalidImage
 from vqaserve.settings import RemoteImages
-
-log = logging.getLogger(__name__)
 
 Resolve = Callable[[str, int], Sequence[str]]
 """Host and port -> addresses."""
@@ -97,8 +94,9 @@ class Fetcher:
                 f"the picture's URL did not answer within {self._settings.seconds:g} s; send the file itself"
             )
         except Exception as error:  # noqa: BLE001 - a thread's rim: whatever a stranger's server does is this picture's fault
-            log.info("a picture's URL could not be fetched: %r", error)
-            return InvalidImage("the picture's URL could not be fetched; send the file itself")
+            refused = InvalidImage("the picture's URL could not be fetched; send the file itself")
+            refused.__cause__ = error  # for the log of who asked
+            return refused
 
     def check_url(self, url: str) -> Target:
         """Where a URL leads, if the recipe allows it.

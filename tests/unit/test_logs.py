@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import logging
 import sys
+from pathlib import Path
 
 import pytest
 
 from vqaserve.logs import HarmlessFormatter, safe_id
+from vqaserve.pipeline import Pipeline
+from vqaserve.settings import HandlerSettings
+from vqaserve.types import Model, Request
 
 
 @pytest.mark.parametrize("given", ["order-17", "1-67891233-abcdef012345678912345678", "a/b:c@d=e+f.g_h", "x" * 128])
@@ -39,3 +43,15 @@ def test_a_quoted_question_cannot_pass_for_a_word_of_torchserves():
     assert "request r failed" in text
     assert "(metrics)vqa_requests_total" in text
     assert not [word for word in ("[METRICS]", "[PID]", "Torch worker started.") if word in text]
+
+
+def test_a_url_that_cannot_be_fetched_is_logged_with_the_request_that_named_it(caplog: pytest.LogCaptureFixture):
+    nobody = "http://127.0.0.1:1"
+    remote = {"allowed_image_hosts": [nobody], "allowed_image_networks": ["127.0.0.0/8"]}
+    settings = HandlerSettings(version="1.0.0", family="dummy", remote_images=remote)
+    pipeline = Pipeline.load(Path(), settings, Model("dummy", "1.0.0"))
+    asked = {"image": f"{nobody}/a.png", "question": "what?"}
+    with caplog.at_level(logging.INFO):
+        (reply,) = pipeline([Request("r0", {"body": asked}, {}, "order-17")])
+    assert reply.status == 422
+    assert "request r0 (client's order-17): a picture's URL could not be fetched: ConnectError" in caplog.text
