@@ -67,8 +67,8 @@ def worker_killed(folder: Path, kills: int = 4) -> Row:
     """One of two workers is killed with -9 every five seconds."""
     with staged(folder) as stage, watched(stage) as watch:
         for number in range(kills):
-            watch.blow()
             stage.kill_worker(number)
+            watch.blow()
             time.sleep(KILL_SECONDS)
         stage.wait_for_workers()
         watch.settle()
@@ -292,17 +292,20 @@ def main(
         console.width = 180
     if unknown := set(faults or ()) - set(FAULTS):
         raise typer.BadParameter(f"no such fault: {', '.join(sorted(unknown))}; there are: {', '.join(FAULTS)}")
-    rows = []
+    rows, broken = [], False
     for name in faults or FAULTS:
         with console.status(f"playing {name}"), tempfile.TemporaryDirectory(prefix="vqa-", dir="/tmp") as folder:
             try:
                 rows.append(FAULTS[name](Path(folder)))
             except Skipped as reason:
                 console.print(f"{name}: skipped, {reason}")
+            except ServerError as error:
+                console.print(f"{name}: {error}", style="red", markup=False)
+                broken = True
     _show(console, rows)
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(json.dumps([{**asdict(row), "kept": row.kept} for row in rows], indent=2) + "\n")
-    raise typer.Exit(0 if all(row.kept for row in rows) else 1)
+    raise typer.Exit(0 if all(row.kept for row in rows) and not broken else 1)
 
 
 def _show(console: Console, rows: list[Row]) -> None:

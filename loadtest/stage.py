@@ -39,11 +39,13 @@ class Stage:
         folder: Holds the run folder, the model store, and what faults need.
         server: The server.
         archive: Its default version.
+        killed: Workers that TorchServe may still take for READY.
     """
 
     folder: Path
     server: Server
     archive: Archive
+    killed: set[int] = field(default_factory=set)
 
     @classmethod
     def build(cls, folder: Path, fault: str = "", **settings: int) -> Self:
@@ -89,9 +91,22 @@ class Stage:
         self.client.http.delete(url, headers=self.client.header("management"))
 
     def kill_worker(self, number: int = 0) -> None:
-        """SIGKILL for one worker of the default version, in turn."""
-        workers = [worker for worker in self.client.workers(MODEL) if worker.status == "READY"]
-        psutil.Process(workers[number % len(workers)].pid).kill()
+        """SIGKILL for one worker of the default version that is READY, in turn; waits until there is one.
+
+        Raises:
+            ServerError: No worker is READY in time.
+        """
+        ready: list[int] = []
+
+        def any_ready() -> bool:
+            workers = self.client.workers(MODEL)
+            ready[:] = [one.pid for one in workers if one.status == "READY" and one.pid not in self.killed]
+            return bool(ready)
+
+        self.wait_for(f"a worker of {MODEL} READY", any_ready)
+        pid = ready[number % len(ready)]
+        self.killed.add(pid)
+        psutil.Process(pid).kill()
 
     def wait_for(self, what: str, condition: Callable[[], bool], seconds: float = SETTLE_SECONDS) -> None:
         """Poll until something is so.
@@ -115,7 +130,7 @@ class Stage:
 
         def ready() -> bool:
             workers = self.client.workers(name)
-            return bool(workers) and all(worker.status == "READY" for worker in workers)
+            return bool(workers) and all(one.status == "READY" and one.pid not in self.killed for one in workers)
 
         self.wait_for(f"workers of {name} READY", ready)
 

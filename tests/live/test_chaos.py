@@ -51,7 +51,7 @@ def test_a_full_disk_stops_no_answers(play: Callable[..., Row]):
 
 def test_a_version_that_fails_one_time_in_ten_fails_no_more_after_the_rollback(play: Callable[..., Row]):
     row = play(FAULTS["raises-one-in-ten"])
-    assert set(row.plain.failures) == {"500"}
+    assert {*row.plain.failures, *row.retrying.failures} == {"500"}  # of a batch only what fails alone, too
     assert row.plain.failed < row.plain.asked / 10
     assert "one in ten" in row.told
 
