@@ -9,6 +9,8 @@ from loadtest.bench.stages import INSIDE, QUEUE
 
 REST_OF_TORCHSERVE = "TorchServe: JSON, pipes, batching"
 SOCKET = "socket, HTTP and the client"
+ROAD = ("parse", "open", "encode", "forward", "decode", "reply")
+"""The handler's stages in their order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,9 @@ def life_of(measured: Measured) -> list[Step]:
     if inside is None:  # no metrics address
         return [Step("all of it", alone.mean_ms)]
     busy = measured.totals[closed_name("unique", measured.plan.busy)].stages_ms
-    stages = [Step(name, value, floor.get(name), busy.get(name)) for name, value in spent.items()]
+    # In the road's order; a stage that is not known here comes last.
+    names = [*(name for name in ROAD if name in spent), *(name for name in spent if name not in ROAD)]
+    stages = [Step(name, spent[name], floor.get(name), busy.get(name)) for name in names]
     rest = inside - queue - sum(spent.values())
     return [
         Step(SOCKET, max(0.0, alone.mean_ms - inside)),

@@ -14,8 +14,7 @@ INSIDE = "inside TorchServe"
 BATCHES = "batches"
 _MICROSECONDS = {"ts_queue_latency_microseconds": QUEUE, "ts_inference_latency_microseconds": INSIDE}
 _STAGE_SUM = "vqa_stage_seconds_sum"
-_STAGE_COUNT = "vqa_stage_seconds_count"
-_STAGE_OF_EVERY_BATCH = "forward"
+_BATCH_COUNT = "vqa_batch_seconds_count"
 
 Counters = Mapping[str, float]
 """Seconds by stage since the server began, ``queue`` and ``inside TorchServe`` (queue, worker and what is between)
@@ -41,7 +40,7 @@ def parse_stages(text: str) -> Counters:
                 stage, value = _MICROSECONDS[name], sample.value / 1e6
             elif sample.name == _STAGE_SUM:
                 stage, value = sample.labels["stage"], sample.value
-            elif sample.name == _STAGE_COUNT and sample.labels["stage"] == _STAGE_OF_EVERY_BATCH:
+            elif sample.name == _BATCH_COUNT:
                 stage, value = BATCHES, sample.value
             else:
                 continue

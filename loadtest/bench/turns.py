@@ -27,7 +27,7 @@ class Turn:
         wrong: Other answers.
         refused: Replies with another status than 200, by status; 0 for none at all.
         stages: Seconds by stage, all answers together.
-        batches: How many the model computed.
+        batches: How many left together, to be answered.
         gpu_busy: Samples of the share of time in which the GPU ran anything.
     """
 
@@ -100,7 +100,7 @@ class Total:
 
     @property
     def batch(self) -> float | None:
-        """Mean size of the batches that the model computed; None where the server does not count them."""
+        """Mean size of the batches that left together; None where the server does not count them."""
         batches = sum(turn.batches for turn in self.turns)
         return self.answers / batches if batches else None
 

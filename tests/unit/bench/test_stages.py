@@ -17,11 +17,14 @@ vqa_stage_seconds_count{stage="forward",Level="Model",} 4.0
 vqa_stage_seconds_sum{stage="forward",Level="Model",} 2.0
 vqa_stage_seconds_count{stage="open",Level="Model",} 4.0
 vqa_stage_seconds_sum{stage="open",Level="Model",} 0.25
+# TYPE vqa_batch_seconds histogram
+vqa_batch_seconds_count{Level="Model",} 5.0
+vqa_batch_seconds_sum{Level="Model",} 2.5
 """
 
 
 def test_stages_are_seconds_of_all_models_together():
-    assert parse_stages(TEXT) == {QUEUE: 2.0, INSIDE: 9.0, "forward": 2.0, "open": 0.25, BATCHES: 4.0}
+    assert parse_stages(TEXT) == {QUEUE: 2.0, INSIDE: 9.0, "forward": 2.0, "open": 0.25, BATCHES: 5.0}
 
 
 def test_a_server_without_the_handlers_metrics_still_has_torchserves_own():
