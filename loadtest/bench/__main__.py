@@ -64,7 +64,7 @@ def main(
     results: dict[str, Measured] = {}
     try:
         for model in models or MODELS:
-            subject, archives = _subject(model, output, console)
+            subject, archives = _subject(model, output, gpu, console)
             columns = (TextColumn("{task.description:<60}"), BarColumn(), TimeElapsedColumn())
             with ExitStack() as stack:
                 if use_running:
@@ -81,7 +81,7 @@ def main(
     console.print(f"Report: {output / 'report.md'}")
 
 
-def _subject(model: str, output: Path, console: Console) -> tuple[Subject, list[Archive]]:
+def _subject(model: str, output: Path, gpu: bool, console: Console) -> tuple[Subject, list[Archive]]:
     """What to measure, and the archives that its server needs.
 
     Raises:
@@ -92,20 +92,23 @@ def _subject(model: str, output: Path, console: Console) -> tuple[Subject, list[
     if model == "vilt":
         from loadtest.bench.vilt import make_recipes  # imports transformers, which no other model here needs
 
-        recipe, slow = make_recipes(output / "recipes", pairs, console)
-        with console.status("packing the ViLT-sized model"):
-            archives = [archive_from(recipe, store), archive_from(slow, store)]
+        recipes = make_recipes(output / "recipes", pairs, "torch" if gpu else "openvino", console)
+        with console.status("packing the ViLT-sized model, and converting it once"):
+            archives = [archive_from(recipe, store) for recipe in recipes]
+        twins = {archive.name.removeprefix("vilt-"): archive.name for archive in archives[1:]}
         known = [f"answer {pair.number}" for pair in pairs]
-        return Subject("vilt", recipe, pairs, slow=slow.name, others=True, known=known), archives
+        recipe = unpacked(archives[0], output / "unpacked")
+        return Subject("vilt", recipe, pairs, twins=twins, others=True, known=known), archives
     if model.endswith(".mar"):
-        archive, recipe = unpacked(Path(model), output / "unpacked")
-        return Subject(archive.name, recipe, pairs), [archive]
+        archive = Archive.read(Path(model).resolve())
+        return Subject(archive.name, unpacked(archive, output / "unpacked"), pairs), [archive]
     folders = (ROOT / "recipes" / model, Path(model).resolve())
     recipe = next((folder for folder in folders if (folder / "model-config.yaml").is_file()), ROOT / "none")
     if not recipe.exists():
         raise RecipeError(f"{model!r} is no model; there are: vilt, a recipe's name or folder, a .mar file")
     with console.status(f"packing {recipe.name}"):
-        return Subject(recipe.name, recipe, pairs), [archive_from(recipe, store)]
+        archive = archive_from(recipe, store)
+    return Subject(archive.name, unpacked(archive, output / "unpacked"), pairs), [archive]
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from loadtest.bench.measuring import OTHERS, Measured, closed_name, floor_name
+from loadtest.bench.measuring import OTHERS, Measured, closed_name, floor_name, twin_name
 from loadtest.bench.turns import Total
 
 
@@ -49,14 +49,9 @@ def _vilt(measured: Measured) -> Iterator[Bar]:
     busy = measured.plan.busy
     yield _share_of_floor("vilt", unique, floor, 0.92)
     if others := measured.totals.get(OTHERS):
-        ratio, same = unique.cpu_ms / others.cpu_ms, measured.agreement or 0.0
-        yield Bar(
-            f"vilt, unique, {busy} connections: server CPU / others' road (eager bf16, padded to 40)",
-            f"{ratio:.2f}, {same:.1%} of the answers are fp32's",
-            "<= 0.70, >= 99 %",
-            ratio <= 0.70 and same >= 0.99,
-            f"{unique.cpu_ms:.1f} ms against {others.cpu_ms:.1f}; the floor: {floor.cpu_ms / others.cpu_ms:.2f}",
-        )
+        yield _against_others("vilt", unique, others, measured.agreement or 0.0)
+        if int8 := measured.totals.get(twin_name("int8", busy)):
+            yield _against_others("vilt in int8", int8, others, int8.answers / (int8.answers + int8.wrong))
     alone, once = measured.totals[closed_name("unique", 1)], measured.totals[floor_name(1)]
     ratio = alone.percentile_ms(50) / once.percentile_ms(50)
     yield Bar(
@@ -66,11 +61,11 @@ def _vilt(measured: Measured) -> Iterator[Bar]:
         ratio <= 1.25,
         f"{alone.percentile_ms(50):.1f} ms against {once.percentile_ms(50):.1f}",
     )
-    if slow := measured.totals.get(closed_name("fp32, unique", busy)):
+    if slow := measured.totals.get(twin_name("fp32", busy)):
         ratio = slow.cpu_ms / unique.cpu_ms
         amx = bool(torch.cpu.get_capabilities().get("amx_bf16"))
         yield Bar(
-            "vilt: CPU of the same server in fp32 / in the arithmetic chosen",
+            "vilt: CPU of the same server in fp32 / in bf16",
             f"{ratio:.2f}",
             ">= 3 (CPUs with AMX)",
             ratio >= 3 if amx or ratio >= 3 else None,
@@ -136,7 +131,7 @@ def _zipf(measured: Measured) -> Bar:
 
 def _right(measured: Measured) -> Bar:
     """No bar of speed counts if the answers are other ones."""
-    loops = [total for total in measured.totals.values() if total.judged]
+    loops = [total for total in measured.totals.values() if total.judged and "twin" not in total.name]
     wrong, answers = sum(total.wrong for total in loops), sum(total.answers for total in loops)
     refused = sum(sum(total.refused.values()) for total in loops)
     return Bar(
@@ -145,6 +140,17 @@ def _right(measured: Measured) -> Bar:
         "0",
         wrong == 0,
         f"of {answers:,}; {sum(total.ties for total in loops)} ties, {refused} refused",
+    )
+
+
+def _against_others(name: str, unique: Total, others: Total, same: float) -> Bar:
+    ratio = unique.cpu_ms / others.cpu_ms
+    return Bar(
+        f"{unique_label(name, unique)}: server CPU / others' road (eager bf16, padded to 40)",
+        f"{ratio:.2f}, {same:.1%} of the answers are fp32's",
+        "<= 0.70, >= 99 %",
+        ratio <= 0.70 and same >= 0.99,
+        f"{unique.cpu_ms:.1f} ms against {others.cpu_ms:.1f}; Java's part of it {unique.java_ms:.2f}",
     )
 
 

@@ -1,6 +1,6 @@
 """A client that costs little: greenlets over geventhttpclient, requests encoded once, replies judged afterwards.
 
-On a small machine the client shares the cores with the server that it measures; threads over httpx take five times as
+On a small machine the client shares the cores with the server that it measures; threads over httpx take eight times as
 much of them.
 """
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from rich.progress import Progress
 
 from loadtest.bench.asking import Asking
 from loadtest.bench.floor import Expected, Floor
+from loadtest.bench.loops import Judge
 from loadtest.bench.mixes import CATALOGUE, Mix, Pair, Zipf, chat, unique
 from loadtest.bench.serving import Running
 from loadtest.bench.turns import Total, Turn
@@ -54,9 +55,9 @@ class Subject:
 
     Attributes:
         name: The model's, in the report and in the server.
-        recipe: The same model's recipe, for the floor.
+        recipe: The archive's own files, for the floor.
         pairs: What is asked.
-        slow: A model of the same server with the same weights in fp32.
+        twins: Models of the same server with the same weights in other arithmetic, by its name.
         others: Whether the weights are a Hugging Face folder, to be measured as others serve it.
         known: The fp32 answers to the pairs, where they are known.
     """
@@ -64,7 +65,7 @@ class Subject:
     name: str
     recipe: Path
     pairs: Sequence[Pair]
-    slow: str | None = None
+    twins: Mapping[str, str] = field(default_factory=dict)
     others: bool = False
     known: Sequence[str] = ()
 
@@ -109,6 +110,10 @@ def open_name(share: float) -> str:
     return f"open loop, {share:.0%}"
 
 
+def twin_name(arithmetic: str, connections: int) -> str:
+    return closed_name(f"{arithmetic} twin, unique", connections)
+
+
 def measure(subject: Subject, plan: Plan, running: Running, progress: Progress) -> Measured:
     """Load the floor, warm up, and give every way its turns.
 
@@ -128,9 +133,9 @@ def measure(subject: Subject, plan: Plan, running: Running, progress: Progress) 
         **_closed_ways(asking, plan, zipf),
         **_open_ways(asking, plan, rates),
     }
-    if subject.slow:
-        slow = Asking(running, subject.slow, subject.pairs, expected.judge)
-        ways[closed_name("fp32, unique", plan.busy)] = partial(slow.closed, unique, plan.busy)
+    for arithmetic, model in subject.twins.items():
+        twin = Asking(running, model, subject.pairs, _as_known(subject.known), gpu=plan.gpu)
+        ways[twin_name(arithmetic, plan.busy)] = partial(twin.closed, unique, plan.busy)
     asking.closed(zipf, plan.busy, PRIMING_SECONDS, most=2 * CATALOGUE // plan.busy)
 
     totals = {name: Total(name, judged=name not in roads) for name in ways}
@@ -188,6 +193,10 @@ def _open_ways(asking: Asking, plan: Plan, rates: dict[str, float]) -> dict[str,
         return asking.open(share * max(rates[name] for name in closed), seconds)
 
     return {open_name(share): partial(ask, share) for share in plan.shares}
+
+
+def _as_known(known: Sequence[str]) -> Judge:
+    return lambda pair, answer: "right" if answer == known[pair] else "wrong"
 
 
 def _agreement(expected: Expected, known: Sequence[str]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 import zipfile
 from collections.abc import Iterator
@@ -47,17 +48,16 @@ def archive_from(recipe: Path, store: Path) -> Archive:
     return archive if is_current(archive, recipe) else build(recipe, store)
 
 
-def unpacked(path: Path, folder: Path) -> tuple[Archive, Path]:
-    """An archive that somebody gave, and a recipe made of its files, for the floor to load.
-
-    Raises:
-        RecipeError: It is not a whole archive.
-    """
-    archive = Archive.read(path.resolve())
+def unpacked(archive: Archive, folder: Path) -> Path:
+    """An archive's files, for the floor to load just what its workers load; unpacked again when it has changed."""
     recipe = folder / f"{archive.name}-{archive.version}"
-    with zipfile.ZipFile(archive.path) as packed:
-        packed.extractall(recipe)
-    return archive, recipe
+    stamp, now = folder / f"{recipe.name}.stamp", f"{archive.path} {archive.path.stat().st_mtime_ns}"
+    if not stamp.exists() or stamp.read_text(encoding="utf-8") != now:
+        shutil.rmtree(recipe, ignore_errors=True)
+        with zipfile.ZipFile(archive.path) as packed:
+            packed.extractall(recipe)
+        stamp.write_text(now, encoding="utf-8")
+    return recipe
 
 
 @contextmanager

@@ -43,14 +43,13 @@ handler:
   version: 1.0.0
   family: hf_classifier
   threads: 1
-{arithmetic}"""
-FP32 = "  precision: fp32\n"
-TORCH = "  precision: auto\n"
-OPENVINO = """\
-  precision: int8
-  agreement: 0.9         # of 16 pictures that are none of its own; the bench counts the answers to its own
-  options: {runtime: openvino}
+  precision: {precision}
+  options:
+    runtime: {runtime}
 """
+ON_OPENVINO = {"vilt": "int8", "vilt-bf16": "bf16", "vilt-fp32": "fp32"}
+ON_TORCH = {"vilt": "auto", "vilt-fp32": "fp32"}
+"""Recipes and their ``precision``; the first is what is measured in full."""
 CARD = """\
 ---
 license: apache-2.0
@@ -61,28 +60,31 @@ Made by `make bench` to measure with: random weights, a fitted last layer, no kn
 """
 
 
-def make_recipes(folder: Path, pairs: list[Pair], show: Console) -> tuple[Path, Path]:
-    """``vilt``, in the fastest arithmetic that keeps the answers, and ``vilt-fp32``; what is there already is kept.
+def make_recipes(folder: Path, pairs: list[Pair], show: Console) -> list[Path]:
+    """``vilt``, in the arithmetic that is fastest here and keeps the answers, and its twins; what is there is kept.
 
     Args:
         folder: Where the recipes go.
         pairs: What the bench asks; pair n is given the answer ``answer n``.
         show: For the progress bar.
     """
-    fast, slow = folder / "vilt", folder / "vilt-fp32"
-    fastest = OPENVINO if find_spec("openvino") and not torch.cuda.is_available() else TORCH
-    for recipe, arithmetic in ((fast, fastest), (slow, FP32)):
+    on_openvino = find_spec("openvino") is not None and not torch.cuda.is_available()
+    runtime, precisions = ("openvino", ON_OPENVINO) if on_openvino else ("torch", ON_TORCH)
+    for name, precision in precisions.items():
+        recipe = folder / name
         (recipe / "samples").mkdir(parents=True, exist_ok=True)
         (recipe / "samples" / "picture.jpg").write_bytes(pairs[0].photograph)
         sample = {"image": "picture.jpg", "question": pairs[0].question, "answers": ["answer 0"]}
         _write(recipe / "samples" / "questions.jsonl", json.dumps(sample) + "\n")
         _write(recipe / "README.md", CARD)
-        _write(recipe / "model-config.yaml", CONFIG.format(arithmetic=arithmetic))
-    if not (fast / "weights").exists():
-        _make_weights(fast / "weights", pairs, show)
-    if not (slow / "weights").exists():
-        _link(fast / "weights", slow / "weights")
-    return fast, slow
+        _write(recipe / "model-config.yaml", CONFIG.format(precision=precision, runtime=runtime))
+    first, *twins = [folder / name / "weights" for name in precisions]
+    if not first.exists():
+        _make_weights(first, pairs, show)
+    for twin in twins:
+        if not twin.exists():
+            _link(first, twin)
+    return [folder / name for name in precisions]
 
 
 def _write(path: Path, text: str) -> None:
