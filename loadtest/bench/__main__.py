@@ -64,7 +64,7 @@ def main(
     results: dict[str, Measured] = {}
     try:
         for model in models or MODELS:
-            subject, archives = _subject(model, output, gpu, console)
+            subject, archives = _subject(model, output, console)
             columns = (TextColumn("{task.description:<60}"), BarColumn(), TimeElapsedColumn())
             with ExitStack() as stack:
                 if use_running:
@@ -81,7 +81,7 @@ def main(
     console.print(f"Report: {output / 'report.md'}")
 
 
-def _subject(model: str, output: Path, gpu: bool, console: Console) -> tuple[Subject, list[Archive]]:
+def _subject(model: str, output: Path, console: Console) -> tuple[Subject, list[Archive]]:
     """What to measure, and the archives that its server needs.
 
     Raises:
@@ -92,7 +92,7 @@ def _subject(model: str, output: Path, gpu: bool, console: Console) -> tuple[Sub
     if model == "vilt":
         from loadtest.bench.vilt import make_recipes  # imports transformers, which no other model here needs
 
-        recipes = make_recipes(output / "recipes", pairs, "torch" if gpu else "openvino", console)
+        recipes = make_recipes(output / "recipes", pairs, console)
         with console.status("packing the ViLT-sized model, and converting it once"):
             archives = [archive_from(recipe, store) for recipe in recipes]
         twins = {archive.name.removeprefix("vilt-"): archive.name for archive in archives[1:]}
