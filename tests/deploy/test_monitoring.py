@@ -209,8 +209,9 @@ def test_every_rule_is_evaluated_without_an_error_on_a_live_server(prometheus: h
     evaluated = [rule for group in prometheus.get("/rules").json()["data"]["groups"] for rule in group["rules"]]
     assert {rule["name"] for rule in evaluated} == {rule.get("alert", rule.get("record")) for rule in rules()}
     assert {rule["health"] for rule in evaluated} == {"ok"}, evaluated
-    # One question in ten fails on purpose, and that much is seen.
-    states = {rule["name"]: rule["state"] for rule in evaluated if rule["type"] == "alerting"}
-    assert {name for name, state in states.items() if state != "inactive"} <= {"VqaErrorRatio"}
-    (failing,) = until_data(prometheus, next(rule["expr"] for rule in ALERTS if rule["alert"] == "VqaErrorRatio"))
-    assert float(failing["value"][1]) == pytest.approx(0.1, abs=0.06)
+
+
+@needs_prometheus
+def test_failures_are_seen_in_the_share_in_which_they_happen(prometheus: httpx.Client):
+    (expression,) = (rule["expr"] for rule in ALERTS if rule["alert"] == "VqaErrorRatio")
+    assert until_data(prometheus, f"({expression}) > 0.05 < 0.15")  # one question in ten fails on purpose
