@@ -105,7 +105,7 @@ STATUSES = {
     "422": "The request was understood, but cannot be answered.",
     "500": "The server failed on this request.",
     "503": "The queue is full.",
-    "504": "The client's deadline had passed before the request was looked at.",
+    "504": "The deadline that X-Request-Start and X-Timeout-Ms set had passed before the request's turn came.",
     "507": "The request does not fit into memory.",
 }
 
