@@ -129,6 +129,7 @@ class Server:
         if self.process():
             raise ServerError(f"a server is already running in {self.run}; end it first: make stop")
         self.check_ports()
+        self._check_folder()
         state = served if isinstance(served, State) else State.of(served)
         snapshot = state.snapshot()
         self._prepare_folder()
@@ -225,13 +226,16 @@ class Server:
         found = [socket_of(value) for key, value in self.properties.items() if key.endswith("_address")]
         return [path for path in found if path]
 
-    def _prepare_folder(self) -> None:
-        temporary = self.run / "tmp"
+    def _check_folder(self) -> None:
         others = {path.name for path in self.run.iterdir()} - {"gateway"} if self.run.exists() else set()
         if others and not (self.run / "config.properties").exists():
             raise ServerError(f"{self.run} is not empty and not a server's folder; choose another one")
+        temporary = self.run / "tmp"
         if len(str(temporary / ".ts.sock.9000")) > SOCKET_PATH_LIMIT:
             raise ServerError(f"the path {temporary} is too long for unix sockets; choose a shorter folder")
+
+    def _prepare_folder(self) -> None:
+        temporary = self.run / "tmp"
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(self.run / "logs", ignore_errors=True)
         for left in (self.run / "key_file.json", *self._sockets()):
