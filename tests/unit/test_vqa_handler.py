@@ -6,11 +6,11 @@ import logging
 from pathlib import Path
 
 import pytest
-from ts.context import Context
+from ts.context import Context, RequestProcessor
 from ts.metrics.metric_cache_yaml_impl import MetricsCacheYamlImpl
 
 from scripts.build_mar import ROOT
-from vqa_handler import _emitter
+from vqa_handler import _emitter, _request
 from vqaserve.metrics import ANSWERS, REQUESTS, STAGE_SECONDS, Sample
 
 # TorchServe's reader of metrics.yaml leaves the file open.
@@ -69,3 +69,14 @@ def test_metrics_that_are_not_declared_as_they_are_here_are_named_once_and_left_
 def test_outside_of_a_server_nothing_is_counted(capsys: pytest.CaptureFixture[str]):
     _emitter(context(None))(SAMPLES)
     assert capsys.readouterr().out == ""
+
+
+def test_a_requests_headers_are_found_in_any_case_and_a_forms_parts_are_none_of_them():
+    given = context(None)
+    given.request_ids = {0: "r0"}
+    part = {"content-type": "text/plain"}  # as TorchServe tells a form's part, beside the headers
+    given.request_processor = [RequestProcessor({"X-Request-ID": "order-17\n", "x-request-start": part})]
+    request = _request({"x-request-start": b"t=1"}, given, 0)
+    assert (request.id, request.client_id) == ("r0", "order-17?")
+    assert request.label == "r0 (client's order-17?)"
+    assert request.headers == {"x-request-id": "order-17\n"}
