@@ -18,6 +18,7 @@ from vqaserve.families.modular.files import read_answers, read_tokenizer, read_w
 from vqaserve.families.modular.model import ModularModel
 from vqaserve.families.modular.preparation import to_pixels, to_tokens
 from vqaserve.families.options import Options, read_options
+from vqaserve.families.packed import pack
 from vqaserve.families.precision import at_precision, convert
 from vqaserve.settings import HandlerSettings
 from vqaserve.types import Answer, Query
@@ -57,7 +58,10 @@ class Modular(Family[Tensor, Tensor]):
         """
         device = prepare_device(settings)
         read_options(Options, settings)
-        return at_precision(lambda: cls._read(folder / settings.weights, device), settings, cls._change)
+        family = at_precision(lambda: cls._read(folder / settings.weights, device), settings, cls._change)
+        if device.type == "cpu":
+            pack(family.model)
+        return family
 
     @classmethod
     def _read(cls, weights: Path, device: torch.device) -> Self:
