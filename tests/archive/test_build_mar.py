@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -135,6 +136,7 @@ def test_the_command_prints_path_version_size_and_sha256(recipe: Path, tmp_path:
     assert archive.sha256 in done.output.replace("\n", "")
 
 
+@pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="ssh-keygen is missing: apt-get install openssh-client")
 def test_the_command_signs_the_list_of_archives(recipe: Path, tmp_path: Path):
     app = build_mar.typer.Typer()
     app.command()(build_mar.main)

@@ -65,6 +65,7 @@ def test_without_a_server_it_says_what_to_start(run_folder: Callable[[], Path]):
         Gateway(run_folder() / "run").start()
 
 
+@pytest.mark.usefixtures("new_gateway")  # which skips where nginx is missing
 def test_the_commands_start_test_reload_and_stop(torchserve: Server, run_folder: Callable[[], Path], tmp_path: Path):
     config, run = tmp_path / "gateway.yaml", run_folder()
     socket_ = torchserve.properties["inference_address"]
