@@ -24,9 +24,14 @@ SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One gate: what was measured, what is allowed, and whether that is reached."""
+    """One gate: what was measured, what is allowed, and whether that is reached.
+
+    Attributes:
+        value: The figure alone: seconds (smoke), a share (agreement, accuracy) or a ratio (latency); None without one.
+    """
 
     gate: str
+    value: float | None
     measured: str
     allowed: str
     passed: bool
@@ -49,8 +54,10 @@ def smoke(client: Client, name: str, version: str, sample: Sample) -> Verdict:
     try:
         asked = _ask(replace(client, retry=NEVER), name, version, sample, b"")
     except ServerError as error:
-        return Verdict("smoke", str(error), "an answer", passed=False)
-    return Verdict("smoke", f"{asked.answer!r} in {1000 * asked.seconds:.0f} ms", "an answer", passed=True)
+        return Verdict("smoke", None, str(error), "an answer", passed=False)
+    return Verdict(
+        "smoke", asked.seconds, f"{asked.answer!r} in {1000 * asked.seconds:.0f} ms", "an answer", passed=True
+    )
 
 
 def compare(
@@ -64,7 +71,7 @@ def compare(
     try:
         rounds = _rounds(replace(client, retry=NEVER), name, (current, new), samples)
     except ServerError as error:
-        yield Verdict("answers", str(error), "an answer to every sample", passed=False)
+        yield Verdict("answers", None, str(error), "an answer to every sample", passed=False)
         return
     answers = [{version: asked.answer for version, asked in pair.items()} for pair in rounds[0]]
     same = _share([pair[current] == pair[new] for pair in answers])
@@ -78,12 +85,14 @@ def compare(
     }
     yield Verdict(
         "agreement",
+        same,
         f"{same:.0%} of {len(samples)} answers are those of {current}",
         f"at least {gate.min_agreement:.0%}",
         same >= gate.min_agreement,
     )
     yield Verdict(
         "accuracy",
+        right[new],
         f"{right[new]:.0%} right, {current} {right[current]:.0%}",
         f"at most {gate.max_accuracy_loss:.0%} less",
         right[current] - right[new] <= gate.max_accuracy_loss + 1e-9,
@@ -92,6 +101,7 @@ def compare(
     ratio = best[new] / best[current]
     yield Verdict(
         "latency",
+        ratio,
         f"{ratio:.2f} times {current}'s ({1000 * best[new] / len(samples):.1f} ms an answer, "
         f"{1000 * best[current] / len(samples):.1f} ms; the best of {len(rounds)} rounds)",
         f"at most {gate.max_latency_ratio:g} times",

@@ -21,7 +21,7 @@ class Row:
     Attributes:
         workers: That TorchServe is to keep.
         ready: That can answer.
-        memory: Resident bytes of its workers together; what several share is counted in each.
+        memory: Resident bytes of its workers and what they have started; what several share is counted in each.
         queue: Requests that wait.
         since: When its oldest worker was started; None without workers.
     """
@@ -85,7 +85,8 @@ def _row(version: Version, is_default: bool) -> Row:
 def _memory(worker: Worker) -> int:
     # TorchServe's own figure is 0 where its system metrics are off, as they are here.
     try:
-        return int(psutil.Process(worker.pid).memory_info().rss)
+        process = psutil.Process(worker.pid)
+        return sum(one.memory_info().rss for one in [process, *process.children(recursive=True)])
     except psutil.NoSuchProcess:
         return 0
 
