@@ -45,6 +45,10 @@ class Workers:
             ServerError: It is not registered, a worker does not get ready, or the workers are never idle.
         """
         now = self.management.version(name, version)
+        if now.workers and not now.ready:
+            # TorchServe has given up on them, or is about to: it never tries again by itself, but keeps the queue.
+            self.management.scale(name, version, 0, 0)
+            now = self.management.version(name, version)
         for count in range(len(now.workers) - 1, most - 1, -1):
             self._await_idle(name, version, now.response_timeout)
             self.management.scale(name, version, min(least, count), count)

@@ -10,6 +10,7 @@ import time
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -68,18 +69,20 @@ class Models:
     def history(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.server.history_file.read_text().splitlines()]
 
-    def archive(self, version: str, changes: dict[str, str] | None = None, handler: str = LENIENT) -> Path:
+    def archive(
+        self, version: str, changes: dict[str, str] | None = None, handler: str = LENIENT, config: str = QUICK
+    ) -> Path:
         """An archive of the model ``dummy`` in a folder of its own, with changes to the family's code."""
-        archive = build(versioned(self.make_recipe, version, handler), self.folder / f"built-{version}")
+        archive = build(versioned(self.make_recipe, version, handler, config), self.folder / f"built-{version}")
         if changes:
             rewrite(archive, "vqaserve/families/dummy.py", changes)
         return archive.path
 
 
-def versioned(make_recipe: RecipeMaker, version: str, handler: str = LENIENT) -> Path:
-    recipe = make_recipe(config=QUICK, handler=handler)
-    config = recipe / "model-config.yaml"
-    config.write_text(config.read_text().replace("1.0.0", version))
+def versioned(make_recipe: RecipeMaker, version: str, handler: str = LENIENT, config: str = QUICK) -> Path:
+    recipe = make_recipe(config=config, handler=handler)
+    written = recipe / "model-config.yaml"
+    written.write_text(written.read_text().replace("1.0.0", version))
     return recipe
 
 
@@ -99,8 +102,19 @@ def rewrite(archive: Archive, member: str, changes: dict[str, str]) -> None:
 
 @pytest.fixture
 def models(serve: Callable[..., Server], make_recipe: RecipeMaker, tmp_path: Path) -> Iterator[Models]:
+    """A server of its own."""
     server = serve(versioned(make_recipe, "1.0.0"))
     yield Models(server, make_recipe, tmp_path)
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def shared_models(
+    serve: Callable[..., Server], make_recipe: RecipeMaker, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Models]:
+    """A server shared by the tests of a file; each leaves it serving 1.0.0 alone, and takes other version numbers."""
+    server = serve(versioned(make_recipe, "1.0.0"))
+    yield Models(server, make_recipe, tmp_path_factory.mktemp("archives"))
     server.stop()
 
 
@@ -157,8 +171,12 @@ class Traffic:
                     self.answered[answer["model"]["version"]] += 1
 
 
-@pytest.fixture
-def traffic(models: Models) -> Iterator[Traffic]:
-    made = Traffic(models.server)
-    yield made
-    made.end()
+@contextmanager
+def asking(server: Server, connections: int, path: str = "", pause: float = 0) -> Iterator[Traffic]:
+    """Traffic that ends with the block."""
+    made = Traffic(server)
+    made.start(connections, path, pause)
+    try:
+        yield made
+    finally:
+        made.end()

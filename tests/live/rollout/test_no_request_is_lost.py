@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from tests.live.rollout.conftest import Models, Traffic
+from tests.live.rollout.conftest import Models, asking
 
 CONNECTIONS = 4
 
 
-def test_under_load_register_promote_drain_remove_and_roll_back_lose_no_request(
-    models: Models, traffic: Traffic, capsys
-):
-    traffic.start(CONNECTIONS)
-    traffic.wait_for("1.0.0")
+def test_under_load_register_promote_drain_remove_and_roll_back_lose_no_request(models: Models, capsys):
+    with asking(models.server, CONNECTIONS) as traffic:
+        traffic.wait_for("1.0.0")
 
-    models.json("register", models.archive("1.1.0"))
-    assert traffic.answered["1.1.0"] == 0
-    models.json("promote", "1.1.0")
-    traffic.wait_for("1.1.0")
-    models.json("remove", "dummy", "1.0.0")
-    assert models.versions() == ["1.1.0"]
-    before = traffic.answered["1.0.0"]
-    models.json("rollback")
-    assert models.default() == "1.0.0"
-    models.json("remove", "1.1.0")
-    traffic.end()
+        models.json("register", models.archive("1.1.0"))
+        assert traffic.answered["1.1.0"] == 0
+        models.json("promote", "1.1.0")
+        traffic.wait_for("1.1.0")
+        models.json("remove", "dummy", "1.0.0")
+        assert models.versions() == ["1.1.0"]
+        before = traffic.answered["1.0.0"]
+        models.json("rollback")
+        assert models.default() == "1.0.0"
+        models.json("remove", "1.1.0")
 
     assert traffic.answered["1.0.0"] > before
     assert traffic.wrong == []

@@ -5,12 +5,14 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
 import pytest
 
 from scripts.build_mar import ROOT
+from scripts.worker_log import load_failure
 from tests.live.rollout.conftest import Models
 from tests.pictures import encoded
 
@@ -85,3 +87,21 @@ def test_an_archive_that_was_changed_behind_the_server_is_not_resumed(models: Mo
     done = subprocess.run(serve_command("resume", models, config), capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 1
     assert "and dummy 1.0.0 was registered with" in done.stderr
+
+
+def test_workers_that_torchserve_has_given_up_on_are_started_anew_by_scale(models: Models, tmp_path: Path):
+    broken = tmp_path / "broken"
+    fragile = {
+        "        del folder\n": f"        if Path({str(broken)!r}).exists():\n            raise OSError('no disk')\n",
+    }
+    # One second of retries: the first failed start is the last.
+    models.json("register", models.archive("1.1.0", fragile, config="responseTimeout: 3\nmaxRetryTimeoutInSec: 1\n"))
+    broken.touch()
+    psutil.Process(models.server.client.workers("dummy/1.1.0")[0].pid).kill()
+    deadline = time.monotonic() + 120
+    while not load_failure(models.server.model_log, "dummy", "1.1.0"):
+        assert time.monotonic() < deadline, "the worker was not started again"
+        time.sleep(0.2)
+    broken.unlink()
+    assert models.json("scale", "--version", "1.1.0", "--min", "1")["ready"] == 1
+    assert models.server.client.ask("dummy/1.1.0", encoded(), "back?")["answer"] == "4x3 #ff0000: back?"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 
-from tests.live.rollout.conftest import Models, Traffic
+from tests.live.rollout.conftest import Models, asking
 
 SLOW = {'        return [f"': "        __import__('time').sleep(0.1)\n        return [f\""}
 OTHER_ANSWERS = {': {query.question}"': ': {query.question}!"'}
@@ -17,9 +17,12 @@ def one_line(done: subprocess.CompletedProcess[str]) -> str:
     return lines[0]
 
 
-def test_archives_that_cannot_be_served_leave_nothing_behind(models: Models):
+def test_archives_that_cannot_be_served_leave_nothing_behind(shared_models: Models):
+    models, store = shared_models, shared_models.server.state().store
+    before = sorted(store.iterdir())
     raising = models.archive("2.0.0", {"        del folder\n": "        raise ValueError('no such weights')\n"})
-    assert "cannot be loaded" in (line := one_line(models("register", raising)))
+    line = one_line(models("register", raising))
+    assert "dummy 2.0.0 cannot be loaded" in line
     assert "ValueError: no such weights" in line
 
     too_large = models.archive("2.0.1", {"        del folder\n": "        raise RuntimeError('no room')\n"})
@@ -38,36 +41,44 @@ def test_archives_that_cannot_be_served_leave_nothing_behind(models: Models):
 
     assert "is another dummy 1.0.0" in one_line(models("register", models.archive("1.0.0", OTHER_ANSWERS)))
     assert models.versions() == ["1.0.0"]
-    assert sorted(path.name for path in models.server.state().store.iterdir()) == ["SHA256SUMS", "dummy-1.0.0.mar"]
+    assert sorted(store.iterdir()) == before
     assert models.server.client.workers("dummy")[0].status == "READY"
 
 
-def test_a_version_that_fails_a_gate_is_not_promoted_unless_forced(models: Models):
-    models.json("register", models.archive("1.1.0", {**SLOW, **OTHER_ANSWERS}, handler=""))
-    refused = models("promote", "1.1.0")
+def test_a_version_that_fails_a_gate_is_not_promoted_unless_forced(shared_models: Models):
+    models = shared_models
+    models.json("register", models.archive("3.0.0", {**SLOW, **OTHER_ANSWERS}, handler=""))
+    refused = models("promote", "3.0.0")
     assert refused.returncode == 1
-    assert "1.1.0 is not promoted; 1.0.0 goes on answering" in refused.stdout
+    assert "3.0.0 is not promoted; 1.0.0 goes on answering" in refused.stdout
     gates = [line.split()[:2] for line in refused.stdout.splitlines()[:-1]]
     assert gates == [["passed", "smoke"], ["failed", "agreement"], ["failed", "accuracy"], ["failed", "latency"]]
     assert models.default() == "1.0.0"
-    assert models.history()[-1]["action"] == "refuse"
+    event = models.history()[-1]
+    assert event["action"] == "refuse"
+    figures = {gate["gate"]: gate["value"] for gate in event["figures"]["gates"]}
+    assert (figures["agreement"], figures["accuracy"]) == (0, 0)
+    assert figures["latency"] > 1.5
 
-    assert models("promote", "1.1.0", "--force").returncode == 0
-    assert models.default() == "1.1.0"
+    assert models("promote", "3.0.0", "--force").returncode == 0
+    assert models.default() == "3.0.0"
     assert models.history()[-1]["figures"]["forced"]
+    models.json("rollback")
+    models.json("remove", "3.0.0")
 
 
-def test_a_version_that_clients_ask_for_by_number_is_not_removed_before_they_stop(models: Models, traffic: Traffic):
-    models.json("register", models.archive("1.1.0"))
-    traffic.start(1, path="/1.1.0", pause=0.1)
-    assert "1.1.0 is still asked for by its number" in one_line(models("remove", "1.1.0", "--patience", "1"))
-    traffic.end()
+def test_a_version_that_clients_ask_for_by_number_is_not_removed_before_they_stop(shared_models: Models):
+    models = shared_models
+    models.json("register", models.archive("4.0.0"))
+    with asking(models.server, 1, path="/4.0.0", pause=0.1) as traffic:
+        assert "4.0.0 is still asked for by its number" in one_line(models("remove", "4.0.0", "--patience", "1"))
     assert traffic.wrong == []
-    models.json("remove", "1.1.0")
+    models.json("remove", "4.0.0")
     assert models.versions() == ["1.0.0"]
 
 
-def test_the_default_is_not_removed_and_what_does_not_exist_is_named(models: Models):
+def test_the_default_is_not_removed_and_what_does_not_exist_is_named(shared_models: Models):
+    models = shared_models
     assert "is the default: promote another first" in one_line(models("remove", "1.0.0"))
-    assert "dummy/3.0.0 is not registered; of dummy there is 1.0.0" in one_line(models("promote", "3.0.0"))
+    assert "dummy/9.0.0 is not registered; of dummy there is 1.0.0" in one_line(models("promote", "9.0.0"))
     assert "is the first default" in one_line(models("rollback"))
