@@ -37,6 +37,8 @@ _ASKED = struct.Struct("<Qqd")  # bytes of the file, pixels left, seconds left
 _TOLD = struct.Struct("<?IIQd")  # refused, width, height, bytes of text, seconds used
 _READY = b"!"
 
+_SHORTEST = 0.001  # seconds
+
 # Bytes of a file and its pixels from which their memory is not kept for the next one: workers are told to keep it, and
 # their children inherit that.
 _LARGE = 4_000_000
@@ -165,7 +167,8 @@ def _serve(questions: IO[bytes], answers: IO[bytes], limits: Limits) -> None:
         size, pixels_left, seconds_left = _ASKED.unpack(asked)
         data = questions.read(size)
         began = time.process_time()
-        signal.setitimer(signal.ITIMER_PROF, seconds_left)  # nobody handles its signal: the kernel ends the process
+        # Nobody handles its signal: the kernel ends the process. Under a microsecond would mean never.
+        signal.setitimer(signal.ITIMER_PROF, max(seconds_left, _SHORTEST))
         told = _opened(data, limits, pixels_left)
         signal.setitimer(signal.ITIMER_PROF, 0)
         refused, width, height, text, pixels = told

@@ -80,6 +80,11 @@ def test_a_file_that_takes_too_long_is_refused_and_the_next_one_opened(decode: D
     assert decode(encoded("blue"), budget()).pixels.getpixel((0, 0)) == (0, 0, 255)
 
 
+def test_next_to_no_time_left_is_not_taken_for_no_limit(decode: Decoder):
+    with pytest.raises(InvalidImage, match="takes too long"):
+        decode(jpeg_of_scans(20_000), budget(seconds=1e-9))
+
+
 def test_a_file_that_needs_too_much_memory_is_refused_and_the_next_one_opened():
     decode = Decoder(LIMITS)
     decode(encoded(), budget())
