@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from scripts.server import Server
-from tests.gateways import Door, refused
+from tests.gateways import ANSWER, Door, ask, one_answer, refused
 
 
 @pytest.mark.parametrize(
@@ -49,6 +49,10 @@ def test_nothing_but_the_listed_paths_is_there_for_anybody(door: Door, method: s
     status, body = door.raw(head.encode())
     assert status == 404
     assert json.loads(body)["type"] == "ResourceNotFoundException"
+
+
+def test_a_query_is_no_part_of_the_path_and_goes_no_further(client: httpx.Client):
+    assert one_answer(ask(client, "/predictions/dummy?next=..//../models&model_name=other")) == ANSWER
 
 
 def test_a_zero_byte_in_a_path_is_not_even_a_request(door: Door):
