@@ -185,6 +185,8 @@ def _wanted(before: State | None, archives: list[Archive]) -> State:
         if not other.path.exists():
             console.print(f"{other.name} {other.version} is no longer served: {other.path} is gone")
             state = state.without(other.name, other.version)
+        elif checksums.check(other.path) != state.models[other.name].versions[other.version].sha256:
+            state = state.with_version(other)  # built anew by hand
     return state
 
 

@@ -102,6 +102,12 @@ def test_an_archive_built_by_hand_is_noticed_and_what_was_served_beside_it_stays
     again = serve_command("start")
     assert again.returncode == 0, again.stderr
     assert "already running" in again.stdout
+    (other.recipe / "README.md").write_text("another card")
+    build(other.recipe, serve_command.folder / "store")
+    anew = serve_command("start")
+    assert anew.returncode == 0, anew.stderr
+    assert "the running server has other archives" in anew.stdout
+    assert "other 1.0.0: 1 of 1 workers ready" in anew.stdout
 
 
 def one_line(done: subprocess.CompletedProcess[str]) -> str:
