@@ -60,7 +60,10 @@ class Modular(Family[Tensor, Tensor]):
         read_options(Options, settings)
         family = at_precision(lambda: cls._read(folder / settings.weights, device), settings, cls._change)
         if device.type == "cpu":
-            pack(family.model)
+            for head in family.model.heads:
+                pack(
+                    head.get_submodule("fusion")
+                )  # not the text: oneDNN keeps code for each shape, and questions have many
         return family
 
     @classmethod
