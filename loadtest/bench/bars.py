@@ -154,7 +154,7 @@ def _against_others(name: str, unique: Total, others: Total, same: float) -> Bar
 
 
 def _share_of_floor(name: str, unique: Total, floor: Total, bar: float) -> Bar:
-    share = floor.cpu_ms / unique.cpu_ms
+    share = round(floor.cpu_ms / unique.cpu_ms, 2)  # the bars have two digits
     return Bar(
         f"{unique_label(name, unique)}: floor CPU / server CPU",
         f"{share:.2f}",
