@@ -31,6 +31,7 @@ from scripts.health import examine
 from vqaserve.errors import RecipeError
 
 KILL_SECONDS = 5
+ROLLBACK_SECONDS = 3
 FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
 
 
@@ -67,9 +68,10 @@ def worker_killed(folder: Path, kills: int = 4) -> Row:
     """One of two workers is killed with -9 every five seconds."""
     with staged(folder) as stage, watched(stage) as watch:
         for number in range(kills):
+            if number:
+                time.sleep(KILL_SECONDS)
             stage.kill_worker(number)
             watch.blow()
-            time.sleep(KILL_SECONDS)
         stage.wait_for_workers()
         watch.settle()
     return Row("worker killed every 5 s", *watch.summaries(), _told(stage, "reset by peer"))
@@ -179,7 +181,7 @@ def raises_one_in_ten(folder: Path) -> Row:
         ).raise_for_status()
         stage.wait_for_workers("2.0.0")
         stage.make_default("2.0.0")
-        time.sleep(KILL_SECONDS)
+        time.sleep(ROLLBACK_SECONDS)
         watch.blow()  # recovery counts from the rollback
         stage.make_default("1.0.0")
         watch.settle()

@@ -54,9 +54,3 @@ def test_a_version_that_fails_one_time_in_ten_fails_no_more_after_the_rollback(p
     assert {*row.plain.failures, *row.retrying.failures} == {"500"}  # of a batch only what fails alone, too
     assert row.plain.failed < row.plain.asked / 10
     assert "one in ten" in row.told
-
-
-def test_a_corrupt_archive_costs_the_running_version_nothing(play: Callable[..., Row]):
-    row = play(FAULTS["corrupt-archive"])
-    assert row.plain.failures == {}
-    assert "not a whole archive" in row.told
