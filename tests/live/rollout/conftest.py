@@ -120,7 +120,7 @@ def shared_models(
 
 @dataclass
 class Traffic:
-    """Connections that ask all the time, without a pause and without a second try, and check every answer."""
+    """Connections that ask all the time without a second try and check every answer."""
 
     server: Server
     answered: Counter[str] = field(default_factory=Counter)

@@ -1,14 +1,16 @@
-"""A whole rollout, and back, while clients ask without a pause."""
+"""A whole rollout, and back, while clients go on asking."""
 
 from __future__ import annotations
 
 from tests.live.rollout.conftest import Models, asking
 
 CONNECTIONS = 4
+PAUSE = 0.01
+"""Seconds between an answer and the next question: steady traffic that leaves the cores time for the commands."""
 
 
 def test_under_load_register_promote_drain_remove_and_roll_back_lose_no_request(models: Models, capsys):
-    with asking(models.server, CONNECTIONS) as traffic:
+    with asking(models.server, CONNECTIONS, pause=PAUSE) as traffic:
         traffic.wait_for("1.0.0")
 
         models.json("register", models.archive("1.1.0"))
