@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -49,7 +50,8 @@ def main(
 
     Example: scripts/tune.py recipes/rooms --connections 8 --limit 250
     """
-    console = Console()
+    # A table that is cut to a pipe's 80 columns is of no use in a log.
+    console = Console() if sys.stdout.isatty() else Console(width=140, soft_wrap=True)
     recipe = recipe.resolve()
     file = recipe / "model-config.yaml"
     try:
