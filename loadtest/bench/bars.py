@@ -95,11 +95,11 @@ def _rooms(measured: Measured) -> Iterator[Bar]:
         )
     largest = max(measured.memory, key=lambda memory: memory.resident)
     yield Bar(
-        "rooms: resident MB of a worker after the run",
+        "rooms: resident MB of a worker and the process that opens its pictures",
         f"{largest.resident:.0f}",
         "<= 450",
         largest.resident <= 450,
-        f"of which its own: {largest.own:.0f}; the rest is code and weights that workers share",
+        f"of which their own: {largest.own:.0f}; the rest is code that processes share, counted in each",
     )
 
 
