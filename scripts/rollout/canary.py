@@ -40,10 +40,26 @@ def start(server: Server, gateway: Gateway, name: str, route: Route) -> None:
 def end(server: Server, gateway: Gateway, name: str) -> Route | None:
     """Give all requests to the default version again; what has ended, or None."""
     with locked(server.run):
-        route = gateway.routes.all().get(name)
-        if route:
-            gateway.routes.set(name, None)
-            _note(server, f"end {route.kind}", name, route)
+        return end_route(server, gateway, name)
+
+
+def end_route(server: Server, gateway: Gateway, name: str, version: str | None = None) -> Route | None:
+    """As `end`, for who holds the run folder's lock already.
+
+    Args:
+        server: Its history keeps the end.
+        gateway: It need not run: a route outlives it.
+        name: The model.
+        version: End the route only if it leads to this version; None for any.
+
+    Returns:
+        What has ended, or None.
+    """
+    route = gateway.routes.all().get(name)
+    if route is None or version not in {None, route.version}:
+        return None
+    gateway.routes.set(name, None)
+    _note(server, f"end {route.kind}", name, route)
     return route
 
 

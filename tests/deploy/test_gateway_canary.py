@@ -168,6 +168,21 @@ def test_the_command_starts_shows_and_ends_a_canary(door: Door, client: httpx.Cl
     assert [(one["action"], one["version"]) for one in noted[-2:]] == [("canary", "2.0.0"), ("end canary", "2.0.0")]
 
 
+def test_a_versions_end_ends_its_own_route_and_no_others(run_folder: Callable[[], Path]):
+    server = Server(run_folder())
+    gateway = Gateway(server.run)
+    gateway.folder.mkdir()
+    shadow = Route("1.1.0", 1.0, "shadow")
+    gateway.routes.set("dummy", Route("2.0.0", 0.5, "canary"))
+    gateway.routes.set("other", shadow)
+    assert canary.end_route(server, gateway, "dummy", "1.0.0") is None
+    assert canary.end_route(server, gateway, "dummy", "2.0.0") == Route("2.0.0", 0.5, "canary")
+    assert gateway.routes.all() == {"other": shadow}
+    assert canary.end_route(server, gateway, "other") == shadow
+    noted = [json.loads(line) for line in server.history_file.read_text().splitlines()]
+    assert [(one["action"], one["model"]) for one in noted] == [("end canary", "dummy"), ("end shadow", "other")]
+
+
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
