@@ -69,7 +69,7 @@ bench: .venv/.develop ## a server's CPU time and latency beside the bare model's
 bench-gpu: .venv/.develop ## the same on a GPU, and how busy it is
 	$(BIN)/python -m loadtest.bench vilt --gpu --connections 1 --connections 16 --connections 64 --busy 64
 
-fuzz: .venv/.develop ## 20,000 damaged pictures for the running server
+fuzz: .venv/.develop ## 20,000 damaged pictures and JSON bodies for the running server
 	$(BIN)/python loadtest/fuzz.py
 
 clean: stop ## remove the environment, archives and caches

@@ -1,7 +1,7 @@
-"""Damaged pictures for a running server: every reply is 200 or 4xx with our body, and no worker dies or grows.
+"""Damaged pictures and JSON for a running server: every reply is 200 or 4xx with our body; no worker dies or grows.
 
-Real files of every format are cut, flipped, spliced and given headers that lie. Each reply is checked, and so are,
-before and after, the start times and the resident memory of the model's workers.
+Real files of every format are cut, flipped, spliced and given headers that lie; `bodies.py` does as much to JSON. Each
+reply is checked, and so are, before and after, the start times and the resident memory of the model's workers.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import track
 
+from loadtest.bodies import damaged_bodies
 from scripts.build_mar import ROOT
 from scripts.client import Client
 from scripts.server import Server
@@ -30,6 +31,16 @@ from vqaserve.images import FORMATS
 
 CONNECTIONS = 8
 ERROR_KEYS = {"code", "type", "message"}
+ANSWER_KEYS = {"answer", "predictions", "outputs"}
+_FILES_A_BODY = 20
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is sent: a picture file in a form, or a JSON body."""
+
+    file: bytes = b""
+    body: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -131,7 +142,7 @@ def fuzz(client: Client, model: str, cases: int, seed: int, show: Console, whole
     wrong: list[str] = []
     memory = 0
     with ThreadPoolExecutor(CONNECTIONS) as pool:
-        sent = pool.map(partial(_send, client, model), mutants(cases, seed, whole))
+        sent = pool.map(partial(_send, client, model), _cases(cases, seed, whole))
         for number, reply in enumerate(track(sent, f"fuzzing {model}", total=cases, console=show)):
             replies[_name(reply)] += 1
             if _name(reply).startswith("wrong"):
@@ -141,10 +152,20 @@ def fuzz(client: Client, model: str, cases: int, seed: int, show: Console, whole
     return Outcome(replies, wrong, client.workers(model) != before, memory, _resident(client, model))
 
 
-def _send(client: Client, model: str, file: bytes) -> httpx.Response:
-    url = f"{client.addresses.inference}/predictions/{model}"
-    form = {"question": "what?"}
-    return client.http.post(url, headers=client.header("inference"), data=form, files={"image": file})
+def _cases(count: int, seed: int, whole: float) -> Iterator[Case]:
+    """Damaged files, and one damaged JSON body after every ``_FILES_A_BODY`` of them."""
+    bodies = damaged_bodies(count // _FILES_A_BODY, seed, files()[0])
+    for number, file in enumerate(mutants(count - count // _FILES_A_BODY, seed, whole), start=1):
+        yield Case(file=file)
+        if number % (_FILES_A_BODY - 1) == 0 and (body := next(bodies, None)):
+            yield Case(body=body)
+
+
+def _send(client: Client, model: str, case: Case) -> httpx.Response:
+    url, headers = f"{client.addresses.inference}/predictions/{model}", client.header("inference")
+    if case.body:
+        return client.http.post(url, headers={**headers, "Content-Type": "application/json"}, content=case.body)
+    return client.http.post(url, headers=headers, data={"question": "what?"}, files={"image": case.file})
 
 
 def _name(reply: httpx.Response) -> str:
@@ -153,9 +174,9 @@ def _name(reply: httpx.Response) -> str:
         body = reply.json()
     except ValueError:
         return f"wrong: {reply.status_code} is not JSON"
-    if reply.status_code == 200 and "answer" in body:
+    if reply.status_code == 200 and (isinstance(body, list) or body.keys() & ANSWER_KEYS):
         return "200"
-    if 400 <= reply.status_code < 500 and set(body) == ERROR_KEYS:
+    if 400 <= reply.status_code < 500 and body.keys() - {"error"} == ERROR_KEYS:
         return f"{reply.status_code} {body['type']}"
     return f"wrong: {reply.status_code} {body.get('type')}"
 
@@ -168,12 +189,12 @@ def _resident(client: Client, model: str) -> int:
 
 def main(
     model: Annotated[str, typer.Argument(help="A model that the running server has loaded.")] = "shapes",
-    cases: Annotated[int, typer.Option(help="Damaged files to send.")] = 20_000,
+    cases: Annotated[int, typer.Option(help="Damaged files and bodies to send.")] = 20_000,
     seed: Annotated[int, typer.Option(help="The same seed makes the same files.")] = 0,
     whole: Annotated[float, typer.Option(min=0, max=1, help="Share of undamaged files among them.")] = 0,
     run: Annotated[Path, typer.Option(help="Folder of the running server.")] = ROOT / "run",
 ) -> None:
-    """Send damaged pictures to the running server (make serve).
+    """Send damaged pictures and JSON to the running server (make serve).
 
     Example, whether memory stays flat: loadtest/fuzz.py shapes --cases 10000 --whole 0.5
     """

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
@@ -22,6 +24,27 @@ def test_no_damaged_picture_costs_more_than_its_own_refusal(dummy_server: Server
     assert not outcome.restarted
     assert sum(outcome.replies.values()) == 400
     assert {"200", "422 InvalidImage"} <= set(outcome.replies)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"questions": [' + b"1," * 5_000_000 + b"1]}",
+        b"{" + b",".join(b'"%d":1' % number for number in range(1_000_000)) + b"}",
+    ],
+    ids=["questions", "fields"],
+)
+def test_a_body_of_a_million_faults_is_refused_and_no_worker_grows(dummy_server: Server, body: bytes):
+    client = dummy_server.client
+    before = client.workers("dummy")
+    (worker,) = before
+    url, headers = f"{client.addresses.inference}/predictions/dummy", client.header("inference")
+    reply = client.http.post(url, headers={**headers, "Content-Type": "application/json"}, content=body, timeout=120)
+    assert (reply.status_code, reply.json()["type"]) == (400, "BadRequest")
+    assert "more than 10,000 values" in reply.json()["message"]
+    assert client.workers("dummy") == before
+    peak = next(line for line in Path(f"/proc/{worker.pid}/status").read_text().splitlines() if "VmHWM" in line)
+    assert int(peak.split()[1]) < 1_000_000  # kB; a fault's object each was 2,000,000
 
 
 def test_no_file_question_or_number_is_answered_otherwise_than_by_an_answer_or_a_refusal(dummy_server: Server):

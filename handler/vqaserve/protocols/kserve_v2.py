@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -64,11 +65,12 @@ class KServeV2(Protocol):
         Raises:
             BadRequest: The body is not of this shape, or the tensors do not fit together.
             MissingImage: There is no tensor ``image``.
-            InvalidQuestion: There is no tensor ``question`` and the recipe has no question of its own.
+            InvalidQuestion: There is no tensor ``question`` and the recipe has no question of its own; or there are
+                too many.
             InvalidImage: A picture is not base64.
         """
         body, raw = _split(request)
-        tensors = _tensors(body.inputs, raw)
+        tensors = _tensors(body.inputs, raw, settings.limits.max_questions)
         unknown = sorted(tensors.keys() - {"image", "question"})
         if unknown:
             raise BadRequest(f"unknown input {unknown[0]!r:.40}; the inputs are 'image' and 'question'")
@@ -128,7 +130,7 @@ def _split(request: Request) -> tuple[KServeV2Request, memoryview]:
     return validated(KServeV2Request, head), memoryview(body)[size:]
 
 
-def _tensors(inputs: Sequence[InputTensor], raw: memoryview) -> dict[str, list[str | bytes]]:
+def _tensors(inputs: Sequence[InputTensor], raw: memoryview, most: int) -> dict[str, list[str | bytes]]:
     """Elements of each input: text from JSON, bytes from the raw part, which holds the tensors in their order."""
     tensors: dict[str, list[str | bytes]] = {}
     for tensor in inputs:
@@ -137,14 +139,18 @@ def _tensors(inputs: Sequence[InputTensor], raw: memoryview) -> dict[str, list[s
         if tensor.datatype != "BYTES":
             raise BadRequest(f"input {tensor.name!r} is {tensor.datatype!r:.20}; send BYTES")
         size = tensor.parameters.get("binary_data_size")
+        found: Iterator[str | bytes]
         if size is None:
-            elements: list[str | bytes] = list(_flat(tensor.name, tensor.data or []))
+            found = _flat(tensor.name, tensor.data or [])
         elif isinstance(size, int) and 0 <= size <= len(raw):
-            elements, raw = list(_unpacked(tensor.name, raw[:size])), raw[size:]
+            found, raw = _unpacked(tensor.name, raw[:size]), raw[size:]
         else:
             raise BadRequest(
                 f"input {tensor.name!r} announces {size!r:.20} raw bytes, and {len(raw):,} are left; send all"
             )
+        elements: list[str | bytes] = list(islice(found, most + 1))  # 24 MB may hold six million empty ones
+        if len(elements) > most:
+            raise InvalidQuestion(f"input {tensor.name!r} has more than {most} elements, which one request can hold")
         if math.prod(tensor.shape) != len(elements):
             raise BadRequest(
                 f"input {tensor.name!r} has shape {tensor.shape} and {len(elements)} elements; make them agree"

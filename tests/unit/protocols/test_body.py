@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 from pydantic import BaseModel
 
@@ -10,6 +12,7 @@ from vqaserve.protocols.body import validated
 from vqaserve.protocols.huggingface import HuggingFaceRequest
 from vqaserve.protocols.kserve_v1 import KServeInstance, KServeV1Request
 from vqaserve.protocols.kserve_v2 import KServeV2Request
+from vqaserve.protocols.openai_chat import ChatRequest
 from vqaserve.protocols.plain import PlainRequest
 
 TENSOR = {"name": "image", "shape": [1], "datatype": "BYTES", "data": ["a"]}
@@ -64,3 +67,40 @@ def test_a_fault_shows_only_the_ends_of_a_long_value():
     with pytest.raises(BadRequest) as caught:
         validated(PlainRequest, {"top_k": "x" * 1_000_000, "y" * 1_000_000: 1})
     assert len(str(caught.value)) < 500
+
+
+def nested(depth: int) -> list:
+    inner: list = []
+    for _ in range(depth):
+        inner = [inner]
+    return inner
+
+
+@pytest.mark.parametrize(
+    ("schema", "body", "message"),
+    [
+        (PlainRequest, {f"field{number}": 1 for number in range(1_000_000)}, "more than 10,000 values"),
+        (PlainRequest, {"questions": [1] * 1_000_000}, "more than 10,000 values"),
+        (HuggingFaceRequest, {"inputs": {f"x{number}": 1 for number in range(1_000_000)}}, "more than 10,000 values"),
+        (KServeV1Request, {"instances": [[[]] * 1_000] * 1_000}, "more than 10,000 values"),
+        (KServeV2Request, {"inputs": [{**TENSOR, "shape": ["a"] * 1_000_000}]}, "more than 10,000 values"),
+        (ChatRequest, {"messages": [{"role": "user", "content": [1] * 1_000_000}]}, "more than 10,000 values"),
+        (KServeV2Request, {"inputs": [{**TENSOR, "data": nested(500)}]}, "deeper than 32 levels"),
+    ],
+)
+def test_a_body_of_a_million_faults_is_refused_without_an_object_for_each(
+    schema: type[BaseModel], body: dict, message: str
+):
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadRequest, match=message):
+            validated(schema, body)
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_long_conversation_is_no_fault():
+    parts = [{"type": "text", "text": "why?"}, {"type": "image_url", "image_url": {"url": "data:,"}}]
+    asked = validated(ChatRequest, {"messages": [{"role": "user", "content": parts}] * 500})
+    assert len(asked.messages) == 500

@@ -72,13 +72,18 @@ def test_raw_tensors_behind_the_json_are_read():
         ({"inputs": [tensor("image", B64, datatype="FP32"), tensor("question", "q")]}, BadRequest, "send BYTES"),
         ({"inputs": [tensor("image", B64, shape=[2]), tensor("question", "q")]}, BadRequest, "has shape .* 1 elements"),
         ({"inputs": [tensor("image", B64, B64), tensor("question", *"abc")]}, BadRequest, "2 pictures and 3 questions"),
-        ({"inputs": [tensor("image", B64), tensor("question", *"abcd")]}, InvalidQuestion, "4 questions came"),
+        ({"inputs": [tensor("image", B64), tensor("question", *"abcd")]}, InvalidQuestion, "more than 3 elements"),
         ({"inputs": [tensor("image", B64), tensor("question", "q")], "parameters": {"k": 1}}, BadRequest, "'k'"),
         (binary({"inputs": [tensor("image", parameters={"binary_data_size": 99})]}), BadRequest, "announces 99 raw"),
         (
             binary({"inputs": [tensor("image", parameters={"binary_data_size": 3}, shape=[1])]}, b""),
             BadRequest,
             "is cut off",
+        ),
+        (
+            binary({"inputs": [tensor("image", parameters={"binary_data_size": 400}, shape=[100])]}, *[b""] * 100),
+            InvalidQuestion,
+            "more than 3 elements",
         ),
         (
             Request("id", {"body": bytearray(b"{}")}, {"inference-header-content-length": "x"}),
