@@ -75,8 +75,11 @@ def resume(config: Config = ROOT / "config.properties", run: Run = ROOT / "run",
 
     Nothing is built, and recipes are not looked at. Example: scripts/serve.py resume
     """
+    server = _server(run, config, sockets)
     try:
-        _resume(_server(run, config, sockets))
+        state = _resumable(server)
+        _start(server, state)
+        _wait(server, state)
     except (RecipeError, ServerError) as error:
         refuse("resume", error)
 
@@ -95,18 +98,14 @@ def foreground(
     ending = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ending.set())
+    server = _server(run, config, sockets)
     try:
-        server = _server(run, config, sockets)
-        _resume(server)
-        console.print("serving until SIGTERM")
-        while not ending.wait(1):
-            if server.process() is None:
-                raise ServerError(
-                    f"TorchServe ended by itself; see {server.run}/logs. Start it again: serve.py foreground"
-                )
-        console.print("ending: waiting for the requests in hand")
-        wait_idle(Management(server.client), drain)
-        server.stop()
+        state = _resumable(server)
+        _start(server, state)
+        try:
+            _stay(server, state, ending, drain)
+        finally:  # a supervisor that starts it again must not find the old one in the way
+            server.stop()
     except (RecipeError, ServerError) as error:
         refuse("foreground", error)
 
@@ -127,13 +126,26 @@ def _server(run: Path, config: Path, sockets: bool) -> Server:
     return Server(run, config, _sockets_in(run) if sockets else None)
 
 
-def _resume(server: Server) -> None:
+def _resumable(server: Server) -> State:
     state = server.state()
     if state is None or not state.models:
         raise ServerError(f"{server.state_file} names no model, so there is nothing to resume; start with: make serve")
     state.check()
-    _start(server, state)
-    _wait(server, state)
+    return state
+
+
+def _stay(server: Server, state: State, ending: threading.Event, drain: float) -> None:
+    """Until the signal comes, which may be before anything is ready, or until TorchServe ends."""
+    _wait(server, state, ending)
+    if ending.is_set():
+        console.print("ending before it was ready")
+        return
+    console.print("serving until SIGTERM")
+    while not ending.wait(1):
+        if server.process() is None:
+            raise ServerError(f"TorchServe ended by itself; see {server.run}/logs. Start it again: serve.py foreground")
+    console.print("ending: waiting for the requests in hand")
+    wait_idle(Management(server.client), drain)
 
 
 def _sockets_in(run: Path) -> dict[str, str]:
@@ -195,10 +207,13 @@ def _start(server: Server, state: State) -> None:
     server.start(state)
 
 
-def _wait(server: Server, state: State) -> None:
+def _wait(server: Server, state: State, ending: threading.Event | None = None) -> None:
+    """Until every version is ready, or somebody wants an end."""
     with console.status("starting TorchServe") as status:
         for states in server.wait_ready(state.archives(), READY_SECONDS):
             status.update("  ".join(f"{name}: {_worded(workers)}" for name, workers in states.items()))
+            if ending and ending.is_set():
+                return
     for name, workers in states.items():
         console.print(f"{name}: {_worded(workers)}")
 

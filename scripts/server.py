@@ -57,8 +57,8 @@ class Server:
 
     Attributes:
         run: The folder that holds everything of a running server: pid, temporary files, worker sockets, logs,
-            and ``key_file.json`` with its tokens; and what outlives it: ``models.json``, what it serves, and
-            ``history.jsonl``, what was done to that.
+            and ``key_file.json`` with its tokens; and what outlives it: ``models.json``, what it serves,
+            ``history.jsonl``, what was done to that, and ``logs.previous``, the logs of the run before.
         config: The ``config.properties`` to start with.
         overrides: Properties that replace the file's.
     """
@@ -237,10 +237,13 @@ class Server:
     def _prepare_folder(self) -> None:
         temporary = self.run / "tmp"
         shutil.rmtree(temporary, ignore_errors=True)
-        shutil.rmtree(self.run / "logs", ignore_errors=True)
+        logs, previous = self.run / "logs", self.run / "logs.previous"
+        if logs.exists():  # after a crash they are all that tells its reason
+            shutil.rmtree(previous, ignore_errors=True)
+            logs.rename(previous)
         for left in (self.run / "key_file.json", *self._sockets()):
             left.unlink(missing_ok=True)
-        for folder in (temporary, self.run / "logs"):
+        for folder in (temporary, logs):
             folder.mkdir(parents=True)
         self.run.chmod(0o700)
 

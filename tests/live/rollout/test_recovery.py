@@ -6,13 +6,18 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 
+from scripts.archive import Archive
 from scripts.build_mar import ROOT
+from scripts.rollout.state import State
+from scripts.server import Server
 from scripts.worker_log import load_failure
+from tests.conftest import RecipeMaker
 from tests.live.rollout.conftest import Models
 from tests.pictures import encoded
 
@@ -20,8 +25,9 @@ PATIENCE = 180
 
 
 @pytest.fixture
-def config(models: Models, tmp_path: Path) -> Path:
+def config(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """The test server's properties as a file, for commands."""
+    models: Models = request.getfixturevalue("fragile" if "fragile" in request.fixturenames else "models")
     own = "".join(f"{key}={value}\n" for key, value in (models.server.overrides or {}).items())
     written = tmp_path / "config.properties"
     written.write_text((ROOT / "config.properties").read_text() + "\n" + own)
@@ -77,6 +83,52 @@ def test_in_the_foreground_it_ends_on_sigterm_and_fails_when_torchserve_does(mod
             _, errors = supervised.communicate(timeout=PATIENCE)
         assert supervised.returncode == status, errors
         assert models.server.process() is None
+
+
+@pytest.fixture
+def fragile(new_server: Callable[..., Server], make_recipe: RecipeMaker, tmp_path: Path) -> Models:
+    """A server that has something to resume: a model that waits or fails at load while a file is there."""
+    models = Models(new_server(), make_recipe, tmp_path)
+    archive = Archive.read(models.archive("1.0.0", faults(tmp_path)))
+    models.server.run.mkdir()
+    (models.server.run / "config.properties").touch()
+    State.of([archive]).write(models.server.state_file)
+    return models
+
+
+def faults(folder: Path) -> dict[str, str]:
+    lines = [
+        "        import time",
+        f"        while Path({str(folder / 'hold')!r}).exists():",
+        "            time.sleep(0.1)",
+        f"        if Path({str(folder / 'broken')!r}).exists():",
+        "            raise OSError('no disk')",
+    ]
+    return {"        del folder\n": "\n".join([*lines, ""])}
+
+
+def test_in_the_foreground_a_start_that_fails_or_is_ended_leaves_no_torchserve(
+    fragile: Models, config: Path, tmp_path: Path
+):
+    (tmp_path / "broken").touch()
+    command = serve_command("foreground", fragile, config)
+    failed = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
+    assert failed.returncode == 1
+    assert "a worker cannot load its archive: OSError: no disk" in failed.stderr
+    assert fragile.server.process() is None
+
+    (tmp_path / "hold").touch()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as supervised:
+        deadline = time.monotonic() + PATIENCE
+        while fragile.server.process() is None:
+            assert time.monotonic() < deadline, "TorchServe does not start"
+            time.sleep(0.1)
+        supervised.send_signal(signal.SIGTERM)
+        told, errors = supervised.communicate(timeout=PATIENCE)
+    assert supervised.returncode == 0, errors
+    assert "ending before it was ready" in told
+    assert fragile.server.process() is None
+    assert "no disk" in (fragile.server.run / "logs.previous" / "model.log").read_text()
 
 
 def test_an_archive_that_was_changed_behind_the_server_is_not_resumed(models: Models, config: Path):
