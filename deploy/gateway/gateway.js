@@ -41,24 +41,70 @@ function route(r) {
 }
 
 // A form of hundreds of thousands of fields keeps TorchServe's worker reading until it is taken for dead and killed,
-// with its neighbours' requests; TorchServe itself has no limit. Ours have five. What separates fields is counted as
-// any reader could read it: lines that begin with two dashes, and ampersands. In a picture's bytes they are rare.
+// with its neighbours' requests; TorchServe itself has no limit. Ours have five.
 const MOST_FIELDS = 100;
+const TOO_MANY = `a form has at most ${MOST_FIELDS} fields; ask in fewer, or several times`;
+const MOST_FIELD_HEADERS = 4096;  // bytes
+
+// Only what every reader reads alike is let through to be counted: one boundary, written in bytes that mean themselves
+// in the charset. TorchServe's reader would take a boundary in UTF-16, and the first or the second of two.
+const CHARSET = ' *; *charset="?(?:utf-8|us-ascii|iso-8859-1)"?';
+const MULTIPART = new RegExp(
+    '^multipart/form-data(?:' + CHARSET + ')? *; *boundary=("?)([0-9a-z\'()+_,./:=?-]{1,70})\\1(?:' + CHARSET + ')? *$', 'i');
+const URLENCODED = /^application\/x-www-form-urlencoded *(?:;|$)/i;
 
 function checkForm(r) {
     const file = r.variables.request_body_file;
-    const body = file && fs.readFileSync(file);
-    const separator = /multipart/i.test(r.headersIn['Content-Type']) ? '\n--' : '&';
-    let at = -1;
-    for (let fields = 0; body && (at = body.indexOf(separator, at + 1)) >= 0; fields++) {
-        if (fields === MOST_FIELDS) {
-            r.headersOut['Content-Type'] = 'application/json';
-            r.return(400, JSON.stringify({ code: 400, type: 'BadRequest',
-                message: `a form has at most ${MOST_FIELDS} fields; ask in fewer, or several times` }) + '\n');
-            return;
-        }
+    const fault = file && faultOfForm(r.variables.content_type, fs.readFileSync(file));
+    if (fault) {
+        r.headersOut['Content-Type'] = 'application/json';
+        r.return(400, JSON.stringify({ code: 400, type: 'BadRequest', message: fault }) + '\n');
+        return;
     }
     r.internalRedirect('@' + (r.variables.arm || 'default'));
+}
+
+function faultOfForm(type, body) {
+    if (URLENCODED.test(type)) {
+        return faultOfPairs(body);
+    }
+    const multipart = MULTIPART.exec(type);
+    return multipart ? faultOfParts(body, '--' + multipart[2])
+        : `Content-Type is ${type.slice(0, 200)}; send a form as application/x-www-form-urlencoded, or as multipart/form-data `
+            + "with one boundary, of at most 70 letters, digits and '()+_,./:=?-";
+}
+
+function faultOfPairs(body) {
+    for (let fields = 0, at = -1; fields <= MOST_FIELDS; fields++) {
+        at = body.indexOf('&', at + 1);
+        if (at < 0) {
+            return '';
+        }
+    }
+    return TOO_MANY;
+}
+
+function faultOfParts(body, boundary) {
+    if (body.slice(0, boundary.length).toString() !== boundary) {
+        return 'a form begins with two dashes and its boundary; this one begins otherwise';
+    }
+    for (let fields = 0, after = boundary.length; fields <= MOST_FIELDS; fields++) {
+        const start = body.slice(after, after + MOST_FIELD_HEADERS).toString();
+        const end = start.search(/\n\r?\n/);
+        if (end < 0 && !start.startsWith('--') && body.length > after + MOST_FIELD_HEADERS) {
+            return `the headers of a form's field are over ${MOST_FIELD_HEADERS} bytes; send shorter ones`;
+        }
+        // A field that is a form itself has a boundary of its own, whose fields would go uncounted.
+        if (/multipart\/mixed/i.test(start.slice(0, Math.max(0, end)))) {
+            return 'a field of the form is itself multipart/mixed; send its parts as fields of their own';
+        }
+        const at = body.indexOf('\n' + boundary, after);
+        if (at < 0) {
+            return '';
+        }
+        after = at + 1 + boundary.length;
+    }
+    return TOO_MANY;
 }
 
 function readJson(path) {
