@@ -47,6 +47,24 @@ def new_picture(picture: bytes, number: int) -> bytes:
     return picture + number.to_bytes(8, "big")
 
 
+def read_field(body: bytes, name: str) -> object:
+    """A field of a JSON object; None if the body is anything else, such as a proxy's page or half an answer."""
+    try:
+        content = json.loads(body)
+    except ValueError:
+        return None
+    return content.get(name) if isinstance(content, dict) else None
+
+
+def wrong_answer(body: bytes, answers: Sequence[str]) -> str:
+    """What is wrong with the body of a 200; nothing if it gives one of the answers."""
+    answer = read_field(body, "answer")
+    if answer in answers:
+        return ""
+    said = repr(answer) if isinstance(answer, str) else f"no answer in {body[:200]!r}"
+    return f"{said}, not {' or '.join(answers)}"
+
+
 def popular(questions: Sequence[Question]) -> list[float]:
     """Weights by Zipf's law: the k-th question is asked 1/k times as often as the first."""
     return [1 / rank for rank in range(1, len(questions) + 1)]

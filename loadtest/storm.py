@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -12,6 +11,8 @@ from pathlib import Path
 
 import aiohttp
 import httpx
+
+from loadtest.questions import wrong_answer
 
 MOST_OPEN = 4000
 """Requests without an answer at a time; what is due beyond it is counted and not sent."""
@@ -154,5 +155,4 @@ async def _ask(session: aiohttp.ClientSession, template: Template, number: int) 
         return 0, ""
     if reply.status != 200:
         return reply.status, ""
-    answer = json.loads(body)["answer"]
-    return 200, "" if answer in template.answers else f"{answer!r}, not {' or '.join(template.answers)}"
+    return 200, wrong_answer(body, template.answers)

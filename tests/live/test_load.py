@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -76,13 +79,60 @@ def test_a_wrong_answer_breaches_the_levels(options: list[str], tmp_path: Path, 
         *options, *limits(tmp_path, GENEROUS), "--run-time", "2s", "--recipes", str(other), "-t", "2s", "--users", "2"
     )
     assert done.returncode == 3, done.stdout + done.stderr
-    assert "wrong: '4x3 #ff0000: what?' to 'what?', which is something else" in done.stdout + done.stderr
+    assert "wrong: to 'what?' '4x3 #ff0000: what?', not something else" in done.stdout + done.stderr
 
 
 def test_a_server_that_is_not_there_breaches_the_levels(options: list[str], tmp_path: Path):
     (port,) = free_ports(1)
     done = run(*options, "--host", f"http://127.0.0.1:{port}", *limits(tmp_path, GENEROUS), "--run-time", "1s")
     assert done.returncode == 3, done.stdout + done.stderr
+
+
+@pytest.fixture
+def pages() -> Iterator[str]:
+    """A proxy gone wrong: 200 and a page of HTML, whatever is asked."""
+
+    class Page(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"<html>Welcome to nginx!</html>")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_reply_that_cannot_be_read_is_a_failure(options: list[str], pages: str, tmp_path: Path):
+    users = ["--users", "2", "--throughput", "5", "SingleQuestion", "Mixed"]
+    done = run(*options, "--host", pages, *limits(tmp_path, "{failure_ratio: 0}"), "--run-time", "2s", *users)
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert re.findall(r"BREACHED (\w+) +failure_ratio +1 <= 0", done.stdout) == ["SingleQuestion", "Mixed"]
+    assert "no answer in b'<html>Welcome" in done.stdout + done.stderr
+
+
+def test_a_user_that_raises_breaches_the_levels(options: list[str], tmp_path: Path):
+    """Its request is in none of the figures, which would all be kept."""
+    file = tmp_path / "locustfile.py"
+    file.write_text(
+        "from locust import task\n"
+        "from loadtest.locustfile import ChosenShape, SingleQuestion\n"
+        "class Stumbling(SingleQuestion):\n"
+        "    @task\n"
+        "    def stumble(self):\n"
+        "        raise KeyError('answer')\n"
+    )
+    done = run(*options, *limits(tmp_path, GENEROUS), "--users", "2", "--run-time", "2s", "-f", str(file))
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert re.search(r"BREACHED \d+ x .*answer", done.stdout)
+    assert verdicts(done)["kept"] == 4
 
 
 def test_damaged_limits_are_refused_before_the_load(options: list[str], tmp_path: Path):

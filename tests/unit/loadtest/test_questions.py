@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from loadtest.questions import new_picture, popular, read_questions
+from loadtest.questions import new_picture, popular, read_field, read_questions, wrong_answer
 from scripts.build_mar import ROOT
 from vqaserve.images import open_picture
 from vqaserve.settings import Limits
@@ -32,3 +32,20 @@ def test_popularity_follows_zipf():
 def test_a_folder_without_samples_is_refused(tmp_path: Path):
     with pytest.raises(SystemExit, match="--recipes takes recipe folders"):
         read_questions((str(tmp_path),))
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>", b'{"answer": "r', b"null", b"[]", b"\xff", b'{"answers": []}', b'{"answer": ["red"]}']
+)
+def test_a_reply_that_says_nothing_is_a_wrong_answer(body: bytes):
+    assert "no answer in" in wrong_answer(body, ("red",))
+
+
+def test_one_of_the_right_answers_is_right():
+    assert wrong_answer(b'{"answer": "red"}', ("crimson", "red")) == ""
+    assert wrong_answer(b'{"answer": "blue"}', ("crimson", "red")) == "'blue', not crimson or red"
+
+
+def test_a_field_of_a_broken_object_is_none():
+    assert read_field(b'{"type": "BadReq', "type") is None
+    assert read_field(b'{"type": "BadRequest"}', "type") == "BadRequest"
