@@ -77,7 +77,7 @@ def main(
 ) -> None:
     """Score a model of the running server (make serve) on a file of questions.
 
-    Example: scripts/evaluate.py rooms ../shared/daquar/eval.jsonl --reworded --output run/rooms.json
+    Example: scripts/evaluate.py rooms path/to/daquar/eval.jsonl --reworded --output run/rooms.json
     """
     beside = file.parent / "images"
     questions = read_questions(file, images or (beside if beside.is_dir() else file.parent))

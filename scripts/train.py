@@ -34,7 +34,7 @@ these weights, what the model is for, how often it is right, and its limits.
 _ORIGIN = Origin("modular", "visual-question-answering", "pytorch", _STORY)
 
 
-@app.command(epilog="Example: python scripts/train.py recipes/rooms --data ../shared/daquar", no_args_is_help=True)
+@app.command(epilog="Example: python scripts/train.py recipes/rooms --data path/to/daquar", no_args_is_help=True)
 def main(
     recipe: Annotated[
         Path, typer.Argument(help="Folder with a train.yaml; weights/ and what else it lacks are written.")
