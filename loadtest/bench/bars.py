@@ -19,7 +19,7 @@ class Bar:
         what: In words.
         value: As measured.
         bar: What it should be.
-        passed: None where the bar does not apply to this machine.
+        passed: None where a run cannot show it: on another kind of machine, or with these questions.
         reason: The figures behind it; of a missed bar, where the rest goes.
     """
 
@@ -31,7 +31,7 @@ class Bar:
 
     @property
     def verdict(self) -> str:
-        return {True: "pass", False: "missed", None: "not applicable"}[self.passed]
+        return {True: "pass", False: "missed", None: "not shown"}[self.passed]
 
 
 def bars_of(results: Mapping[str, Measured]) -> list[Bar]:
@@ -49,7 +49,9 @@ def _vilt(measured: Measured) -> Iterator[Bar]:
     busy = measured.plan.busy
     yield _share_of_floor("vilt", unique, floor, 0.92)
     if others := measured.totals.get(OTHERS):
-        yield _against_others("vilt", unique, others, measured.agreement or 0.0)
+        yield _against_others("vilt", unique, others)
+    if measured.agreement is not None:
+        yield as_fp32("vilt", measured.agreement)
     alone, once = measured.totals[closed_name("unique", 1)], measured.totals[floor_name(1)]
     ratio = alone.percentile_ms(50) / once.percentile_ms(50)
     yield Bar(
@@ -142,14 +144,26 @@ def _right(measured: Measured) -> Bar:
     )
 
 
-def _against_others(name: str, unique: Total, others: Total, same: float) -> Bar:
+def _against_others(name: str, unique: Total, others: Total) -> Bar:
     ratio = unique.cpu_ms / others.cpu_ms
     return Bar(
         f"{unique_label(name, unique)}: server CPU / others' road (eager bf16, padded to 40)",
-        f"{ratio:.2f}, {same:.1%} of the answers are fp32's",
-        "<= 0.70, >= 99 %",
-        ratio <= 0.70 and same >= 0.99,
+        f"{ratio:.2f}",
+        "<= 0.70",
+        ratio <= 0.70,
         f"{unique.cpu_ms:.1f} ms against {others.cpu_ms:.1f}; Java's part of it {unique.java_ms:.2f}",
+    )
+
+
+def as_fp32(name: str, same: float) -> Bar:
+    """The last layer was fitted to the very pairs that are asked: too few of them is a miss, all of them no merit."""
+    return Bar(
+        f"{name}: answers that are fp32's",
+        f"{same:.1%}",
+        ">= 99 % of pairs that nothing was fitted to",
+        None if same >= 0.99 else False,
+        "of the pairs that the last layer was fitted to, which rounding hardly reaches; docs/performance.md, "
+        "Arithmetic, has others",
     )
 
 
