@@ -70,7 +70,7 @@ def main(
     questions = list(dict.fromkeys(one["question"] for one in asked))
     pictures = list(dict.fromkeys(one["image"] for one in asked))
     pairs = sample_pairs(recipe, questions, pictures, PICTURES)
-    bench = Bench(archive, connections, seconds, output / "tune")
+    bench = Bench(recipe, archive, connections, seconds, output / "tune")
     with _progress(console) as progress:
         task = progress.add_task("", total=None)
 

@@ -46,9 +46,16 @@ Ranked = list[tuple[Answer, ...]]
 
 @dataclass(frozen=True)
 class Converted:
-    """A network in OpenVINO's form, and what it answered to the probe in torch's fp32."""
+    """A network in OpenVINO's form.
+
+    Attributes:
+        network: The network.
+        int8: Whether its matrices are rounded; every other precision computes in what the network came in.
+        expected: What it answered to the probe in torch's fp32.
+    """
 
     network: openvino.Model
+    int8: bool
     expected: Ranked
 
     @classmethod
@@ -70,16 +77,18 @@ class Converted:
         graph = _GRAPHS[architecture](family.model, family.processor.image_processor)
         side = family.model.config.image_size
         network = trace(graph, (torch.ones(1, 2, dtype=torch.long), torch.zeros(1, 3, side, side, dtype=torch.uint8)))
-        if settings.precision == "int8":
+        int8 = settings.precision == "int8"
+        if int8:
             to_int8(network)
-        return cls(network, expected)
+        return cls(network, int8, expected)
 
     def write(self, folder: Path) -> None:
         """Write both into a new folder."""
         folder.mkdir()
         write(self.network, folder / "network.xml")
         answers = [[[answer.answer, answer.score] for answer in ranked] for ranked in self.expected]
-        (folder / "probe.json").write_text(json.dumps(answers), encoding="utf-8")
+        probe = {"int8": self.int8, "answers": answers}
+        (folder / "probe.json").write_text(json.dumps(probe), encoding="utf-8")
 
     @classmethod
     def read(cls, folder: Path) -> Self:
@@ -89,9 +98,10 @@ class Converted:
             RecipeError: A file is missing or damaged.
         """
         with in_one_line(folder / "probe.json"):
-            answers = json.loads((folder / "probe.json").read_text(encoding="utf-8"))
-            expected = [tuple(Answer(answer, score) for answer, score in ranked) for ranked in answers]
-        return cls(read(folder / "network.xml"), expected)
+            probe = json.loads((folder / "probe.json").read_text(encoding="utf-8"))
+            expected = [tuple(Answer(answer, score) for answer, score in ranked) for ranked in probe["answers"]]
+            int8 = bool(probe["int8"])
+        return cls(read(folder / "network.xml"), int8, expected)
 
 
 def prepare(folder: Path, settings: HandlerSettings, prepared: Path) -> None:
@@ -116,13 +126,19 @@ class OpenVinoClassifier(HfClassifier):
         """Load what ``prepare`` has put into the archive, and the processor; a bare recipe is converted first.
 
         Raises:
-            RecipeError: A file does not fit, or fewer probe answers stay the same than ``agreement`` asks.
+            RecipeError: A file does not fit, the archive was built for another precision, or fewer probe answers stay
+                the same than ``agreement`` asks.
         """
         precision = _precision(settings)
         options, weights = read_options(ClassifierOptions, settings), folder / settings.weights
         torch.set_num_threads(settings.threads)
         packed = folder / FOLDER
         converted = Converted.read(packed) if packed.is_dir() else Converted.make(folder, settings)
+        if converted.int8 != (precision == "int8"):
+            packed_for = "int8" if converted.int8 else "fp32 or bf16"
+            raise RecipeError(
+                f"the network in the archive is for {packed_for}, not {precision}; build the archive again"
+            )
         config, processor = read_config(weights), read_processor(weights)
         network = Graph(converted.network, precision, settings.threads)
         family = cls(processor, read_answers(weights, config), options, most_tokens(processor, config), network)
