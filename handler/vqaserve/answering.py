@@ -5,16 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from vqaserve.cache import Cache, nbytes
+from vqaserve.cache import Cache
 from vqaserve.families.base import Family
+from vqaserve.features import FeatureCache
 from vqaserve.metrics import Stopwatch
 from vqaserve.settings import CacheLimits
 from vqaserve.types import Answer, Item, Picture, Query
-
-_ENTRY_BYTES = 1024
-"""What a remembered tensor takes beside its numbers: small features would otherwise fill twice the limit."""
 
 log = logging.getLogger(__name__)
 
@@ -26,17 +25,23 @@ class Answerer:
     """A family, and what it has lately seen and said.
 
     Features of a picture are kept by the hash of its file, so that the next question about it costs only the
-    small half; answers are kept by picture, question and parameters. Both are this worker's own.
+    small half; answers are kept by picture, question and parameters. Answers are this worker's own, features may be
+    shared with the other workers of the version.
     """
 
     def __init__(
-        self, family: Family[Any, Any], limits: CacheLimits, translate: Translate, stopwatch: Stopwatch
+        self,
+        family: Family[Any, Any],
+        limits: CacheLimits,
+        translate: Translate,
+        stopwatch: Stopwatch,
+        shared: Path | None = None,
     ) -> None:
         self._family = family
         self._translate = translate
         self._stopwatch = stopwatch
+        self._features = FeatureCache(family, limits, shared)
         # Each with the warnings of its picture, which are part of every reply about it.
-        self._features: Cache[tuple[Any, tuple[str, ...]]] = Cache(limits.features_mb * 2**20, _size)
         self._answers: Cache[tuple[tuple[Answer, ...], tuple[str, ...]]] = Cache(limits.answers)
 
     def recall(self, item: Item) -> Item:
@@ -45,9 +50,8 @@ class Answerer:
         if known := self._answers.get(_key(item)):
             answers, warnings = known
             return replace(item, answers=answers, picture=replace(picture, warnings=warnings), recalled="answers")
-        features, warnings = self._features.get(picture.digest) or (None, ())
-        recalled = "" if features is None else "features"
-        return replace(item, picture=replace(picture, features=features, warnings=warnings), recalled=recalled)
+        picture = self._features.recall(picture)
+        return replace(item, picture=picture, recalled="" if picture.features is None else "features")
 
     def __call__(self, items: Sequence[Item]) -> list[Item]:
         """Every item with answers or an error; the same question about the same picture is computed once."""
@@ -97,11 +101,7 @@ class Answerer:
         encoded = self._family.encode([picture.pixels for picture in new.values() if picture.pixels is not None])
         for (digest, picture), features in zip(new.items(), encoded, strict=True):
             seen[digest] = features
-            self._features.put(digest, (features, picture.warnings))
-
-
-def _size(kept: tuple[Any, tuple[str, ...]]) -> int:
-    return nbytes(kept) + _ENTRY_BYTES
+            self._features.keep(picture, features)
 
 
 def _settled(item: Item, computed: Item) -> Item:

@@ -57,11 +57,12 @@ class Pipeline:
         settings: HandlerSettings,
         model: Model,
         emit: Emit = lambda samples: None,
+        shared: Path | None = None,
     ) -> None:
         self.task = task
         self.family = family
         self.stopwatch = Stopwatch()
-        self.answerer = Answerer(family, settings.cache, _translated, self.stopwatch)
+        self.answerer = Answerer(family, settings.cache, _translated, self.stopwatch, shared)
         self.settings = settings
         self.model = model
         self.recorder = Recorder(model, emit)
@@ -84,7 +85,9 @@ class Pipeline:
                 f"family {settings.family!r} cannot do task {settings.task!r}; "
                 f"it does: {', '.join(sorted(family.tasks))}"
             )
-        pipeline = cls(task(settings), family.load(folder, settings), settings, model, emit)
+        if settings.cache.shared_features_mb and not family.shares:
+            raise RecipeError(f"family {settings.family!r} cannot share features; leave out cache: shared_features_mb")
+        pipeline = cls(task(settings), family.load(folder, settings), settings, model, emit, folder / ".features")
         pipeline.card = read_card(folder)
         pipeline.recorder.started(settings.task, settings.family, pipeline.family.precision)
         return pipeline

@@ -40,11 +40,14 @@ class CacheLimits(_Frozen):
     """What each worker remembers; 0 remembers nothing.
 
     Attributes:
-        features_mb: Features of pictures, in MiB.
+        features_mb: Features of pictures, in MiB of each worker's memory.
+        shared_features_mb: Features that all workers of the version share, in MiB of files under the server's temporary
+            folder. It pays where encoding a picture costs much more than a file does; not every family can.
         answers: Ranked answers to a question about a picture.
     """
 
     features_mb: Annotated[int, Field(ge=0)] = 64
+    shared_features_mb: Annotated[int, Field(ge=0)] = 0
     answers: Annotated[int, Field(ge=0)] = 4096
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
-from tests.pictures import encoded
+from tests.pictures import animated, encoded
 from vqaserve.families.dummy import Dummy
 from vqaserve.pipeline import Pipeline
 from vqaserve.settings import CacheLimits, HandlerSettings
@@ -36,6 +37,24 @@ def make(**limits: int) -> tuple[Pipeline, Counting]:
     settings = HandlerSettings(version="1.0.0", family="dummy", cache=CacheLimits(**limits))
     family = Counting()
     return Pipeline(VisualQuestionAnswering(settings), family, settings, Model("dummy", "1.0.0")), family
+
+
+class Sharing(Counting):
+    """Has features that workers can share."""
+
+    shares = True
+
+    def to_bytes(self, features: str) -> bytes:
+        return features.encode()
+
+    def from_bytes(self, data: bytes) -> str:
+        return data.decode()
+
+
+def make_worker(folder: Path) -> tuple[Pipeline, Sharing]:
+    settings = HandlerSettings(version="1.0.0", family="dummy", cache=CacheLimits(shared_features_mb=1))
+    family, model = Sharing(), Model("dummy", "1.0.0")
+    return Pipeline(VisualQuestionAnswering(settings), family, settings, model, shared=folder), family
 
 
 def ask(question: str, colour: str = "red", **fields: object) -> Request:
@@ -112,3 +131,29 @@ def test_describe_counts_hits_and_misses():
     counters = json.loads(pipeline.describe().body)["cache"]
     assert (counters["answers"]["hits"], counters["answers"]["misses"]) == (1, 2)
     assert (counters["features"]["hits"], counters["features"]["misses"]) == (1, 1)
+
+
+def test_a_picture_that_one_worker_has_encoded_is_not_encoded_by_the_other(tmp_path: Path):
+    (one, encoder), (other, reader) = make_worker(tmp_path / "shared"), make_worker(tmp_path / "shared")
+    answers(one, ask("a"))
+    assert answers(other, ask("b")) == ["4x3 #ff0000: b"]
+    assert (encoder.pictures, reader.pictures) == (1, 0)
+    assert other.answerer.counters["features"]["hits"] == 1
+    answers(other, ask("c"))
+    assert other.answerer.counters["features"]["hits"] == 2
+
+
+def test_a_shared_picture_keeps_its_warnings(tmp_path: Path):
+    (one, _), (other, _) = make_worker(tmp_path / "shared"), make_worker(tmp_path / "shared")
+    moving = animated()
+    first, second = (
+        json.loads(pipeline([Request("id", {"image": moving, "question": question})])[0].body)
+        for pipeline, question in ((one, "a"), (other, "b"))
+    )
+    assert first["warnings"] == second["warnings"] != []
+
+
+def test_without_room_for_shared_features_nothing_is_shared(tmp_path: Path):
+    settings = HandlerSettings(version="1.0.0", family="dummy")
+    Pipeline(VisualQuestionAnswering(settings), Sharing(), settings, Model("dummy", "1.0.0"), shared=tmp_path / "no")
+    assert not (tmp_path / "no").exists()

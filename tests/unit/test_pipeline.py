@@ -12,7 +12,7 @@ from tests.pictures import animated, as_base64, encoded
 from vqaserve.errors import RecipeError
 from vqaserve.families.dummy import Dummy
 from vqaserve.pipeline import Pipeline
-from vqaserve.settings import HandlerSettings, Limits
+from vqaserve.settings import CacheLimits, HandlerSettings, Limits
 from vqaserve.tasks.visual_question_answering import VisualQuestionAnswering
 from vqaserve.types import Answer, Model, Query, Reply, Request
 
@@ -235,9 +235,10 @@ def test_describe_names_task_family_and_limits(pipeline: Pipeline):
     [
         ({"family": "dumy"}, r"family 'dumy' does not exist; there are: .*dummy"),
         ({"task": "captioning"}, r"task 'captioning' does not exist; there are: visual_question_answering"),
+        ({"cache": CacheLimits(shared_features_mb=1)}, r"family 'dummy' cannot share features; leave out cache:"),
     ],
 )
-def test_a_name_that_is_not_in_its_table_is_refused_with_the_table(change: dict, message: str):
+def test_what_does_not_exist_or_fit_is_refused_with_what_does(change: dict, message: str):
     with pytest.raises(RecipeError, match=message):
         Pipeline.load(Path(), SETTINGS.model_copy(update=change), Model("m", "1.0.0"))
 

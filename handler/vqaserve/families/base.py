@@ -31,6 +31,9 @@ class Family(ABC, Generic[Features, Outputs]):
     precision: str = "fp32"
     """The arithmetic that it computes in, which is not what the recipe says where that is ``auto``."""
 
+    shares: ClassVar[bool] = False
+    """Whether features have a form as bytes, so that the workers of a version can share them."""
+
     @property
     def parameters(self) -> Mapping[str, tuple[float, float]]:
         """Lowest and highest allowed value of each of ``Query.parameters`` that this family takes."""
@@ -74,3 +77,11 @@ class Family(ABC, Generic[Features, Outputs]):
     @abstractmethod
     def decode(self, outputs: Outputs, queries: Sequence[Query]) -> list[tuple[Answer, ...]]:
         """``queries[i].top_k`` answers for each query, best first, scores in [0, 1]."""
+
+    def to_bytes(self, features: Features) -> bytes:
+        """Features for another process, where the family ``shares`` them."""
+        raise NotImplementedError
+
+    def from_bytes(self, data: bytes) -> Features:
+        """What ``to_bytes`` was given, to the last bit, on this worker's device."""
+        raise NotImplementedError

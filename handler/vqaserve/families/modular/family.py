@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar, Self
 
+import safetensors.torch
 import torch
 from PIL.Image import Image
 from tokenizers import Tokenizer
@@ -32,6 +33,7 @@ class Modular(Family[Tensor, Tensor]):
     """Picture encoder, text encoder, fusion and a classifier over a list of answers."""
 
     tasks: ClassVar[frozenset[str]] = frozenset({"visual_question_answering"})
+    shares: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -61,9 +63,8 @@ class Modular(Family[Tensor, Tensor]):
         family = at_precision(lambda: cls._read(folder / settings.weights, device), settings, cls._change)
         if device.type == "cpu":
             for head in family.model.heads:
-                pack(
-                    head.get_submodule("fusion")
-                )  # not the text: oneDNN keeps code for each shape, and questions have many
+                # Not the text encoder: oneDNN keeps code for each shape, and questions have many.
+                pack(head.get_submodule("fusion"))
         return family
 
     @classmethod
@@ -121,3 +122,11 @@ class Modular(Family[Tensor, Tensor]):
             pairs = zip(places.tolist(), scores.tolist(), strict=True)
             ranked.append(tuple(Answer(self.answers[place], score) for place, score in pairs))
         return ranked
+
+    def to_bytes(self, features: Tensor) -> bytes:
+        """As a safetensors file."""
+        return safetensors.torch.save({"features": features})
+
+    def from_bytes(self, data: bytes) -> Tensor:
+        """From a safetensors file."""
+        return safetensors.torch.load(data)["features"].to(self.device)

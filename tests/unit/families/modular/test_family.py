@@ -116,3 +116,8 @@ def test_several_heads_answer_with_their_mean_probability(tmp_path: Path):
     given = (features, torch.tensor([0]), torch.tensor([[6, 9]]), torch.tensor([[True, True]]))
     mean = model.each(*given).softmax(2).mean(0)
     assert torch.allclose(model(*given).exp(), mean, atol=1e-6)
+
+
+def test_features_as_bytes_are_the_same_to_the_last_bit(family: Modular):
+    (features,) = family.encode(pictures(1))
+    assert torch.equal(family.from_bytes(family.to_bytes(features)), features)
