@@ -37,13 +37,15 @@ class VqaHandler:
         """
         _quieten_worker()
         properties = context.system_properties
-        settings = ModelConfig.parse(context.model_yaml_config).handler
+        config = ModelConfig.parse(context.model_yaml_config)
+        settings = config.handler
         if settings.device == "auto":
             gpu = properties.get("gpu_id")
             settings = settings.model_copy(update={"device": "cpu" if gpu is None else f"cuda:{gpu}"})
         manifest = context.manifest["model"]
         model = Model(name=manifest["modelName"], version=manifest["modelVersion"])
-        self._pipeline = Pipeline.load(Path(properties["model_dir"]), settings, model, _emitter(context))
+        folder = Path(properties["model_dir"])
+        self._pipeline = Pipeline.load(folder, settings, model, _emitter(context), config.opening_seconds)
         atexit.register(self._pipeline.close)  # the front end is gone: the worker ends by itself
         give_back()
         log.info("%s %s is loaded on %s", model.name, model.version, settings.device)

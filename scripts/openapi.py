@@ -104,7 +104,7 @@ STATUSES = {
     "413": "The request is over the server's size limit.",
     "422": "The request was understood, but cannot be answered.",
     "500": "The server failed on this request.",
-    "503": "The queue is full.",
+    "503": "The queue is full, or the batch's time to open pictures is over.",
     "504": "The deadline that X-Request-Start and X-Timeout-Ms set had passed before the request's turn came.",
     "507": "The request does not fit into memory.",
 }

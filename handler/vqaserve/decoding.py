@@ -4,12 +4,14 @@ Limits from the header do not bound a decoder: half a megabyte of progressive JP
 call of the library, which nothing in the same process can end. The kernel ends the child when a request's share of CPU
 time is used up; it cannot take more memory than a whole picture needs; and another one is started after it.
 
-Down the pipe go ``_ASKED`` and the file; back come ``_TOLD``, warnings or a refusal in UTF-8, and the RGB pixels.
+Down the pipe go ``_ASKED`` and the file; back come ``_TAKEN`` once it is read, so that a child's death is known to be
+the file's fault or not, then ``_TOLD``, warnings or a refusal in UTF-8, and the RGB pixels.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import resource
 import signal
@@ -21,11 +23,11 @@ import weakref
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import IO, TYPE_CHECKING, NoReturn, cast
+from typing import IO, TYPE_CHECKING, cast
 
 from PIL import Image
 
-from vqaserve.errors import InvalidImage
+from vqaserve.errors import InvalidImage, Overloaded
 from vqaserve.images import digest_of, open_picture
 from vqaserve.memory import give_back
 from vqaserve.types import Picture
@@ -36,6 +38,10 @@ if TYPE_CHECKING:
 _ASKED = struct.Struct("<Qqd")  # bytes of the file, pixels left, seconds left
 _TOLD = struct.Struct("<?IIQd")  # refused, width, height, bytes of text, seconds used
 _READY = b"!"
+_TAKEN = b"."
+
+_ATTEMPTS = 3  # for one file, where its child is ended from outside
+_ENDED_BY_SOMEBODY = {-signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP}
 
 _SHORTEST = 0.001  # seconds
 
@@ -50,15 +56,22 @@ _BYTES_PER_PIXEL = 32
 
 @dataclass
 class Budget:
-    """What is left of one request's limits; its pictures draw on it one after the other."""
+    """What is left of one request's limits; its pictures draw on it one after the other.
+
+    Attributes:
+        pixels: That may be decoded.
+        seconds: Of CPU time.
+        deadline: On the monotonic clock, for the whole batch: after it, no other picture is begun.
+    """
 
     pixels: int
     seconds: float
+    deadline: float = math.inf
 
     @classmethod
-    def of(cls, limits: Limits) -> Budget:
+    def of(cls, limits: Limits, deadline: float) -> Budget:
         """A whole request's."""
-        return cls(limits.max_request_pixels, limits.max_decode_seconds)
+        return cls(limits.max_request_pixels, limits.max_decode_seconds, deadline)
 
 
 class Decoder:
@@ -68,6 +81,7 @@ class Decoder:
         """The child starts at once, beside the loading of a model."""
         self._limits = limits
         self._greeting = _READY
+        self._taken = False  # whether the child has read the last file whole
         self._start()
 
     def __call__(self, data: bytes, budget: Budget) -> Picture:
@@ -75,23 +89,41 @@ class Decoder:
 
         Raises:
             InvalidImage: As ``images.open_picture``; or it takes too long or too much memory, or crashes the child.
+            Overloaded: The batch's time is up.
             MemoryError: The machine has none left.
-            OSError, RuntimeError: The child does not start; the next picture tries again.
+            OSError, RuntimeError: The child does not start, or is ended again and again; the next picture tries anew.
         """
         if budget.seconds <= 0:
             raise InvalidImage(self._too_slow(data))
-        self._await_start()
-        try:
-            self._questions.write(_ASKED.pack(len(data), budget.pixels, budget.seconds) + data)
-            self._questions.flush()
-            refused, width, height, size, seconds = _TOLD.unpack(_read(self._answers, _TOLD.size))
-            text = _read(self._answers, size).decode()
-            pixels = _read(self._answers, width * height * 3)
-        except (BrokenPipeError, struct.error):
-            self._bury(data, budget)
-        except BaseException:
-            self._end()  # half an answer is still in the pipe, and would be taken for the next picture's
-            raise
+        if time.monotonic() >= budget.deadline:
+            raise Overloaded("the server is too busy to open this picture now; ask again later")
+        for _ in range(_ATTEMPTS):
+            self._await_start()
+            try:
+                return self._ask(data, budget)
+            except (BrokenPipeError, EOFError):
+                self._check_fault(data, budget)
+            except InvalidImage:
+                raise
+            except BaseException:
+                self._end()  # half an answer is still in the pipe, and would be taken for the next picture's
+                raise
+        raise RuntimeError(f"the process that decodes pictures was ended {_ATTEMPTS} times by something else")
+
+    def _ask(self, data: bytes, budget: Budget) -> Picture:
+        """Send a file, and read what the child makes of it.
+
+        Raises:
+            InvalidImage: What the child says.
+            BrokenPipeError, EOFError: It has died.
+        """
+        self._taken = False
+        self._questions.write(_ASKED.pack(len(data), budget.pixels, budget.seconds) + data)
+        self._questions.flush()
+        self._taken = _read(self._answers, len(_TAKEN)) == _TAKEN
+        refused, width, height, size, seconds = _TOLD.unpack(_read(self._answers, _TOLD.size))
+        text = _read(self._answers, size).decode()
+        pixels = _read(self._answers, width * height * 3)
         budget.seconds -= seconds
         if refused:
             raise InvalidImage(text)
@@ -116,20 +148,28 @@ class Decoder:
     def _await_start(self) -> None:
         if not self._end.alive:
             self._start()
-        if _read(self._answers, len(self._greeting)) != self._greeting:
+        try:
+            _read(self._answers, len(self._greeting))
+        except EOFError:
             self._end()
-            raise RuntimeError(f"the process that decodes pictures did not start: status {self._child.wait()}")
+            raise RuntimeError(
+                f"the process that decodes pictures did not start: status {self._child.wait()}"
+            ) from None
         self._greeting = b""
 
-    def _bury(self, data: bytes, budget: Budget) -> NoReturn:
-        """Say what the child died of; the next picture starts another.
+    def _check_fault(self, data: bytes, budget: Budget) -> None:
+        """Whose fault it is that the child has died; another one is started for what comes next.
+
+        Nothing is raised where it is not the file's: the child had not read it yet, or was ended by somebody.
 
         Raises:
-            InvalidImage: Of this file.
-            MemoryError: It was killed, which the kernel does when the machine has no memory left.
+            InvalidImage: The file's.
+            MemoryError: It was killed in the middle, which the kernel does when the machine has no memory left.
         """
         status = self._child.wait()
         self._end()
+        if not self._taken or status in _ENDED_BY_SOMEBODY:
+            return
         if status == -signal.SIGKILL:
             raise MemoryError("the process that decodes pictures was killed")
         if status == -signal.SIGPROF:
@@ -147,8 +187,15 @@ class Decoder:
 
 
 def _read(stream: IO[bytes], size: int) -> bytes:
-    """That many bytes; fewer when the child has died."""
-    return stream.read(size) if size else b""
+    """That many bytes.
+
+    Raises:
+        EOFError: The child has died.
+    """
+    data = stream.read(size) if size else b""
+    if len(data) < size:
+        raise EOFError
+    return data
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:
@@ -166,6 +213,8 @@ def _serve(questions: IO[bytes], answers: IO[bytes], limits: Limits) -> None:
     while asked := questions.read(_ASKED.size):
         size, pixels_left, seconds_left = _ASKED.unpack(asked)
         data = questions.read(size)
+        answers.write(_TAKEN)
+        answers.flush()
         began = time.process_time()
         # Nobody handles its signal: the kernel ends the process. Under a microsecond would mean never.
         signal.setitimer(signal.ITIMER_PROF, max(seconds_left, _SHORTEST))

@@ -60,6 +60,12 @@ class DeadlineExceeded(VqaError):
     status = HTTPStatus.GATEWAY_TIMEOUT
 
 
+class Overloaded(VqaError):
+    """The batch has used up its time; the same request may well be answered later."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+
+
 class OutOfMemory(VqaError):
     """A single query does not fit into memory."""
 

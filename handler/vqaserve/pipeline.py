@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -58,7 +59,9 @@ class Pipeline:
         model: Model,
         emit: Emit = lambda samples: None,
         shared: Path | None = None,
+        opening_seconds: float = math.inf,
     ) -> None:
+        self.opening_seconds = opening_seconds
         self.task = task
         self.family = family
         self.stopwatch = Stopwatch()
@@ -72,8 +75,22 @@ class Pipeline:
         self.fetch = Fetcher(settings.remote_images, settings.limits.max_image_bytes)
 
     @classmethod
-    def load(cls, folder: Path, settings: HandlerSettings, model: Model, emit: Emit = lambda samples: None) -> Pipeline:
-        """Load what a recipe names from its folder; what happens to each batch is told to ``emit``.
+    def load(
+        cls,
+        folder: Path,
+        settings: HandlerSettings,
+        model: Model,
+        emit: Emit = lambda samples: None,
+        opening_seconds: float = math.inf,
+    ) -> Pipeline:
+        """Load what a recipe names from its folder.
+
+        Args:
+            folder: The recipe's or the unpacked archive's root.
+            settings: The recipe's ``handler:`` section.
+            model: What replies and metrics name.
+            emit: Is told what happens to each batch.
+            opening_seconds: After which no more pictures of a batch are opened, and their questions get a 503.
 
         Raises:
             RecipeError: A name is unknown, the two do not fit together, or the family's files do not load.
@@ -87,7 +104,8 @@ class Pipeline:
             )
         if settings.cache.shared_features_mb and not family.shares:
             raise RecipeError(f"family {settings.family!r} cannot share features; leave out cache: shared_features_mb")
-        pipeline = cls(task(settings), family.load(folder, settings), settings, model, emit, folder / ".features")
+        loaded = family.load(folder, settings)
+        pipeline = cls(task(settings), loaded, settings, model, emit, folder / ".features", opening_seconds)
         pipeline.card = read_card(folder)
         pipeline.recorder.started(settings.task, settings.family, pipeline.family.precision)
         return pipeline
@@ -160,7 +178,7 @@ class Pipeline:
             self.predictions.write(
                 Prediction.of(exchange.request, item, milliseconds)
                 for exchange in exchanges
-                for item in exchange.items or (Item(exchange.request.label, error=exchange.refused),)
+                for item in _told(exchange)
             )
             dropped = self.predictions.take_dropped()
         starts = [began(exchange.request.headers) for exchange in exchanges]
@@ -199,13 +217,14 @@ class Pipeline:
 
         Items come back together, unless their pixels are too many to be held at once: then whole requests at a time.
         """
+        deadline = time.monotonic() + self.opening_seconds
         with self.stopwatch("open"):
             images = [_query(item).image for item in items if item.error is None]
             fetched = self.fetch(image.url for image in images if isinstance(image, RemoteImage))
             digests = {data: digest_of(data) for data in (*images, *fetched.values()) if isinstance(data, bytes)}
         opened: dict[str, Picture] = {}
         refused: dict[tuple[str, str], VqaError] = {}  # by request too: one request's limit is not another's
-        left: dict[str, Budget] = defaultdict(lambda: Budget.of(self.settings.limits))
+        left: dict[str, Budget] = defaultdict(lambda: Budget.of(self.settings.limits, deadline))
 
         def open_image(item: Item) -> Item:
             image = _query(item).image
@@ -268,6 +287,11 @@ def _translated(error: Exception, request_id: str) -> VqaError:
     if isinstance(error, MemoryError) or "out of memory" in str(error) or "allocate memory" in str(error):
         return OutOfMemory("this question does not fit into the server's memory; send a smaller picture")
     return InternalError("the server failed on this question; its log has the details under the request id")
+
+
+def _told(exchange: Exchange) -> Sequence[Item]:
+    """What the prediction log is told of a request: its questions, or its refusal; nothing of a list of models."""
+    return (Item(exchange.request.label, error=exchange.refused),) if exchange.refused else exchange.items
 
 
 def _outcome(exchange: Exchange, reply: Reply) -> str:

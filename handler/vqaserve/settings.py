@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, ValidationError, field_validator, model_validator
 
 from vqaserve.errors import RecipeError
 
@@ -26,7 +26,7 @@ class Limits(_Frozen):
     max_image_pixels: Annotated[int, Field(gt=0)] = 10_000_000
     # All different pictures of one request together: decoding holds a worker, and the pixels its memory.
     max_request_pixels: Annotated[int, Field(gt=0)] = 40_000_000
-    # CPU time to decode them. Times batchSize it must stay under responseTimeout, or hostile files get a worker killed.
+    # CPU time to decode them; at most half of responseTimeout, after which nothing more of a batch is opened.
     max_decode_seconds: Annotated[float, Field(gt=0)] = 1.5
     max_image_bytes: Annotated[int, Field(gt=0)] = 8 * 1024 * 1024
     max_question_chars: Annotated[int, Field(gt=0)] = 500
@@ -174,6 +174,27 @@ class ModelConfig(_Frozen):
     deviceType: Literal["cpu", "gpu"] | None = None
     deviceIds: tuple[int, ...] | None = None
     handler: HandlerSettings
+
+    @property
+    def opening_seconds(self) -> float:
+        """In which the pictures of a batch must be opened; the rest of ``responseTimeout`` is for the answers.
+
+        Wall-clock time, as TorchServe's: a worker that is later than ``responseTimeout`` is killed with its batch.
+        """
+        return self.responseTimeout / 2
+
+    @model_validator(mode="after")
+    def _check_times(self) -> Self:
+        took = {"handler.limits.max_decode_seconds": self.handler.limits.max_decode_seconds}
+        if self.handler.remote_images.allowed_image_hosts:
+            took["handler.remote_images.seconds"] = self.handler.remote_images.seconds
+        for name, seconds in took.items():
+            if seconds > self.opening_seconds:
+                raise ValueError(
+                    f"{name} is {seconds:g} s, and can be at most half of responseTimeout ({self.responseTimeout} s): "
+                    "over that, TorchServe kills the worker with all that it answers"
+                )
+        return self
 
     @classmethod
     def parse(cls, mapping: Any) -> ModelConfig:

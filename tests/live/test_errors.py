@@ -157,15 +157,18 @@ CASES: dict[tuple[str, str], dict[str, Callable[[Asker], httpx.Response]]] = {
 }
 
 
+ELSEWHERE = {("503", "Overloaded")}
+"""Needs half of responseTimeout: tests/unit/test_pipeline.py."""
+
+
 def without_files(to: Asker) -> httpx.Response:
     """The process that decodes has died, and the worker may open nothing to start another."""
     worker = to.worker()
     assert to.new().status_code == 200
-    (decoder,) = worker.children()
-    decoder.send_signal(signal.SIGSEGV)
-    assert to.new().json()["type"] == "InvalidImage"
     limits = worker.rlimit(psutil.RLIMIT_NOFILE)
     worker.rlimit(psutil.RLIMIT_NOFILE, (3, limits[1]))
+    (decoder,) = worker.children()
+    decoder.send_signal(signal.SIGSEGV)
     try:
         return to.new()
     finally:
@@ -251,4 +254,4 @@ def test_a_request_whose_time_runs_out_in_the_queue_is_not_computed_and_its_neig
 
 
 def test_the_table_and_the_cases_are_the_same():
-    assert table() == CASES.keys()
+    assert table() == CASES.keys() | ELSEWHERE

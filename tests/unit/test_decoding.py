@@ -7,8 +7,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import psutil
 import pytest
@@ -16,9 +19,10 @@ from PIL import Image
 
 from tests.bombs import jpeg_of_padding, jpeg_of_scans, png_of_profiles
 from tests.pictures import encoded, saved
+from vqaserve import decoding
 from vqaserve.decoding import Budget, Decoder
-from vqaserve.errors import InvalidImage
-from vqaserve.settings import Limits, ModelConfig
+from vqaserve.errors import InvalidImage, Overloaded
+from vqaserve.settings import Limits
 
 LIMITS = Limits()
 ROOT = Path(__file__).parents[2]
@@ -96,20 +100,72 @@ def test_a_file_that_needs_too_much_memory_is_refused_and_the_next_one_opened():
     assert decode(encoded(), budget()).pixels.size == (4, 3)
 
 
-def test_a_file_that_crashes_the_decoder_is_refused_and_the_next_one_opened(decode: Decoder):
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGSEGV, signal.SIGKILL])
+def test_a_child_that_ended_while_idle_costs_the_next_picture_nothing(decode: Decoder, end: signal.Signals):
     child = child_of(decode)
-    child.send_signal(signal.SIGSEGV)  # stands for a hole in a library
+    child.send_signal(end)
     assert until(lambda: child.status() == psutil.STATUS_ZOMBIE)
-    with pytest.raises(InvalidImage, match="damaged in a way that no decoder stands"):
-        decode(encoded(), budget())
+    assert decode(encoded("blue"), budget()).pixels.getpixel((0, 0)) == (0, 0, 255)
+
+
+@contextmanager
+def ended_in_the_middle(decode: Decoder, end: signal.Signals) -> Iterator[None]:
+    """The child is ended once it has used some time on a file."""
+    child = child_of(decode)
+    used = sum(child.cpu_times()[:2])
+
+    def finish() -> None:
+        assert until(lambda: sum(child.cpu_times()[:2]) > used + 0.1)
+        child.send_signal(end)
+
+    with ThreadPoolExecutor(1) as pool:
+        ending = pool.submit(finish)
+        yield
+        ending.result()
+
+
+def test_a_file_that_crashes_the_decoder_is_refused_and_the_next_one_opened(decode: Decoder):
+    with (
+        ended_in_the_middle(decode, signal.SIGSEGV),  # stands for a hole in a library
+        pytest.raises(InvalidImage, match="damaged in a way that no decoder stands"),
+    ):
+        decode(jpeg_of_scans(20_000), budget(seconds=20))
     assert decode(encoded(), budget()).pixels.size == (4, 3)
 
 
 def test_a_machine_out_of_memory_is_not_the_pictures_fault(decode: Decoder):
-    child_of(decode).kill()
-    with pytest.raises(MemoryError):
-        decode(encoded(), budget())
+    with ended_in_the_middle(decode, signal.SIGKILL), pytest.raises(MemoryError):
+        decode(jpeg_of_scans(20_000), budget(seconds=20))
     assert decode(encoded(), budget()).pixels.size == (4, 3)
+
+
+def test_a_picture_whose_child_is_asked_to_end_is_opened_by_the_next_child(decode: Decoder):
+    with ended_in_the_middle(decode, signal.SIGTERM):
+        assert decode(jpeg_of_scans(2_000), budget(seconds=20)).pixels.size
+
+
+def test_a_child_that_ends_while_it_sends_the_pixels_spoils_no_other_picture(
+    decode: Decoder, monkeypatch: pytest.MonkeyPatch
+):
+    read = decoding._read
+
+    def ending(stream: IO[bytes], size: int) -> bytes:
+        if size == 3000 * 3000 * 3 and not ended:
+            ended.append(decode._child.pid)
+            decode._child.terminate()  # with most of the pixels still on its side of the pipe
+            decode._child.wait()
+        return read(stream, size)
+
+    ended: list[int] = []
+    monkeypatch.setattr(decoding, "_read", ending)
+    assert decode(encoded("red", (3000, 3000)), budget()).pixels.getpixel((0, 0)) == (255, 0, 0)
+    assert ended
+    assert decode(encoded("blue"), budget()).pixels.getpixel((0, 0)) == (0, 0, 255)
+
+
+def test_after_the_batchs_time_a_picture_is_refused_for_now(decode: Decoder):
+    with pytest.raises(Overloaded, match="too busy to open this picture now"):
+        decode(encoded(), Budget(LIMITS.max_request_pixels, LIMITS.max_decode_seconds, time.monotonic()))
 
 
 def test_half_an_answer_is_never_taken_for_the_next_pictures(decode: Decoder, monkeypatch: pytest.MonkeyPatch):
@@ -146,9 +202,3 @@ def test_the_child_ends_with_a_worker_that_is_killed():
         child = psutil.Process(int(worker.stdout.readline()))
         os.kill(worker.pid, signal.SIGKILL)
     assert until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
-
-
-@pytest.mark.parametrize("recipe", sorted(path.name for path in (ROOT / "recipes").iterdir()))
-def test_a_batch_of_nothing_but_bombs_is_over_before_torchserve_takes_the_worker_for_stuck(recipe: str):
-    config = ModelConfig.read(ROOT / "recipes" / recipe / "model-config.yaml")
-    assert config.batchSize * config.handler.limits.max_decode_seconds < config.responseTimeout

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.bombs import jpeg_of_scans
 from tests.pictures import animated, as_base64, encoded
 from vqaserve.errors import RecipeError
 from vqaserve.families.dummy import Dummy
@@ -221,6 +222,18 @@ def test_a_request_past_its_deadline_is_refused_before_it_is_looked_at(pipeline:
     replies = pipeline([late, ask("in time"), replace(late, fields={"body": b"{"})])
     assert [reply.status for reply in replies] == [504, 200, 504]
     assert fragile.batches == [1]
+
+
+def test_a_neighbour_of_slow_pictures_is_refused_for_now_once_the_batchs_time_is_up(fragile: Fragile):
+    settings = SETTINGS.model_copy(update={"limits": Limits(max_decode_seconds=0.4)})
+    model = Model("dummy", "1.0.0")
+    pipeline = Pipeline(VisualQuestionAnswering(settings), fragile, settings, model, opening_seconds=0.3)
+    slow = Request("slow", {"image": jpeg_of_scans(20_000), "question": "q"})
+    late = Request("late", {"image": encoded("blue"), "question": "q"})
+    replies = pipeline([slow, late])  # 0.4 s of CPU time take as many by the clock at least
+    assert [body(reply)["type"] for reply in replies] == ["InvalidImage", "Overloaded"]
+    assert replies[1].status == 503
+    assert pipeline([late])[0].status == 200
 
 
 def test_describe_names_task_family_and_limits(pipeline: Pipeline):

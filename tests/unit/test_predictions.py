@@ -88,6 +88,13 @@ def test_questions_of_a_request_have_a_line_each_and_refused_ones_their_error(lo
     ]
 
 
+def test_the_list_of_models_is_no_question(logged: Callable[..., Logged]):
+    log = logged()
+    (reply,) = log.pipeline([Request("r0", {}, {"url_path": "v1/models"})])
+    assert reply.status == 200
+    assert log.lines() == []
+
+
 def test_what_was_remembered_is_said(logged: Callable[..., Logged]):
     log = logged()
     for text in ("one?", "one?", "two?"):

@@ -77,3 +77,17 @@ def test_settings_cannot_be_changed():
     config = ModelConfig.parse(GOOD)
     with pytest.raises(ValueError, match="frozen"):
         config.batchSize = 3
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"limits": {"max_decode_seconds": 2}}, r"max_decode_seconds is 2 s, and can be at most half of .* \(3 s\)"),
+        ({"remote_images": {"allowed_image_hosts": ["a.example"], "seconds": 5}}, r"remote_images\.seconds is 5 s"),
+    ],
+)
+def test_time_to_open_pictures_that_would_get_the_worker_killed_is_refused(given: dict, message: str):
+    handler = {**GOOD["handler"], **given}
+    with pytest.raises(RecipeError, match=message):
+        ModelConfig.parse({**GOOD, "responseTimeout": 3, "handler": handler})
+    assert ModelConfig.parse({**GOOD, "responseTimeout": 10, "handler": handler}).opening_seconds == 5
