@@ -97,11 +97,11 @@ def new_gateway(run_folder: Callable[[], Path]) -> Iterator[Callable[..., Door]]
         pytest.skip(f"{error}")
     made: list[Gateway] = []
 
-    def start(run: Path | None = None, **settings: object) -> Door:
+    def start(run: Path | None = None, own: Path | None = None, **settings: object) -> Door:
         config = run_folder() / "gateway.yaml"
         given = {"listen": [f"127.0.0.1:{free_ports(1)[0]}"], "requests_per_minute": 60_000, "burst": 1_000}
         config.write_text(yaml.safe_dump({**given, **settings}))
-        gateway = Gateway(run or run_folder() / "run", config)
+        gateway = Gateway(run or run_folder() / "run", config, own)
         made.append(gateway)
         gateway.start()
         name = f"tests-{gateway.url.rpartition(':')[2]}"

@@ -19,10 +19,16 @@ function keyName(r) {
     return entry ? entry.name : '';
 }
 
-// `Authorization` as the upstream wants it: TorchServe's own token, which is another one after each start.
+// `Authorization` as the upstream wants it: TorchServe's own token, which is another one after each start. Empty while
+// there is none that holds: TorchServe starts, is just writing the file, or nobody has renewed an old one.
 function authorization(r) {
     const keys = readJson(r.variables.token_file);
-    return keys ? 'Bearer ' + keys.inference.key : '';
+    if (!keys || !keys.inference) {
+        return '';
+    }
+    // Milliseconds: TorchServe writes nanoseconds, which Date need not read.
+    const until = Date.parse(String(keys.inference['expiration time']).replace(/(\.\d{3})\d*/, '$1'));
+    return until <= Date.now() ? '' : 'Bearer ' + keys.inference.key;  // one without a time never expires
 }
 
 // Where a canary or a shadow takes this request: "canary /predictions/<model>/<version>", or empty.

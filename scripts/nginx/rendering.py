@@ -74,9 +74,12 @@ def render(settings: GatewaySettings, certificate: Certificate, backend: Backend
         ),
         errors=" ".join(ERRORS.split("\n")),
         servers=" ".join(f"server {_server(one)}{several};" for one in backend.upstreams),
+        trial_servers=" ".join(f"server {_server(one)} max_fails=0;" for one in backend.upstreams),
         scheme=scheme,
         # A gateway of another machine asks for the client's key; a TorchServe for its own token, or nothing.
         authorization="$http_authorization" if scheme == "https" else "$token",
+        # Without a token that holds, TorchServe would answer 400, which tells a client not to come again.
+        token_needed='if ($token = "") { return 503; }' if backend.token_file else "",
         upstream_tls=_upstream_tls(settings, backend) if scheme == "https" else "",
         listen=" ".join(f"listen {address} ssl http2;" for address in settings.listen),
         certificate=_path(certificate.chain),
@@ -85,6 +88,7 @@ def render(settings: GatewaySettings, certificate: Certificate, backend: Backend
         body_seconds=BODY_SECONDS,
         quit_seconds=settings.answer_seconds + BODY_SECONDS,
         answer_seconds=settings.answer_seconds,
+        half_answer=f"{500 * settings.answer_seconds}ms",
     )
 
 

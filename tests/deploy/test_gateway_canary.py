@@ -9,12 +9,15 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from scripts.build_mar import ROOT
+from scripts.management import Management
 from scripts.nginx.gateway import Gateway
 from scripts.nginx.routes import Kind, Route
 from scripts.refusal import ServerError
@@ -45,6 +48,16 @@ def dead_new_version(torchserve: Server) -> Iterator[None]:
     assert client.http.put(scale.format(0), headers=client.header("management")).status_code == 200
     yield
     assert client.http.put(scale.format(1), headers=client.header("management")).status_code == 200
+
+
+@pytest.fixture
+def hanging_new_version(torchserve: Server) -> Iterator[psutil.Process]:
+    """The worker of 2.0.0, which does nothing until it is resumed, or the test is over."""
+    version = Management(torchserve.client).version("dummy", "2.0.0")
+    worker = psutil.Process(version.workers[0].pid)
+    worker.suspend()
+    yield worker
+    worker.resume()
 
 
 def version_of(reply: httpx.Response) -> str:
@@ -140,6 +153,33 @@ def test_a_dead_shadow_costs_nobody_a_request(client: httpx.Client, route: Route
     assert set(versions(client, 10)) == {"1.0.0"}
 
 
+def test_a_hanging_shadow_costs_time_of_nobody_and_is_asked_all_the_same(
+    client: httpx.Client, route: Router, torchserve: Server, hanging_new_version: psutil.Process
+):
+    before = answered_by_the_new(torchserve)
+    route("2.0.0", kind="shadow")
+    client.timeout = httpx.Timeout(10)  # on one connection, which was kept until the shadow had answered, or 60 s
+    assert set(versions(client, 5)) == {"1.0.0"}
+    hanging_new_version.resume()
+    deadline = time.monotonic() + 60
+    while answered_by_the_new(torchserve) < before + 5:
+        assert time.monotonic() < deadline, "the shadow did not answer each time"
+        time.sleep(0.1)
+
+
+@pytest.mark.usefixtures("hanging_new_version")
+def test_a_hanging_canary_has_half_of_the_time_and_a_clients_deadline_goes_on(
+    torchserve: Server, new_gateway: Callable[..., Door], run_folder: Callable[[], Path]
+):
+    own = new_gateway(torchserve.run, own=run_folder(), answer_seconds=10)
+    own.gateway.routes.set("dummy", Route("2.0.0", 1.0, "canary"))
+    with own.client() as client, ThreadPoolExecutor(2) as pool:
+        patient = pool.submit(ask, client)
+        hasty = pool.submit(ask, client, headers={"X-Timeout-Ms": "4000"})  # over before the canary's 5 s are
+        assert version_of(patient.result()) == "1.0.0"
+        assert refused(hasty.result(), 504) == "DeadlineExceeded"
+
+
 def test_a_canary_outlives_a_restart_of_the_gateway(new_front: Callable[..., Door]):
     front = new_front()
     front.gateway.routes.set("dummy", Route("2.0.0", 1.0, "canary"))
@@ -211,8 +251,13 @@ def test_a_version_without_a_worker_is_no_canary(torchserve: Server, door: Door)
         canary.start(torchserve, door.gateway, "dummy", Route("2.0.0", 0.1, "canary"))
 
 
-def asked_of_the_new(server: Server) -> float:
+def asked_of_the_new(server: Server, counter: str = "ts_inference_requests_total") -> float:
     """TorchServe's own count of requests to 2.0.0."""
     text = server.client.http.get(f"{server.client.addresses.metrics}/metrics").text
-    lines = [line for line in text.splitlines() if line.startswith("ts_inference_requests_total{")]
+    lines = [line for line in text.splitlines() if line.startswith(counter + "{")]
     return sum(float(line.split()[-1]) for line in lines if 'model_version="2.0.0"' in line)
+
+
+def answered_by_the_new(server: Server) -> float:
+    """The handler's count."""
+    return asked_of_the_new(server, "vqa_requests_total")
