@@ -18,6 +18,7 @@ __all__ = ["Addresses", "Client", "ServerError", "Worker"]
 
 RENEWAL_SECONDS = 15
 """A token is renewed this long before it expires: longer than a request waits in a full queue."""
+RENEWING_SECONDS = 5
 MOST_RENEWALS = 4
 
 
@@ -85,6 +86,7 @@ class Client:
                     self.http.get(
                         f"{self.addresses.management}/token?type={kind}",
                         headers={"Authorization": f"Bearer {keys.key('API')}"},
+                        timeout=RENEWING_SECONDS,
                     )
                 except httpx.TransportError:
                     return old

@@ -1,11 +1,15 @@
-"""What TorchServe tells only its management address, for Prometheus: workers, queues, tokens; and the GPUs."""
+"""What TorchServe tells only its management address, for Prometheus: workers, queues, tokens; and the GPUs.
+
+It runs beside the server all the time, so it also renews the tokens before they expire.
+"""
 
 from __future__ import annotations
 
-import threading
+import time
 import warnings
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +26,7 @@ from scripts.client import Client, ServerError
 from scripts.keyfile import KeyFile
 from scripts.management import Management, Version
 from scripts.server import Server
+from scripts.tokens import renew_due
 
 with warnings.catch_warnings():  # nvgpu brings a package of the same name, whose only work is a warning
     warnings.simplefilter("ignore", FutureWarning)
@@ -121,13 +126,14 @@ def main(
     run: Annotated[Path, typer.Option(help="Folder of the running server.")] = ROOT / "run",
     config: Annotated[Path, typer.Option(help="The properties that it was started with.")] = ROOT / "config.properties",
 ) -> None:
-    """Serve /metrics until it is ended: worker states, queue lengths, token lifetimes, GPUs.
+    """Serve /metrics until it is ended: worker states, queue lengths, token lifetimes, GPUs; and renew the tokens.
 
     Needs the run folder for the management token, so it runs beside the server; a server that is started anew is found.
 
     Example: scripts/exporter.py --port 8083
     """
-    client = Server(run.resolve(), config).client
+    server = Server(run.resolve(), config)
+    client = server.client
     client.http.timeout = httpx.Timeout(5)  # less than Prometheus waits here
     registry = CollectorRegistry()
     registry.register(ServerState(client))
@@ -138,7 +144,10 @@ def main(
             f"cannot listen on {address}:{port} ({error}); choose another one with --port"
         ) from None
     Console(highlight=False, soft_wrap=True).print(f"http://{address}:{port}/metrics  (end it: Ctrl-C)")
-    threading.Event().wait()
+    while True:
+        with suppress(ServerError):  # of no key file: `vqa_server_up` says so
+            renew_due(server)
+        time.sleep(5)
 
 
 if __name__ == "__main__":

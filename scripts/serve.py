@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shlex
 import signal
@@ -24,6 +25,7 @@ from scripts.refusal import refuse
 from scripts.rollout.drain import wait_idle
 from scripts.rollout.state import State
 from scripts.server import Server
+from scripts.tokens import renew_due
 from vqaserve.errors import RecipeError
 
 READY_SECONDS = 120
@@ -144,6 +146,8 @@ def _stay(server: Server, state: State, ending: threading.Event, drain: float) -
     while not ending.wait(1):
         if server.process() is None:
             raise ServerError(f"TorchServe ended by itself; see {server.run}/logs. Start it again: serve.py foreground")
+        with contextlib.suppress(ServerError):  # of a lost key file: no reason to end what still answers
+            renew_due(server)
     console.print("ending: waiting for the requests in hand")
     wait_idle(Management(server.client), drain)
 

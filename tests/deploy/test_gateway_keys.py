@@ -39,6 +39,22 @@ def test_no_key_is_401_also_for_torchserves_own_token(door: Door, torchserve: Se
         refused(ask(thief), 401)
 
 
+def test_without_a_token_that_holds_the_gateway_asks_to_come_again(torchserve: Server, client: httpx.Client):
+    file = torchserve.client.key_file
+    whole = file.read_text()
+    over = json.loads(whole)
+    over["inference"]["expiration time"] = "2020-01-01T00:00:00.123456789Z"
+    try:
+        for text in (whole[: len(whole) // 2], "", "{}", json.dumps(over)):
+            file.write_text(text)
+            reply = ask(client)
+            assert refused(reply, 503) == "ServiceUnavailableException"
+            assert reply.headers["retry-after"] == "1"
+    finally:
+        file.write_text(whole)
+    assert one_answer(ask(client)) == ANSWER
+
+
 def test_a_key_added_and_revoked_under_traffic_holds_at_once_and_loses_no_request(door: Door):
     keys, done = door.gateway.keys, threading.Event()
 

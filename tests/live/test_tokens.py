@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
 from typer.testing import CliRunner
 
 from scripts import tokens
+from scripts.build_mar import ROOT
 from scripts.client import Client, ServerError
 from scripts.keyfile import KeyFile, NoKeys
+from scripts.ports import free_ports
 from scripts.retry import NEVER, RetryPolicy
 from scripts.server import Server
 from tests.conftest import RecipeMaker
@@ -78,6 +84,41 @@ def test_a_token_is_renewed_before_it_expires(server: Server):
     assert server.client.ask("dummy", encoded(), "what?")["answer"] == "4x3 #ff0000: what?"
     assert server.client.key("inference") != old
     assert KeyFile(server.client.key_file).seconds_left("inference") > 60
+
+
+def expire(server: Server, **left: timedelta) -> dict[str, str]:
+    """Write into the key file how long tokens still live; the tokens by kind."""
+    keys = json.loads(server.client.key_file.read_text())
+    for kind, life in left.items():
+        keys[kind]["expiration time"] = f"{(datetime.now(UTC) + life).isoformat().removesuffix('+00:00')}123Z"
+    server.client.key_file.write_text(json.dumps(keys))
+    return {kind: keys[kind]["key"] for kind in ("inference", "management")}
+
+
+def test_a_token_with_less_than_a_day_left_is_renewed_and_no_other(server: Server):
+    before = expire(server, inference=timedelta(hours=23), management=timedelta(hours=25))
+    tokens.renew_due(server)
+    after = expire(server)
+    assert after["inference"] != before["inference"]
+    assert after["management"] == before["management"]
+    tokens.renew_due(server)
+    assert expire(server) == after
+    assert server.client.ask("dummy", encoded(), "what?")["answer"] == "4x3 #ff0000: what?"
+
+
+def test_the_exporter_renews_a_token_before_it_expires(server: Server):
+    before = expire(server, inference=timedelta(hours=1))
+    exporter = [sys.executable, str(ROOT / "scripts" / "exporter.py"), "--port", str(free_ports(1)[0])]
+    process = subprocess.Popen([*exporter, "--run", str(server.run)], stdout=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 60
+        while server.client.key("inference") == before["inference"]:
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    finally:
+        process.terminate()
+        process.wait()
 
 
 def test_listing_tokens_says_how_long_they_live_and_prints_none(server: Server):
