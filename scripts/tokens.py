@@ -19,7 +19,8 @@ console = Console(highlight=False, soft_wrap=True)
 
 Run = Annotated[Path, typer.Option(help="Folder of the running server.")]
 
-DAY = 86400
+WEEK = 7 * 86400
+"""Longer than VqaTokenExpires allows: it tells that nobody renews."""
 
 
 class Kind(StrEnum):
@@ -30,14 +31,14 @@ class Kind(StrEnum):
 
 
 def renew_due(server: Server) -> None:
-    """Renew the tokens that end within a day, or a third of a shorter life.
+    """Renew the tokens that end within a week, or a third of a shorter life.
 
     For what runs beside the server all the time: the gateway, and whoever reads the key file, goes on with the new one.
 
     Raises:
         ServerError: There is no key file, or it lacks a token.
     """
-    spare = min(DAY, 60 * float(server.properties.get("token_expiration_min", 60)) / 3)
+    spare = min(WEEK, 60 * float(server.properties.get("token_expiration_min", 60)) / 3)
     for kind in Kind:
         if KeyFile(server.client.key_file).seconds_left(kind) < spare:
             server.client.renewed(kind, server.client.key(kind))

@@ -95,8 +95,8 @@ def expire(server: Server, **left: timedelta) -> dict[str, str]:
     return {kind: keys[kind]["key"] for kind in ("inference", "management")}
 
 
-def test_a_token_with_less_than_a_day_left_is_renewed_and_no_other(server: Server):
-    before = expire(server, inference=timedelta(hours=23), management=timedelta(hours=25))
+def test_a_token_with_less_than_a_week_left_is_renewed_and_no_other(server: Server):
+    before = expire(server, inference=timedelta(days=6), management=timedelta(days=8))
     tokens.renew_due(server)
     after = expire(server)
     assert after["inference"] != before["inference"]
