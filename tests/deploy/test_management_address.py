@@ -1,6 +1,6 @@
 """What TorchServe's management address does with code, for somebody who has its token and reaches its socket.
 
-It refuses what is elsewhere, and runs what lies on the machine: that is its design, and SECURITY.md says so. The code
+It refuses what is elsewhere and workflows, and runs a folder that lies on the machine: SECURITY.md says so. The code
 that runs here leaves one empty file in the test's own folder, and nothing else.
 """
 
@@ -61,7 +61,7 @@ def foreign_folder(tmp_path: Path, foreign_code: str) -> Path:
 
 @pytest.fixture
 def foreign_workflow(torchserve: Server, foreign_code: str) -> Iterator[Path]:
-    """A workflow archive in the model store, which is the workflow store as well."""
+    """A workflow archive in the model store, which also the workflow store if TorchServe is not told."""
     state = torchserve.state()
     assert state
     archive = state.store / "foreign.war"
@@ -105,12 +105,11 @@ def test_an_existing_folder_is_registered_wherever_it_is_and_its_code_runs(
     assert marker.exists()
 
 
-def test_a_workflow_in_the_model_store_is_registered_and_its_code_runs(
-    register: Register, foreign_workflow: Path, marker: Path
-):
-    reply = register("workflows", f"url={foreign_workflow.name}")
-    assert reply.status_code == 200, reply.text
-    assert marker.exists()
+def test_a_workflow_in_the_model_store_is_not_found(register: Register, foreign_workflow: Path, marker: Path):
+    for url in (foreign_workflow.name, str(foreign_workflow)):
+        reply = register("workflows", f"url={url}")
+        assert (reply.status_code, reply.json()["type"]) == (404, "WorkflowNotFoundException")
+    assert not marker.exists()
 
 
 def test_the_gateway_passes_on_neither(door: Door, foreign_folder: Path, foreign_workflow: Path, marker: Path):
