@@ -6,6 +6,7 @@ as soon as the writing thread has it. A disk that is slow or full costs lines, w
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -198,8 +199,11 @@ class PredictionWriter:
     def _remove_oldest(self) -> None:
         """Make room for a new part; the files of all workers of the model count, also of ended ones."""
         parts = sorted(self._folder.glob("*.jsonl"), key=lambda part: part.name)
-        sizes = {part: part.stat().st_size for part in parts}
+        sizes = {}
         for part in parts:
+            with contextlib.suppress(FileNotFoundError):  # another worker has just removed it
+                sizes[part] = part.stat().st_size
+        for part in list(sizes):
             if sum(sizes.values()) + self._part_bytes <= self._settings.max_megabytes * 1_000_000:
                 return
             part.unlink(missing_ok=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -228,3 +230,30 @@ def test_many_lines_that_have_waited_make_no_file_larger_than_it_may_be(
     busy.set()
     assert log.lines()[-1]["question"] == "question 399?"
     assert max(part.stat().st_size for part in log.folder.iterdir()) <= 5_000
+
+
+WORKER = """
+import sys
+from pathlib import Path
+from vqaserve.predictions import Prediction, PredictionWriter
+from vqaserve.settings import PredictionLog
+from vqaserve.types import Item, Model, Request
+
+settings = PredictionLog(enabled=True, folder=Path(sys.argv[1]), max_megabytes=0.02, files=40)
+writer = PredictionWriter(settings, Model("dummy", "1.0.0"))
+print("ready", flush=True)
+sys.stdin.readline()
+writer.write(Prediction.of(Request("r", {}), Item("r"), 1.0) for _ in range(4000))
+writer.close(60)
+print(writer.take_dropped())
+"""
+
+
+def test_two_workers_that_remove_old_files_side_by_side_lose_no_line(tmp_path: Path):
+    command = [sys.executable, "-c", WORKER, str(tmp_path)]
+    workers = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    assert [worker.stdout.readline() for worker in workers] == ["ready\n"] * 2
+    for worker in workers:
+        worker.stdin.write("go\n")
+        worker.stdin.flush()
+    assert [worker.communicate()[0] for worker in workers] == ["0\n", "0\n"]
