@@ -29,6 +29,8 @@ Resolve = Callable[[str, int], Sequence[str]]
 _PORTS = {"https": 443, "http": 80}
 _REDIRECTS = {301, 302, 303, 307, 308}
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_TRANSLATED = tuple(map(ipaddress.IPv6Network, ("64:ff9b:1::/48", "::ffff:0:0:0/96", "::/96")))
+"""Networks in which a gateway may put the IPv4 addresses of its own site (RFC 8215, 7915, 4291); Python says global."""
 _THREADS = 8
 
 
@@ -267,4 +269,5 @@ def _faces(
 
 
 def _is_public(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    return ip.is_global and not ip.is_multicast
+    inside = isinstance(ip, ipaddress.IPv6Address) and (ip.is_site_local or any(ip in one for one in _TRANSLATED))
+    return ip.is_global and not ip.is_multicast and not inside

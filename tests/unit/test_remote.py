@@ -139,6 +139,10 @@ def test_a_url_that_does_not_lead_to_a_listed_host_connects_to_nothing(recorder:
         "::ffff:169.254.169.254",
         "64:ff9b::7f00:1",
         "64:ff9b::a9fe:a9fe",
+        "64:ff9b:1::7f00:1",
+        "::ffff:0:127.0.0.1",
+        "::127.0.0.1",
+        "fec0::1",
         "2002:7f00:1::",
         "2001:0:4136:e378:8000:63bf:80ff:fffe",  # Teredo around 127.0.0.1
     ],
