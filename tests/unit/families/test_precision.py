@@ -13,6 +13,7 @@ from tests.unit.families.asking import PAIRS, answers, assert_plausible, assert_
 from tests.unit.families.conftest import Tiny
 from vqaserve.errors import RecipeError
 from vqaserve.families import precision
+from vqaserve.families.clip_llm import family as clip_llm
 from vqaserve.families.int8 import Int8Linear
 from vqaserve.families.precision import fastest
 from vqaserve.families.probe import QUESTIONS, kept
@@ -27,6 +28,17 @@ def test_a_family_answers_in_every_arithmetic(kind: str, wanted: str, shared_tin
     family = shared_tiny(kind).load(precision=wanted, agreement=0.001)
     assert_plausible(answers(family, PAIRS), 3)
     assert family.precision == wanted
+
+
+@pytest.mark.parametrize("wanted", ["fp32", "bf16", "int8"])
+def test_openvino_tells_the_arithmetic_that_was_asked(wanted: str, shared_tiny: Callable[[str], Tiny]):
+    assert shared_tiny("vilt_openvino").load(precision=wanted, agreement=0.001).precision == wanted
+
+
+def test_four_bits_are_told(shared_tiny: Callable[[str], Tiny], monkeypatch: pytest.MonkeyPatch):
+    read = clip_llm.read_language_model
+    monkeypatch.setattr(clip_llm, "read_language_model", lambda *at, four_bit, **how: read(*at, four_bit=False, **how))
+    assert shared_tiny("clip_llm").load(options={"four_bit": True}).precision == "nf4"  # rounding itself needs a GPU
 
 
 def test_int8_rounds_the_linear_layers_and_leaves_the_rest(shared_tiny: Callable[[str], Tiny]):

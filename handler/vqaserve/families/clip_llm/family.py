@@ -77,7 +77,9 @@ class ClipLlm(Family[Tensor, list[Reply]]):
         if settings.precision == "int8" and not options.merged:
             raise RecipeError("precision int8 cannot keep an adapter apart; set merge: true in handler.options")
         if options.four_bit:
-            return cls._read(folder / settings.weights, options, settings.limits, device)
+            family = cls._read(folder / settings.weights, options, settings.limits, device)
+            family.precision = "nf4"
+            return family
         return at_precision(lambda: cls._read(folder / settings.weights, options, settings.limits, device), settings)
 
     @classmethod

@@ -149,6 +149,7 @@ class OpenVinoClassifier(HfClassifier):
                 f"{figure}, the recipe's agreement asks {settings.agreement:.0%}; set precision: bf16 or fp32"
             )
         log.info(figure)
+        family.precision = precision
         return family
 
     def encode(self, pictures: Sequence[Image]) -> list[NDArray[np.uint8]]:  # type: ignore[override]
