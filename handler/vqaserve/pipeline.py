@@ -219,16 +219,17 @@ class Pipeline:
         """
         deadline = time.monotonic() + self.opening_seconds
         with self.stopwatch("open"):
-            images = [_query(item).image for item in items if item.error is None]
-            fetched = self.fetch(image.url for image in images if isinstance(image, RemoteImage))
-            digests = {data: digest_of(data) for data in (*images, *fetched.values()) if isinstance(data, bytes)}
+            images = [(item.request_id, _query(item).image) for item in items if item.error is None]
+            fetched = self.fetch((label, image.url) for label, image in images if isinstance(image, RemoteImage))
+            files = (*(image for _, image in images), *fetched.values())
+            digests = {data: digest_of(data) for data in files if isinstance(data, bytes)}
         opened: dict[str, Picture] = {}
         refused: dict[tuple[str, str], VqaError] = {}  # by request too: one request's limit is not another's
         left: dict[str, Budget] = defaultdict(lambda: Budget.of(self.settings.limits, deadline))
 
         def open_image(item: Item) -> Item:
             image = _query(item).image
-            data = fetched[image.url] if isinstance(image, RemoteImage) else image
+            data = fetched[item.request_id, image.url] if isinstance(image, RemoteImage) else image
             if isinstance(data, VqaError):
                 if data.__cause__:
                     log.info("request %s: a picture's URL could not be fetched: %r", item.request_id, data.__cause__)

@@ -11,7 +11,9 @@ import ipaddress
 import re
 import socket
 import ssl
+import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -25,6 +27,12 @@ from vqaserve.settings import RemoteImages
 
 Resolve = Callable[[str, int], Sequence[str]]
 """Host and port -> addresses."""
+
+Asked = tuple[str, str]
+"""A request, and a URL in it."""
+
+_PICTURES = 4
+"""Of the largest allowed size, in one request: about what it could carry in itself."""
 
 _PORTS = {"https": 443, "http": 80}
 _REDIRECTS = {301, 302, 303, 307, 308}
@@ -42,6 +50,27 @@ class Target:
     scheme: str
     host: str
     port: int
+
+
+class _Allowance:
+    """Bytes that the pictures of one request may still have, whichever thread fetches them."""
+
+    def __init__(self, size: int) -> None:
+        self._size = self._left = size
+        self._lock = threading.Lock()
+
+    def take(self, size: int) -> None:
+        """Use some.
+
+        Raises:
+            InvalidImage: There are no more.
+        """
+        with self._lock:
+            self._left -= size
+        if self._left < 0:
+            raise InvalidImage(
+                f"the request's pictures behind URLs have more than {self._size:,} bytes together; send fewer at once"
+            )
 
 
 class Fetcher:
@@ -68,21 +97,22 @@ class Fetcher:
         self._backend = backend or httpcore.SyncBackend()
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="fetch")
 
-    def __call__(self, urls: Iterable[str]) -> Mapping[str, bytes | InvalidImage]:
-        """The file behind each URL, or why there is none."""
+    def __call__(self, asked: Iterable[Asked]) -> Mapping[Asked, bytes | InvalidImage]:
+        """The file behind each URL, or why there is none; what one request fetches is bounded, and not another's."""
         deadline = time.monotonic() + self._settings.seconds
-        jobs = {url: self._pool.submit(self._fetch, url, deadline) for url in dict.fromkeys(urls)}
+        left: dict[str, _Allowance] = defaultdict(lambda: _Allowance(_PICTURES * self._max_bytes))
+        jobs = {one: self._pool.submit(self._fetch, one[1], deadline, left[one[0]]) for one in dict.fromkeys(asked)}
         wait(jobs.values(), timeout=self._settings.seconds + 0.5)  # a name server may hang in the system's resolver
         late = InvalidImage(
             f"the picture's URL did not answer within {self._settings.seconds:g} s; send the file itself"
         )
-        return {url: job.result() if job.done() else late for url, job in jobs.items()}
+        return {one: job.result() if job.done() else late for one, job in jobs.items()}
 
-    def _fetch(self, url: str, deadline: float) -> bytes | InvalidImage:
+    def _fetch(self, url: str, deadline: float, allowance: _Allowance) -> bytes | InvalidImage:
         try:
             for _ in range(self._settings.max_redirects + 1):
                 target = self.check_url(url)
-                found = self._get(target, deadline)
+                found = self._get(target, deadline, allowance)
                 if isinstance(found, bytes):
                     return found
                 url = urljoin(url, found)
@@ -145,7 +175,7 @@ class Fetcher:
         )
         return listed or all(map(_is_public, _faces(ip)))
 
-    def _get(self, target: Target, deadline: float) -> bytes | str:
+    def _get(self, target: Target, deadline: float, allowance: _Allowance) -> bytes | str:
         """The file, or the location that a redirect names."""
         addresses = self._checked_addresses(target.host, target.port)
         backend = _PinnedBackend(self._backend, addresses, deadline)
@@ -158,7 +188,7 @@ class Fetcher:
             if response.status in _REDIRECTS and "location" in given:
                 return given["location"]
             self._check_headers(response.status, given)
-            return b"".join(self._limited(response.iter_stream()))
+            return b"".join(self._limited(response.iter_stream(), allowance))
 
     def _check_headers(self, status: int, headers: Mapping[str, str]) -> None:
         if status != 200:
@@ -171,7 +201,7 @@ class Fetcher:
         if headers.get("content-encoding", "identity") != "identity":
             raise InvalidImage("the picture's URL answered compressed, which was not asked for; send the file itself")
 
-    def _limited(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    def _limited(self, chunks: Iterable[bytes], allowance: _Allowance) -> Iterator[bytes]:
         size = 0
         for chunk in chunks:
             size += len(chunk)
@@ -179,6 +209,7 @@ class Fetcher:
                 raise InvalidImage(
                     f"the picture behind the URL has more than {self._max_bytes:,} bytes; make it smaller"
                 )
+            allowance.take(len(chunk))
             yield chunk
 
 

@@ -52,7 +52,7 @@ class CacheLimits(_Frozen):
 
 
 class RemoteImages(_Frozen):
-    """Pictures by URL; without hosts every URL is refused.
+    """Pictures by URL; without hosts every URL is refused. Those of one request have four times ``max_image_bytes``.
 
     Attributes:
         allowed_image_hosts: ``images.example.org`` is fetched over https, ``http://images.lan`` over http; a port that
