@@ -124,7 +124,7 @@ class Client:
         """
 
         def attempt(seconds: float | None) -> httpx.Response:
-            timeout = self.http.timeout if seconds is None else httpx.Timeout(seconds)
+            timeout = _at_most(seconds, self.http.timeout)
             try:
                 key = self.header("inference")["Authorization"].removeprefix("Bearer ")
             except NoKeys as error:
@@ -158,6 +158,14 @@ class Client:
         if reply.is_error:
             raise ServerError(f"{url} answered {reply.status_code}: {reply.text.strip()}")
         return [Worker(one["pid"], one["status"], one["startTime"]) for one in reply.json()[0]["workers"]]
+
+
+def _at_most(seconds: float | None, timeout: httpx.Timeout) -> httpx.Timeout:
+    if seconds is None:
+        return timeout
+    return httpx.Timeout(
+        **{name: seconds if limit is None else min(seconds, limit) for name, limit in timeout.as_dict().items()}
+    )
 
 
 def _refuses_token(reply: httpx.Response) -> bool:

@@ -22,6 +22,8 @@ from tenacity import RetryCallState, Retrying, stop_before_delay, wait_random_ex
 
 PASSING = frozenset({429, 502, 503})
 WORKER_DIED = frozenset({500, 507})
+ATTEMPTS = 3
+"""That hang, in a policy's time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,7 @@ class RetryPolicy:
 
     Attributes:
         seconds: No attempt starts later than this after the first, and later attempts end then; 0 is never again.
+            An attempt gets a third of it, so that one that hangs leaves time for others.
         first_wait: The most seconds before the second attempt; doubled for each further one.
         longest_wait: The most seconds before any attempt, unless ``Retry-After`` asks for more.
     """
@@ -42,19 +45,19 @@ class RetryPolicy:
         """The first reply that is an answer, or the last attempt's reply.
 
         Args:
-            attempt: Sends the request once; takes the seconds that are left for it, None for the client's own limit.
+            attempt: Sends the request once; takes the most seconds that it may wait, None for the client's own limit.
 
         Raises:
             httpx.TransportError: The last attempt got no reply.
         """
         began = time.monotonic()
-        tries = 0
 
         def once() -> httpx.Response:
-            nonlocal tries
-            tries += 1
+            if not self.seconds:
+                return attempt(None)
+            left = self.seconds - (time.monotonic() - began)
             # A tenth of a second for an attempt that starts at the very end.
-            return attempt(None if tries == 1 else max(0.1, self.seconds - (time.monotonic() - began)))
+            return attempt(max(0.1, min(left, self.seconds / ATTEMPTS)))
 
         return Retrying(
             stop=stop_before_delay(self.seconds),
