@@ -34,10 +34,11 @@ def start(config: Config = SOURCES / "gateway.yaml", run: Run = ROOT / "run") ->
         console.print(f"[green]Listening[/] at {gateway.url} (certificate: {certificate})")
         if not gateway.keys.entries():
             console.print(f"A first key, shown this once: [b]{gateway.keys.add('first')}[/]")
+        console.print("A client's file KEY_FILE (chmod 600) holds one line: Authorization: Bearer <the key>")
     except ServerError as error:
         refuse("make gateway", error)
     console.print(
-        f"curl --cacert {shlex.quote(str(certificate))} -H 'Authorization: Bearer KEY' "
+        f"curl --cacert {shlex.quote(str(certificate))} -H @KEY_FILE "
         f"-F image=@picture.jpg -F 'question=...' {gateway.url}/predictions/MODEL\n"
         "More keys: scripts/keys.py add NAME. End it: [b]make stop[/]"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -132,6 +133,12 @@ class Gateway:
         self.check().replace(self._written)
         process.send_signal(signal.SIGHUP)
 
+    @property
+    def ending_seconds(self) -> float:
+        """How long the running nginx gives accepted requests, whatever the settings are by now."""
+        given = re.search(r"^worker_shutdown_timeout (\d+)s;", self._written.read_text(encoding="utf-8"), re.MULTILINE)
+        return float(given[1]) if given else self.settings.answer_seconds + BODY_SECONDS
+
     def stop(self) -> bool:
         """Answer what was accepted, then end; False when none was running."""
         process = self.process()
@@ -139,7 +146,7 @@ class Gateway:
             return False
         family = [process, *process.children(recursive=True)]
         process.send_signal(signal.SIGQUIT)
-        _, alive = psutil.wait_procs(family, timeout=self.settings.answer_seconds + BODY_SECONDS + QUIT_SECONDS)
+        _, alive = psutil.wait_procs(family, timeout=self.ending_seconds + QUIT_SECONDS)
         for left in alive:
             left.kill()
         return True

@@ -69,7 +69,7 @@ def test_without_a_server_it_says_what_to_start(run_folder: Callable[[], Path]):
 def test_the_commands_start_test_reload_and_stop(torchserve: Server, run_folder: Callable[[], Path], tmp_path: Path):
     config, run = tmp_path / "gateway.yaml", run_folder()
     socket_ = torchserve.properties["inference_address"]
-    config.write_text(f"listen: ['127.0.0.1:{free_ports(1)[0]}']\nupstreams: ['{socket_}']\n")
+    config.write_text(f"listen: ['127.0.0.1:{free_ports(1)[0]}']\nupstreams: ['{socket_}']\nanswer_seconds: 300\n")
 
     def gateway(word: str) -> subprocess.CompletedProcess[str]:
         where = ["--run", str(run)] + (["--config", str(config)] if word != "stop" else [])
@@ -80,6 +80,8 @@ def test_the_commands_start_test_reload_and_stop(torchserve: Server, run_folder:
         started = gateway("start")
         assert started.returncode == 0, started.stderr
         assert "A first key, shown this once: vqa_" in started.stdout
+        assert "-H @KEY_FILE" in started.stdout  # a key on a command line is in the process list, and in the history
+        assert Gateway(run).ending_seconds > 300  # `stop` knows the folder alone
         again = gateway("start")
         assert again.returncode == 1
         assert "a gateway is already running" in again.stderr
