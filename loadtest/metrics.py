@@ -48,7 +48,7 @@ def started(recipe: Path, folder: Path, log: bool, **properties: str) -> Iterato
             pass
         yield server
     finally:
-        server.stop()
+        server.stop(at_once=True)
         server.client.http.close()
 
 

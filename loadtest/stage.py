@@ -194,7 +194,7 @@ def staged(folder: Path, fault: str = "", **settings: int) -> Iterator[Stage]:
         stage.start()
         yield stage
     finally:
-        stage.server.stop()
+        stage.server.stop(at_once=True)
         stage.client.http.close()
 
 

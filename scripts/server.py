@@ -178,20 +178,25 @@ class Server:
                 raise ServerError(f"not ready after {timeout:.0f} s: {states}; see {self.run}/logs")
             time.sleep(0.2)
 
-    def stop(self) -> bool:
+    def stop(self, at_once: bool = False) -> bool:
         """End the server and its workers; False when none was running, and then nothing is touched.
 
         SIGTERM first; what is left of its process group after 20 s is killed.
+
+        Args:
+            at_once: SIGKILL for all, where nobody waits for an answer: TorchServe takes four seconds to end by itself.
         """
         if not self._noted():
             return False
         process = self.process()
         if process is not None:
             family = [process, *process.children(recursive=True)]
-            process.terminate()
-            _, alive = psutil.wait_procs(family, timeout=STOP_SECONDS)
+            if not at_once:
+                process.terminate()
+            _, alive = psutil.wait_procs(family, timeout=0 if at_once else STOP_SECONDS)
             for left in alive:
                 left.kill()
+            psutil.wait_procs([process], timeout=STOP_SECONDS)
         for name in ("pid.json", "key_file.json", "auth.header"):
             (self.run / name).unlink(missing_ok=True)
         shutil.rmtree(self.run / "tmp", ignore_errors=True)

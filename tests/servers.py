@@ -42,7 +42,7 @@ def new_server(run_folder: Callable[[], Path]) -> Iterator[Callable[..., Server]
 
     yield make
     for server in made:
-        server.stop()
+        server.stop(at_once=True)
         server.client.http.close()
 
 

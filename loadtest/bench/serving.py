@@ -83,7 +83,7 @@ def started(archives: list[Archive], run: Path, seconds: float = READY_SECONDS) 
         since = {pid: moment - psutil.Process(pid).create_time() for pid, moment in ready.items()}
         yield Running(server, process, last - process.create_time(), since)
     finally:
-        server.stop()
+        server.stop(at_once=True)
         server.client.http.close()
 
 

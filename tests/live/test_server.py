@@ -126,7 +126,8 @@ def test_an_archive_that_does_not_load_is_reported_with_its_reason(
             for _ in server.wait_ready([archive], 60):
                 pass
     finally:
-        server.stop()
+        assert server.stop(at_once=True)
+    assert server.process() is None
 
 
 def test_a_recycled_pid_is_not_taken_for_the_server(tmp_path: Path):

@@ -105,7 +105,7 @@ def models(serve: Callable[..., Server], make_recipe: RecipeMaker, tmp_path: Pat
     """A server of its own."""
     server = serve(versioned(make_recipe, "1.0.0"))
     yield Models(server, make_recipe, tmp_path)
-    server.stop()
+    server.stop(at_once=True)
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +115,7 @@ def shared_models(
     """A server shared by the tests of a file; each leaves it serving 1.0.0 alone, and takes other version numbers."""
     server = serve(versioned(make_recipe, "1.0.0"))
     yield Models(server, make_recipe, tmp_path_factory.mktemp("archives"))
-    server.stop()
+    server.stop(at_once=True)
 
 
 @dataclass
