@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -195,7 +196,8 @@ class Server:
                 process.terminate()
             _, alive = psutil.wait_procs(family, timeout=0 if at_once else STOP_SECONDS)
             for left in alive:
-                left.kill()
+                with suppress(psutil.NoSuchProcess):  # workers end by themselves when Java has
+                    left.kill()
             psutil.wait_procs([process], timeout=STOP_SECONDS)
         for name in ("pid.json", "key_file.json", "auth.header"):
             (self.run / name).unlink(missing_ok=True)

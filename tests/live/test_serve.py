@@ -57,7 +57,9 @@ def serve_command(run_folder: Callable[[], Path], make_recipe: RecipeMaker) -> I
     command = Command(run_folder(), make_recipe())
     command.set(**own_ports())
     yield command
-    Server(command.folder / "run").stop(at_once=True)
+    server = Server(command.folder / "run")
+    server.stop(at_once=True)
+    server.client.http.close()
 
 
 def test_start_answers_shows_a_curl_that_works_and_how_to_stop(serve_command: Command):
