@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Annotated
 
 import httpx
-import psutil
 import typer
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -24,7 +23,8 @@ from rich.console import Console
 from scripts.build_mar import ROOT
 from scripts.client import Client, ServerError
 from scripts.keyfile import KeyFile
-from scripts.management import Management, Version
+from scripts.management import Management
+from scripts.rollout.listing import memory as memory_of
 from scripts.server import Server
 from scripts.tokens import renew_due
 
@@ -60,7 +60,9 @@ class ServerState(Collector):
 def _models(management: Management) -> Iterator[Metric]:
     workers = GaugeMetricFamily("vqa_workers", "Workers by TorchServe's state.", labels=[*_VERSION, "status"])
     wanted = GaugeMetricFamily("vqa_workers_wanted", "Workers that there should be.", labels=_VERSION)
-    memory = GaugeMetricFamily("vqa_workers_memory_bytes", "Resident memory of all workers.", labels=_VERSION)
+    memory = GaugeMetricFamily(
+        "vqa_workers_memory_bytes", "Resident memory of all workers and what they have started.", labels=_VERSION
+    )
     queue = GaugeMetricFamily("vqa_queue_requests", "Requests that wait for a worker.", labels=_VERSION)
     room = GaugeMetricFamily("vqa_queue_capacity_requests", "Requests that may wait; more get 503.", labels=_VERSION)
     default = GaugeMetricFamily("vqa_model_default", "1 for the version that answers by default.", labels=_VERSION)
@@ -72,22 +74,11 @@ def _models(management: Management) -> Iterator[Metric]:
             for status in sorted({*STATES, *counted}):
                 workers.add_metric((*labels, status), counted[status])
             wanted.add_metric(labels, version.min_workers)
-            memory.add_metric(labels, _resident(version))
+            memory.add_metric(labels, memory_of(version))
             queue.add_metric(labels, version.pending)
             room.add_metric(labels, version.capacity)
             default.add_metric(labels, version.version == chosen)
     yield from (workers, wanted, memory, queue, room, default)
-
-
-def _resident(version: Version) -> int:
-    """Of the worker processes that can be seen from here; none are from another container."""
-    total = 0
-    for worker in version.workers:
-        try:
-            total += psutil.Process(worker.pid).memory_info().rss
-        except (psutil.Error, ValueError):
-            continue
-    return total
 
 
 def _tokens(keys: KeyFile) -> Iterator[Metric]:

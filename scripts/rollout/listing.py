@@ -10,7 +10,6 @@ from typing import Any
 import psutil
 from rich.table import Table
 
-from scripts.client import Worker
 from scripts.management import Management, Version
 
 
@@ -69,6 +68,21 @@ def table(found: Sequence[Row]) -> Table:
     return shown
 
 
+def memory(version: Version) -> int:
+    """Resident bytes of a version's workers and what they have started, as far as they can be seen from here.
+
+    TorchServe's own figure is 0 where its system metrics are off, as they are here.
+    """
+    total = 0
+    for worker in version.workers:
+        try:
+            process = psutil.Process(worker.pid)
+            total += sum(one.memory_info().rss for one in [process, *process.children(recursive=True)])
+        except (psutil.Error, ValueError):  # it starts (pid -1), has ended, or is another container's
+            continue
+    return total
+
+
 def _row(version: Version, is_default: bool) -> Row:
     return Row(
         model=version.name,
@@ -76,19 +90,10 @@ def _row(version: Version, is_default: bool) -> Row:
         is_default=is_default,
         workers=len(version.workers),
         ready=version.ready,
-        memory=sum(_memory(worker) for worker in version.workers),
+        memory=memory(version),
         queue=version.pending,
         since=min((worker.started for worker in version.workers), default=None),
     )
-
-
-def _memory(worker: Worker) -> int:
-    # TorchServe's own figure is 0 where its system metrics are off, as they are here.
-    try:
-        process = psutil.Process(worker.pid)
-        return sum(one.memory_info().rss for one in [process, *process.children(recursive=True)])
-    except psutil.NoSuchProcess:
-        return 0
 
 
 def _age(since: str | None) -> str:
