@@ -51,18 +51,25 @@ def is_current(archive: Archive, recipe: Path) -> bool:
     return all(path.stat().st_mtime <= built for path in sources)
 
 
-def build(recipe: Path, store: Path = MODEL_STORE) -> Archive:
+def build(recipe: Path, store: Path = MODEL_STORE, replace: bool = False) -> Archive:
     """Pack a recipe, try the result in a process of its own, and move it into the model store and its list at once.
 
     Args:
         recipe: A folder with ``model-config.yaml``, ``README.md``, ``samples/`` and what its family loads.
         store: TorchServe's model store.
+        replace: Put it in the place of the archive that the store has of this version. A server that serves that one
+            can neither be started again with it nor roll back to it afterwards.
 
     Raises:
-        RecipeError: The recipe's settings or files do not fit; nothing was put into the store.
+        RecipeError: The recipe's settings or files do not fit, or the store has this version; nothing was put there.
     """
     recipe = recipe.resolve()
     archive = archive_of(recipe, store)
+    if archive.path.exists() and not replace:
+        raise RecipeError(
+            f"{archive.path} is there already, and a server that serves it could not start again without it; give the "
+            "new one a higher `handler: version:` in its model-config.yaml, or replace it all the same: --replace"
+        )
     _check_files(recipe)
     store.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=store, prefix=".building-") as temporary:
@@ -146,6 +153,9 @@ def main(
     pickled: Annotated[bool, typer.Option("--pickled", help="Take pickled weights where there are no others.")] = False,
     device: Annotated[str, typer.Option(envvar="DEVICE", help="Of the new recipe: auto, cpu or cuda.")] = "auto",
     store: Annotated[Path, typer.Option(help="Where the archive goes.")] = MODEL_STORE,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Although the store has another archive of this version.")
+    ] = False,
     sign: Annotated[
         Path | None,
         typer.Option(exists=True, dir_okay=False, help="An SSH key; signs the store's SHA256SUMS with it."),
@@ -167,8 +177,12 @@ def main(
             source = Source(from_hub, from_folder, revision, pickled, device)
             recipe = output or ROOT / "recipes" / source.name
             make_recipe(source, recipe, console)
-        with console.status(f"packing {recipe.name} and trying it"):
-            archive = build(recipe, store)
+        archive = archive_of(recipe, store)
+        if is_current(archive, recipe):
+            archive.check()
+        else:
+            with console.status(f"packing {recipe.name} and trying it"):
+                archive = build(recipe, store, replace)
         if sign:
             checksums.sign(store, sign)
     except RecipeError as error:

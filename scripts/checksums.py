@@ -59,7 +59,9 @@ def check(archive: Path, signers: Path | None = None) -> str:
         if signers is not None:
             _verify(folder, signers)
         listed = _read(folder).get(archive.name)
-    advice = "build it again (scripts/build_mar.py recipes/<name>), or fetch it with its list from who built it"
+    advice = (
+        "build it again (scripts/build_mar.py --replace recipes/<name>), or fetch it with its list from who built it"
+    )
     if listed is None:
         raise RecipeError(f"{archive} is not in {folder / LIST}, so nothing says who built it; {advice}")
     found = digest(archive)

@@ -165,7 +165,7 @@ def _archives(recipes: list[Path], store: Path) -> list[Archive]:
         if not is_current(archive, recipe):
             console.print(f"building {archive.path.name}: packing, then trying it as a worker would")
             with console.status("building"):
-                archive = build(recipe, store)
+                archive = build(recipe, store, replace=True)
         archive.check()
         sha256 = checksums.check(archive.path)
         size = archive.path.stat().st_size / 1e6

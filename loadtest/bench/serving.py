@@ -45,7 +45,7 @@ def archive_from(recipe: Path, store: Path) -> Archive:
         RecipeError: It does not build.
     """
     archive = archive_of(recipe, store)
-    return archive if is_current(archive, recipe) else build(recipe, store)
+    return archive if is_current(archive, recipe) else build(recipe, store, replace=True)
 
 
 def unpacked(archive: Archive, folder: Path) -> Path:

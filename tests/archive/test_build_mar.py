@@ -111,6 +111,24 @@ def test_the_archiver_touches_no_folder_of_the_models_name_in_the_temporary_dire
     assert somebodys.read_text() == "keep"
 
 
+def test_a_version_that_is_in_the_store_is_not_replaced_unless_asked(make_recipe: RecipeMaker, tmp_path: Path):
+    recipe = make_recipe()
+    app = build_mar.typer.Typer()
+    app.command()(build_mar.main)
+    built = build(recipe, tmp_path).sha256
+    command = ["--store", str(tmp_path), str(recipe)]
+    again = CliRunner().invoke(app, command)
+    assert again.exit_code == 0, again.output
+    (recipe / "README.md").write_text("another card")
+    refused = CliRunner().invoke(app, command)
+    assert refused.exit_code == 1
+    assert "give the new one a higher" in refused.output
+    assert archive_of(recipe, tmp_path).sha256 == built
+    replaced = CliRunner().invoke(app, ["--replace", *command])
+    assert replaced.exit_code == 0, replaced.output
+    assert archive_of(recipe, tmp_path).sha256 != built
+
+
 @pytest.mark.parametrize("keep", [0, 100, 0.5])
 def test_a_half_written_archive_is_refused_with_what_to_do(recipe: Path, tmp_path: Path, keep: float):
     archive = build(recipe, tmp_path)

@@ -105,7 +105,7 @@ def test_an_archive_built_by_hand_is_noticed_and_what_was_served_beside_it_stays
     assert again.returncode == 0, again.stderr
     assert "already running" in again.stdout
     (other.recipe / "README.md").write_text("another card")
-    build(other.recipe, serve_command.folder / "store")
+    build(other.recipe, serve_command.folder / "store", replace=True)
     anew = serve_command("start")
     assert anew.returncode == 0, anew.stderr
     assert "the running server has other archives" in anew.stdout
