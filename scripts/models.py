@@ -116,12 +116,13 @@ def promote(
 
 @app.command()
 def rollback(model: Model = None, run: Run = RUN, as_json: Json = False) -> None:
-    """Let the default before this one answer again, at once where it is still registered.
+    """Let the default before this one answer again, at once where it is still registered; a canary ends.
 
     Example: scripts/models.py rollback shapes
     """
     with _rollout(run, "rollback") as rollout:
         event = rollout.rollback(model or rollout.only_model())
+        canary.end(rollout.server, Gateway(rollout.server.run), event.model)
     if as_json:
         _print_json(model=event.model, default=event.version, before=event.figures["from"])
     else:
@@ -201,10 +202,13 @@ def remove(
 ) -> None:
     """Stop serving a version, after what it has in hand is answered; its archive stays in the store.
 
-    Waits its `responseTimeout`, 30 s by default. Example: scripts/models.py remove shapes 1.0.0
+    Its canary or shadow ends. Waits its `responseTimeout`, 30 s by default.
+    Example: scripts/models.py remove shapes 1.0.0
     """
     with _rollout(run, "remove") as rollout:
         name, version = _target(rollout, target)
+        # First: a canary's requests ask by number, and would find nothing, or later what the number is given to anew.
+        canary.end(rollout.server, Gateway(rollout.server.run), name, version)
         rollout.remove(name, version, patience, force)
     if as_json:
         _print_json(model=name, removed=version)

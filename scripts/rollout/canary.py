@@ -37,10 +37,10 @@ def start(server: Server, gateway: Gateway, name: str, route: Route) -> None:
         _note(server, route.kind, name, route)
 
 
-def end(server: Server, gateway: Gateway, name: str) -> Route | None:
-    """Give all requests to the default version again; what has ended, or None."""
+def end(server: Server, gateway: Gateway, name: str, version: str | None = None) -> Route | None:
+    """Give all requests to the default version again, with ``version`` only if it was its; what has ended, or None."""
     with locked(server.run):
-        return end_route(server, gateway, name)
+        return end_route(server, gateway, name, version)
 
 
 def end_route(server: Server, gateway: Gateway, name: str, version: str | None = None) -> Route | None:

@@ -21,7 +21,6 @@ from scripts.rollout.store import find_again, place
 from scripts.rollout.workers import Progress, Workers
 from scripts.server import Server
 from scripts.shared_files import locked
-from vqaserve.errors import RecipeError
 
 
 @dataclass(frozen=True)
@@ -73,20 +72,19 @@ class Rollout:
         with self._changing() as state:
             placed, is_new = place(archive, state.store)
             try:
-                self.workers.load(placed)
-                verdict = gate.smoke(self.server.client, archive.name, archive.version, samples[0])
-                if not verdict.passed:
-                    self.management.unregister(archive.name, archive.version)
-                    raise ServerError(f"{archive.name} {archive.version} does not answer: {verdict.measured}")
-            except (RecipeError, ServerError, KeyboardInterrupt):
+                with self.workers.loading(placed):
+                    verdict = gate.smoke(self.server.client, archive.name, archive.version, samples[0])
+                    if not verdict.passed:
+                        raise ServerError(f"{archive.name} {archive.version} does not answer: {verdict.measured}")
+                    if is_new:
+                        checksums.record(placed.path)
+                    is_default = archive.name not in state.models
+                    event = Event.now("register", archive.name, archive.version, sha256, is_default=is_default)
+                    self._note(state.with_version(placed), event)
+            except BaseException:  # Ctrl-C too: only what is noted stays
                 if is_new:
                     placed.path.unlink()
                 raise
-            if is_new:
-                checksums.record(placed.path)
-            is_default = archive.name not in state.models
-            event = Event.now("register", archive.name, archive.version, sha256, is_default=is_default)
-            self._note(state.with_version(placed), event)
         return self.management.version(archive.name, archive.version), verdict
 
     def promote(self, name: str, version: str, force: bool = False) -> tuple[list[Verdict], bool]:
@@ -139,9 +137,7 @@ class Rollout:
             target = before[-1]
             served = state.version(name, target.version)
             if served is None:
-                archive = find_again(state.store, target)
-                self.workers.load(archive)
-                state = state.with_version(archive)
+                state = self._serve_again(state, target)
             elif served.sha256 != target.sha256:
                 raise ServerError(
                     f"{name} {target.version} was built anew since it was the default; promote it, with its gates: "
@@ -188,7 +184,7 @@ class Rollout:
         """
         with self._changing() as state:
             self.management.version(name, version)
-            others = [one.version for one in self.management.versions(name) if one.version != version]
+            others = len(self.management.versions(name)) > 1
             if self.management.default(name) == version:
                 if not force:
                     raise ServerError(
@@ -196,7 +192,7 @@ class Rollout:
                         + ("" if others else f" to end {name} altogether")
                     )
                 if others:
-                    state = self._hand_over(state, name, others)
+                    state = self._hand_over(state, name, version)
             try:
                 for quiet in drain(self.management, name, version, patience):
                     self.progress(f"draining {name} {version}: quiet for {quiet:.0f} s")
@@ -221,8 +217,8 @@ class Rollout:
             yield state
 
     def _note(self, state: State, event: Event) -> None:
-        state.write(self.server.state_file)
         history.append(self.server.history_file, event)
+        state.write(self.server.state_file)
 
     def _gates(self, archive: Archive, current: str) -> Iterator[Verdict]:
         samples = archive.samples()
@@ -234,6 +230,18 @@ class Rollout:
             allowed = archive.settings.handler.gate
             yield from gate.compare(client, archive.name, current, archive.version, samples, allowed)
 
+    def _serve_again(self, state: State, target: Event) -> State:
+        """Load a version that was removed, or take over one that a rollback cut short has left loaded."""
+        archive = find_again(state.store, target)
+        state = state.with_version(archive)
+        registered = {one.version: one.archive for one in self.management.versions(target.model)}
+        if target.version not in registered:
+            with self.workers.loading(archive):
+                state.write(self.server.state_file)
+        elif registered[target.version] != archive.path.name:
+            raise self._unknown(target.model, target.version)
+        return state
+
     def _match_workers(self, state: State, new: Version, current: Version) -> State:
         """Give a version as many workers as the one that it replaces has."""
         least, most = max(new.min_workers, current.min_workers), max(new.max_workers, current.max_workers)
@@ -242,12 +250,18 @@ class Rollout:
         self.workers.scale(new.name, new.version, least, most)
         return state.with_workers(new.name, new.version, least, most)
 
-    def _hand_over(self, state: State, name: str, others: list[str]) -> State:
+    def _hand_over(self, state: State, name: str, version: str) -> State:
         """Make another version the default: the last one that was, or else the highest."""
+        others = state.without(name, version).models.get(name) if name in state.models else None
+        if others is None:
+            raise ServerError(
+                f"the other versions of {name} were registered by other means, and none may become the default; remove "
+                f"them first, and --force then ends {name} altogether"
+            )
         known = [event.version for event in history.defaults(history.read(self.server.history_file), name)]
-        heir = next((one for one in reversed(known) if one in others), None) or others[-1]
+        heir = next((one for one in reversed(known) if one in others.versions), others.default)
         self.management.set_default(name, heir)
-        sha256 = state.models[name].versions[heir].sha256
+        sha256 = others.versions[heir].sha256
         event = Event.now("promote", name, heir, sha256, is_default=True, figures={"forced": True})
         state = state.with_default(name, heir)
         self._note(state, event)
@@ -255,8 +269,12 @@ class Rollout:
 
     def _archive(self, state: State, version: Version) -> Archive:
         if state.version(version.name, version.version) is None:
-            raise ServerError(
-                f"{version.name} {version.version} was registered by other means and would be gone after a restart; "
-                f"first: scripts/models.py remove {version.name} {version.version}, then register its archive"
-            )
+            raise self._unknown(version.name, version.version)
         return Archive(state.store / version.archive, version.name, version.version)
+
+    @staticmethod
+    def _unknown(name: str, version: str) -> ServerError:
+        return ServerError(
+            f"{name} {version} was registered by other means and would be gone after a restart; first: "
+            f"scripts/models.py remove {name} {version}, then register its archive"
+        )

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 from scripts.archive import Archive
 from scripts.client import ServerError
@@ -16,6 +19,10 @@ from scripts.worker_log import load_failure
 POLL_SECONDS = 0.2
 IMPORT_SECONDS = 120
 """TorchServe's own limit for a worker to come up, before ``startupTimeout`` begins."""
+START_SECONDS = 5
+"""Its first tries, and the imports until a process tells its pid, take about two."""
+GLANCES = 4
+"""Of a twentieth of a second each. What TorchServe hands over after the last one is lost all the same."""
 
 Progress = Callable[[str], None]
 """Told what is being waited for, as often as it changes."""
@@ -39,27 +46,33 @@ class Workers:
         """Have between ``least`` and ``most`` workers; comes back when those that are needed are ready.
 
         Workers are ended one at a time, each at a moment in which it does nothing: TorchServe does not wait for what it
-        has in hand.
+        has in hand. Between that look and the end a request can still come; it gets 500 "Worker died.", which the
+        project's client sends again.
 
         Raises:
             ServerError: It is not registered, a worker does not get ready, or the workers are never idle.
         """
+        if self._are_given_up(name, version):
+            # TorchServe never tries again by itself, but keeps the queue; only from nothing does it start anew.
+            try:
+                self.management.scale(name, version, 0, 0)
+            finally:
+                self.management.scale(name, version, least, most)
         now = self.management.version(name, version)
-        if now.workers and not now.ready:
-            # TorchServe has given up on them, or is about to: it never tries again by itself, but keeps the queue.
-            self.management.scale(name, version, 0, 0)
-            now = self.management.version(name, version)
         for count in range(len(now.workers) - 1, most - 1, -1):
             self._await_idle(name, version, now.response_timeout)
             self.management.scale(name, version, min(least, count), count)
         self.management.scale(name, version, least, most)
         self._await_ready(name, version, least, now.startup_timeout)
 
-    def load(self, archive: Archive) -> None:
+    @contextmanager
+    def loading(self, archive: Archive) -> Iterator[None]:
         """Register an archive of the model store, and wait until it has all its workers.
 
+        When that or the block fails, it is not registered any more.
+
         Raises:
-            ServerError: It cannot be loaded; it is not registered any more.
+            ServerError: It cannot be loaded, or is registered already and then left as it is.
         """
         settings = archive.settings
         since = self.model_log.stat().st_size if self.model_log.exists() else 0
@@ -67,9 +80,24 @@ class Workers:
         self.management.register(archive.path.name)
         try:
             self._await_ready(archive.name, archive.version, settings.minWorkers, settings.startupTimeout, since)
-        except (ServerError, KeyboardInterrupt):
+            yield
+        except BaseException:
             self.management.unregister(archive.name, archive.version)
             raise
+
+    def _are_given_up(self, name: str, version: str) -> bool:
+        """Whether no worker answers, and none has a process for longer than TorchServe takes to start one."""
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            now = self.management.version(name, version)
+            # A new worker has the pid -1 until its process tells its own; one that has died keeps its last.
+            starting = any(worker.pid < 0 or psutil.pid_exists(worker.pid) for worker in now.workers)
+            if now.ready or not now.workers or starting:
+                return False
+            if time.monotonic() > deadline:
+                return True
+            self.progress(f"{name} {version} has no worker; waiting for TorchServe to start one")
+            time.sleep(POLL_SECONDS)
 
     def _await_ready(self, name: str, version: str, workers: int, seconds: float, since: int | None = None) -> None:
         seconds += IMPORT_SECONDS
@@ -89,8 +117,14 @@ class Workers:
             time.sleep(POLL_SECONDS)
 
     def _await_idle(self, name: str, version: str, seconds: float) -> None:
+        """Until the newest worker was idle at several glances in a row: once may be the gap between two batches."""
         deadline = time.monotonic() + seconds
-        while not is_idle(self.management.version(name, version), newest=1):
+        idle = 0
+        while idle < GLANCES:
+            if is_idle(self.management.version(name, version), newest=1):
+                idle += 1
+                continue
+            idle = 0
             self.progress(f"waiting for a moment in which the newest worker of {name} {version} does nothing")
             if time.monotonic() > deadline:
                 raise ServerError(

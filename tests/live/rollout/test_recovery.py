@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -14,6 +15,7 @@ import pytest
 
 from scripts.archive import Archive
 from scripts.build_mar import ROOT
+from scripts.management import Management
 from scripts.rollout.state import State
 from scripts.server import Server
 from scripts.worker_log import load_failure
@@ -141,19 +143,36 @@ def test_an_archive_that_was_changed_behind_the_server_is_not_resumed(models: Mo
     assert "and dummy 1.0.0 was registered with" in done.stderr
 
 
-def test_workers_that_torchserve_has_given_up_on_are_started_anew_by_scale(models: Models, tmp_path: Path):
-    broken = tmp_path / "broken"
-    fragile = {
-        "        del folder\n": f"        if Path({str(broken)!r}).exists():\n            raise OSError('no disk')\n",
-    }
+def test_scale_starts_given_up_workers_anew_and_lets_starting_ones_start(models: Models, tmp_path: Path):
     # One second of retries: the first failed start is the last.
-    models.json("register", models.archive("1.1.0", fragile, config="responseTimeout: 3\nmaxRetryTimeoutInSec: 1\n"))
-    broken.touch()
+    quick = "responseTimeout: 3\nmaxRetryTimeoutInSec: 1\n"
+    models.json("register", models.archive("1.1.0", faults(tmp_path), config=quick))
+    (tmp_path / "broken").touch()
     psutil.Process(models.server.client.workers("dummy/1.1.0")[0].pid).kill()
     deadline = time.monotonic() + 120
     while not load_failure(models.server.model_log, "dummy", "1.1.0"):
         assert time.monotonic() < deadline, "the worker was not started again"
         time.sleep(0.2)
-    broken.unlink()
+    (tmp_path / "broken").unlink()
     assert models.json("scale", "--version", "1.1.0", "--min", "1")["ready"] == 1
     assert models.server.client.ask("dummy/1.1.0", encoded(), "back?")["answer"] == "4x3 #ff0000: back?"
+
+    (tmp_path / "hold").touch()
+    killed = models.server.client.workers("dummy/1.1.0")[0].pid
+    psutil.Process(killed).kill()
+    management = Management(models.server.client)
+
+    def pids() -> set[int]:
+        assert time.monotonic() < deadline, "no new worker was started"
+        time.sleep(0.1)
+        return {worker.pid for worker in management.version("dummy", "1.1.0").workers} - {killed, -1}
+
+    while not (starting := pids()):
+        pass
+    with ThreadPoolExecutor() as pool:
+        scaled = pool.submit(models.json, "scale", "--version", "1.1.0", "--min", "2")
+        while management.version("dummy", "1.1.0").min_workers != 2:
+            pids()
+        (tmp_path / "hold").unlink()
+        assert scaled.result()["ready"] == 2
+    assert starting < pids(), "a worker that was starting was ended"

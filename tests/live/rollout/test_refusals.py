@@ -45,6 +45,20 @@ def test_archives_that_cannot_be_served_leave_nothing_behind(shared_models: Mode
     assert models.server.client.workers("dummy")[0].status == "READY"
 
 
+def test_a_registration_that_cannot_be_noted_is_taken_back(shared_models: Models):
+    models, file = shared_models, shared_models.server.history_file
+    before = (file.read_bytes(), models.server.state())
+    aside = file.rename(file.with_name("aside"))
+    file.mkdir()  # nothing can be appended
+    done = models("register", models.archive("2.4.0"))
+    file.rmdir()
+    aside.rename(file)
+    assert done.returncode == 1
+    assert models.versions() == ["1.0.0"]
+    assert (file.read_bytes(), models.server.state()) == before
+    assert not (models.server.state().store / "dummy-2.4.0.mar").exists()
+
+
 def test_a_version_that_fails_a_gate_is_not_promoted_unless_forced(shared_models: Models):
     models = shared_models
     models.json("register", models.archive("3.0.0", {**SLOW, **OTHER_ANSWERS}, handler=""))
