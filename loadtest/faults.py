@@ -93,7 +93,7 @@ def build_faulty(store: Path, fault: str = "", version: str = "1.0.0", **server:
         server: What replaces the recipe's own server settings (``minWorkers``, ``jobQueueSize``, ...).
     """
     with tempfile.TemporaryDirectory(prefix="faulty-") as folder:
-        archive = build(_recipe(Path(folder) / MODEL, version, server), store)
+        archive = build(_recipe(Path(folder) / MODEL, version, server), store, replace=True)
     if fault:
         _append(archive.path, FAMILY, fault)
         checksums.record(archive.path)
