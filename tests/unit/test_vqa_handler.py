@@ -32,8 +32,9 @@ SAMPLES = [
 
 
 def test_samples_become_the_lines_that_torchserves_own_metrics_write(
-    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ):
+    monkeypatch.setattr(logging.getLogger(), "filters", [])  # a worker in this process has quietened it for good
     given = context(ROOT / "deploy" / "monitoring" / "metrics.yaml")
     _emitter(given)(SAMPLES)
     ours = capsys.readouterr().out.splitlines()
