@@ -38,7 +38,7 @@ def test_samples_become_the_lines_that_torchserves_own_metrics_write(
     given = context(ROOT / "deploy" / "monitoring" / "metrics.yaml")
     _emitter(given)(SAMPLES)
     ours = capsys.readouterr().out.splitlines()
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.INFO, "ts.metrics"):
         for sample in SAMPLES:
             (metric,) = (
                 kind[sample.metric.name] for kind in given.metrics.cache.values() if sample.metric.name in kind
