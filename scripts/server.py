@@ -234,9 +234,10 @@ class Server:
         return [path for path in found if path]
 
     def _check_folder(self) -> None:
-        others = {path.name for path in self.run.iterdir()} - {"gateway"} if self.run.exists() else set()
+        # What a start would remove, where it may be somebody else's; reports of benches lie in run/ too.
+        others = [name for name in ("tmp", "logs", "logs.previous") if (self.run / name).exists()]
         if others and not (self.run / "config.properties").exists():
-            raise ServerError(f"{self.run} is not empty and not a server's folder; choose another one")
+            raise ServerError(f"{self.run} holds {', '.join(others)} and is not a server's folder; choose another one")
         temporary = self.run / "tmp"
         if len(str(temporary / ".ts.sock.9000")) > SOCKET_PATH_LIMIT:
             raise ServerError(f"the path {temporary} is too long for unix sockets; choose a shorter folder")

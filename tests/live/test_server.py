@@ -163,6 +163,17 @@ def test_a_folder_that_holds_something_else_is_refused(
     assert (folder / "tmp" / "precious").exists()
 
 
+def test_reports_that_lie_in_the_folder_are_no_reason_to_refuse_it(
+    new_server: Callable[..., Server], make_recipe: RecipeMaker, tmp_path: Path
+):
+    server = new_server()
+    (server.run / "bench").mkdir(parents=True)
+    server.start([build(make_recipe(), tmp_path)])
+    assert server.process()
+    server.stop()
+    assert (server.run / "bench").exists()
+
+
 def test_a_missing_key_file_says_that_the_server_is_not_running(absent: Client):
     with pytest.raises(
         ServerError, match=r"key_file.json is missing: the server is not running \(start it: make serve"
