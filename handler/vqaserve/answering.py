@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,10 @@ from vqaserve.families.base import Family
 from vqaserve.features import FeatureCache
 from vqaserve.metrics import Stopwatch
 from vqaserve.settings import CacheLimits
+from vqaserve.stages import translated
 from vqaserve.types import Answer, Item, Picture, Query
 
 log = logging.getLogger(__name__)
-
-Translate = Callable[[Exception, str], Exception]
-"""An error and a request's id -> the error that the item carries."""
 
 
 class Answerer:
@@ -33,12 +31,10 @@ class Answerer:
         self,
         family: Family[Any, Any],
         limits: CacheLimits,
-        translate: Translate,
         stopwatch: Stopwatch,
         shared: Path | None = None,
     ) -> None:
         self._family = family
-        self._translate = translate
         self._stopwatch = stopwatch
         self._features = FeatureCache(family, limits, shared)
         # Each with the warnings of its picture, which are part of every reply about it.
@@ -78,7 +74,7 @@ class Answerer:
             return self._run_family(items, seen)
         except Exception as error:  # noqa: BLE001 - the rim: translated and logged
             if len(items) == 1:
-                return [replace(items[0], error=self._translate(error, items[0].request_id))]
+                return [replace(items[0], error=translated(error, items[0].request_id))]
             requests = ", ".join(dict.fromkeys(item.request_id for item in items))
             log.warning("a batch of %d failed (%s); trying its halves; requests %s", len(items), error, requests)
         middle = len(items) // 2

@@ -5,32 +5,29 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from vqaserve.answering import Answerer
 from vqaserve.card import read_card
 from vqaserve.deadline import began, check_deadline
-from vqaserve.decoding import Budget, Decoder
-from vqaserve.errors import InternalError, OutOfMemory, RecipeError, VqaError
+from vqaserve.errors import InternalError, RecipeError, VqaError
 from vqaserve.families import find_family
 from vqaserve.families.base import Family
-from vqaserve.images import digest_of
 from vqaserve.metrics import Batch, Emit, Recorder, Stopwatch
+from vqaserve.opening import Opener
 from vqaserve.predictions import Prediction, PredictionWriter
 from vqaserve.protocols import find_protocol
 from vqaserve.protocols.base import Protocol, as_json
 from vqaserve.protocols.body import decoded
 from vqaserve.protocols.plain import PlainRequest
-from vqaserve.remote import Fetcher
 from vqaserve.settings import HandlerSettings
+from vqaserve.stages import each, translated
 from vqaserve.tasks import find_task
 from vqaserve.tasks.base import Task
-from vqaserve.types import Item, Model, Picture, Query, RemoteImage, Reply, Request
+from vqaserve.types import Item, Model, Query, Reply, Request
 
 log = logging.getLogger(__name__)
 
@@ -61,18 +58,16 @@ class Pipeline:
         shared: Path | None = None,
         opening_seconds: float = math.inf,
     ) -> None:
-        self.opening_seconds = opening_seconds
         self.task = task
         self.family = family
         self.stopwatch = Stopwatch()
-        self.answerer = Answerer(family, settings.cache, _translated, self.stopwatch, shared)
+        self.answerer = Answerer(family, settings.cache, self.stopwatch, shared)
+        self.open_pictures = Opener(settings, self.answerer.recall, self.stopwatch, opening_seconds)
         self.settings = settings
         self.model = model
         self.recorder = Recorder(model, emit)
         self.card: Mapping[str, object] = {}
-        self.decode = Decoder(settings.limits)
         self.predictions = PredictionWriter(settings.prediction_log, model) if settings.prediction_log.enabled else None
-        self.fetch = Fetcher(settings.remote_images, settings.limits.max_image_bytes)
 
     @classmethod
     def load(
@@ -156,7 +151,7 @@ class Pipeline:
             entries = protocol.parse(request, self.settings)
             return Exchange(request, protocol, tuple(_item(request.label, entry) for entry in entries))
         except Exception as error:  # noqa: BLE001 - the rim: translated and logged
-            return Exchange(request, protocol, refused=_translated(error, request.label))
+            return Exchange(request, protocol, refused=translated(error, request.label))
 
     def _close_exchange(self, exchange: Exchange) -> Reply:
         if exchange.refused:
@@ -167,7 +162,7 @@ class Pipeline:
                 raise RuntimeError(f"a reply of {len(reply.body):,} bytes")
             return reply
         except Exception as error:  # noqa: BLE001 - the rim: a score that is not a number, say
-            return exchange.protocol.refuse(_translated(error, exchange.request.label))
+            return exchange.protocol.refuse(translated(error, exchange.request.label))
 
     def _record(
         self, exchanges: Sequence[Exchange], replies: Sequence[Reply], items: Sequence[Item], arrived: float
@@ -207,87 +202,15 @@ class Pipeline:
             return replace(item, ranked=self.task.finish(item.answers), abstained=abstained)
 
         with self.stopwatch("parse"):
-            items = _each(prepare, items)
-        answered = [_light(item) for opened in self._open_pictures(items) for item in self.answerer(opened)]
+            items = each(prepare, items)
+        answered = [_light(item) for opened in self.open_pictures(items) for item in self.answerer(opened)]
         with self.stopwatch("reply"):
-            return _each(finish, answered)
-
-    def _open_pictures(self, items: Sequence[Item]) -> Iterator[list[Item]]:
-        """Fetch what came as a URL, and decode what is not remembered; a file that recurs is opened once.
-
-        Items come back together, unless their pixels are too many to be held at once: then whole requests at a time.
-        """
-        deadline = time.monotonic() + self.opening_seconds
-        with self.stopwatch("open"):
-            images = [(item.request_id, _query(item).image) for item in items if item.error is None]
-            fetched = self.fetch((label, image.url) for label, image in images if isinstance(image, RemoteImage))
-            files = (*(image for _, image in images), *fetched.values())
-            digests = {data: digest_of(data) for data in files if isinstance(data, bytes)}
-        opened: dict[str, Picture] = {}
-        refused: dict[tuple[str, str], VqaError] = {}  # by request too: one request's limit is not another's
-        left: dict[str, Budget] = defaultdict(lambda: Budget.of(self.settings.limits, deadline))
-
-        def open_image(item: Item) -> Item:
-            image = _query(item).image
-            data = fetched[item.request_id, image.url] if isinstance(image, RemoteImage) else image
-            if isinstance(data, VqaError):
-                if data.__cause__:
-                    log.info("request %s: a picture's URL could not be fetched: %r", item.request_id, data.__cause__)
-                raise data
-            digest = digests[data]
-            item = self.answerer.recall(replace(item, picture=Picture(digest)))
-            if item.answers or (item.picture and item.picture.features is not None):
-                return item
-            if digest not in opened:
-                request = item.request_id
-                if (request, digest) in refused:
-                    raise refused[request, digest]
-                try:
-                    opened[digest] = self.decode(data, left[request])
-                except VqaError as error:
-                    refused[request, digest] = error
-                    raise
-            return replace(item, picture=opened[digest])
-
-        group: list[Item] = []
-        for _, asked in groupby(items, key=lambda item: item.request_id):
-            with self.stopwatch("open"):
-                group += _each(open_image, list(asked))
-            if sum(_pixels(picture) for picture in opened.values()) > self.settings.limits.max_request_pixels:
-                yield group
-                group = []
-                opened.clear()
-        yield group
-
-
-def _pixels(picture: Picture) -> int:
-    return picture.pixels.width * picture.pixels.height if picture.pixels else 0
+            return each(finish, answered)
 
 
 def _light(item: Item) -> Item:
     """Without its pixels, which nothing needs once it is answered."""
     return replace(item, picture=replace(item.picture, pixels=None)) if item.picture else item
-
-
-def _each(stage: Callable[[Item], Item], items: Sequence[Item]) -> list[Item]:
-    return [item if item.error is not None else _attempt(stage, item) for item in items]
-
-
-def _attempt(stage: Callable[[Item], Item], item: Item) -> Item:
-    try:
-        return stage(item)
-    except Exception as error:  # noqa: BLE001 - the rim: translated and logged
-        return replace(item, error=_translated(error, item.request_id))
-
-
-def _translated(error: Exception, request_id: str) -> VqaError:
-    """An error as a client may see it; what is not a client's doing is logged with its traceback."""
-    if isinstance(error, VqaError):
-        return error
-    log.error("request %s failed", request_id, exc_info=error)
-    if isinstance(error, MemoryError) or "out of memory" in str(error) or "allocate memory" in str(error):
-        return OutOfMemory("this question does not fit into the server's memory; send a smaller picture")
-    return InternalError("the server failed on this question; its log has the details under the request id")
 
 
 def _told(exchange: Exchange) -> Sequence[Item]:

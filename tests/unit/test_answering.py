@@ -82,7 +82,7 @@ def test_another_question_about_a_known_picture_costs_only_the_small_half():
 def test_a_known_picture_is_not_decoded_again(monkeypatch: pytest.MonkeyPatch):
     pipeline, _ = make()
     answers(pipeline, ask("a"))
-    monkeypatch.setattr(pipeline, "decode", None)
+    monkeypatch.setattr(pipeline.open_pictures, "_decode", None)
     assert answers(pipeline, ask("a"), ask("b")) == ["4x3 #ff0000: a", "4x3 #ff0000: b"]
 
 
