@@ -64,8 +64,13 @@ def test_the_time_of_arrival_is_the_gateways_and_a_timeout_counts_from_it(torchs
 
 def test_the_log_has_the_keys_name_and_both_ids_but_neither_key_nor_question(door: Door, client: httpx.Client):
     ask(client, question="is it a secret?", headers={"X-Request-Id": "logged-1"})
-    log = (door.gateway.folder / "logs" / "access.log").read_text()
-    entry = next(one for one in map(json.loads, log.splitlines()) if one["id"] == "logged-1")
+    deadline, found = time.monotonic() + 60, []  # nginx writes the line after the reply
+    while not found:
+        assert time.monotonic() < deadline
+        log = (door.gateway.folder / "logs" / "access.log").read_text()
+        lines = [line for line in log.splitlines(keepends=True) if line.endswith("\n")]
+        found = [entry for entry in map(json.loads, lines) if entry["id"] == "logged-1"]
+    (entry,) = found
     assert (entry["key"], entry["status"], entry["path"]) == (door.name, 200, "/predictions/dummy")
     assert len(entry["torchserve_id"]) == 36
     assert door.key not in log

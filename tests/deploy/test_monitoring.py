@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from shutil import which
 from typing import Any
@@ -168,7 +168,19 @@ def prometheus(serve: Callable[..., Server], make_recipe: RecipeMaker, tmp_path_
         load(server),
         httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1", trust_env=False) as client,
     ):
+        wait_ready(client)
         yield client
+
+
+def wait_ready(client: httpx.Client) -> None:
+    """Until Prometheus answers queries: it listens a while before that, and says so with a 503."""
+    deadline = time.monotonic() + SECONDS
+    while True:
+        with suppress(httpx.TransportError):
+            if client.get("/query", params={"query": "1"}).is_success:
+                return
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 def value(client: httpx.Client, expression: str) -> list[dict[str, Any]]:
@@ -181,10 +193,7 @@ def value(client: httpx.Client, expression: str) -> list[dict[str, Any]]:
 def until_data(client: httpx.Client, expression: str) -> list[dict[str, Any]]:
     deadline = time.monotonic() + SECONDS
     while True:
-        try:
-            result = value(client, expression)
-        except httpx.TransportError:
-            result = []
+        result = value(client, expression)
         if any(one["value"][1] != "NaN" for one in result):
             return result
         assert time.monotonic() < deadline, expression
