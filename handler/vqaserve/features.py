@@ -13,8 +13,9 @@ from vqaserve.settings import CacheLimits
 from vqaserve.sharing import SharedFolder
 from vqaserve.types import Picture
 
-_ENTRY_BYTES = 1024
-"""What a remembered tensor takes beside its numbers: small features would otherwise fill twice the limit."""
+_ENTRY_BYTES = 4096
+"""What a remembered tensor takes beside its numbers, gaps in the heap included (4.2 kB each for features of 512
+bytes): small features would otherwise fill several times the limit."""
 _TEXT_BYTES = struct.Struct("<I")
 
 
