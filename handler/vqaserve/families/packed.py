@@ -9,8 +9,8 @@ from torch import Tensor, nn
 class PackedLinear(nn.Module):
     """A linear layer for inference in fp32 on a CPU, the same numbers to rounding.
 
-    Torch hands fp32 products to MKL, which on AMD's processors takes more than twice oneDNN's time; on Intel's the two
-    are alike. The two operators are those that torch's own compiler puts in place of linear layers.
+    Torch hands fp32 products to MKL, which on AMD's processors takes more than twice oneDNN's time. The two operators
+    are those that torch's own compiler puts in place of linear layers.
     """
 
     def __init__(self, linear: nn.Linear) -> None:

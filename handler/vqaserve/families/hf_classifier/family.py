@@ -41,7 +41,7 @@ class ClassifierOptions(Options):
         scores: ``sigmoid``, each answer for itself, is how ViLT was trained (several answers may be right) and what
             Hugging Face's pipeline returned; ``softmax`` lets the answers share a probability of one.
         runtime: What computes the network. ``openvino`` (an extra of that name, CPUs only) needs less time, and its
-            ``precision: int8`` about half of bf16's; the network is converted when the archive is built.
+            ``precision: int8`` about 0.7 of that; the network is converted when the archive is built.
     """
 
     scores: Literal["sigmoid", "softmax"] = "sigmoid"
