@@ -22,6 +22,7 @@ from urllib.parse import urljoin, urlsplit
 
 import httpcore
 
+from vqaserve.addresses import faces, is_public
 from vqaserve.errors import InvalidImage
 from vqaserve.settings import RemoteImages
 
@@ -36,9 +37,6 @@ _PICTURES = 4
 
 _PORTS = {"https": 443, "http": 80}
 _REDIRECTS = {301, 302, 303, 307, 308}
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
-_TRANSLATED = tuple(map(ipaddress.IPv6Network, ("64:ff9b:1::/48", "::ffff:0:0:0/96", "::/96")))
-"""Networks in which a gateway may put the IPv4 addresses of its own site (RFC 8215, 7915, 4291); Python says global."""
 _THREADS = 8
 
 
@@ -173,7 +171,7 @@ class Fetcher:
         listed = any(
             ip in network for network in self._settings.allowed_image_networks if network.version == ip.version
         )
-        return listed or all(map(_is_public, _faces(ip)))
+        return listed or all(map(is_public, faces(ip)))
 
     def _get(self, target: Target, deadline: float, allowance: _Allowance) -> bytes | str:
         """The file, or the location that a redirect names."""
@@ -285,20 +283,3 @@ def _left(deadline: float) -> float:
 
 def _resolve(host: str, port: int) -> list[str]:
     return list(dict.fromkeys(str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)))
-
-
-def _faces(
-    ip: ipaddress.IPv4Address | ipaddress.IPv6Address,
-) -> Iterator[ipaddress.IPv4Address | ipaddress.IPv6Address]:
-    """The address, and the IPv4 address that it may carry inside (mapped, 6to4, Teredo, NAT64)."""
-    yield ip
-    if isinstance(ip, ipaddress.IPv6Address):
-        inner = [ip.ipv4_mapped, ip.sixtofour, *(ip.teredo or ())]
-        if ip in _NAT64:
-            inner.append(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF))
-        yield from (address for address in inner if address is not None)
-
-
-def _is_public(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    inside = isinstance(ip, ipaddress.IPv6Address) and (ip.is_site_local or any(ip in one for one in _TRANSLATED))
-    return ip.is_global and not ip.is_multicast and not inside
