@@ -35,6 +35,8 @@ class Graph:
             threads: Of each call.
         """
         settings: dict[str, Any] = {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1}
+        # Pinned, each process's first thread would take the machine's first core, and all workers share it.
+        settings["ENABLE_CPU_PINNING"] = False
         settings["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = _GROUP if precision == "int8" else "0"
         if precision == "fp32" or not has_bf16():
             settings["INFERENCE_PRECISION_HINT"] = "f32"
