@@ -20,7 +20,7 @@ from vqaserve.errors import RecipeError
 from vqaserve.families import find_family
 from vqaserve.images import open_picture
 from vqaserve.settings import HandlerSettings, ModelConfig
-from vqaserve.types import Picture, Query
+from vqaserve.types import Opened, Query
 
 WAYS = [(runtime, precision) for runtime in ("torch", "openvino") for precision in ("fp32", "bf16", "int8")]
 
@@ -74,7 +74,7 @@ def main(
     (Console() if sys.stdout.isatty() else Console(width=160)).print(table)
 
 
-def _opened(question: Question, settings: HandlerSettings) -> tuple[Picture, Query]:
+def _opened(question: Question, settings: HandlerSettings) -> tuple[Opened, Query]:
     return open_picture(question.picture.read_bytes(), settings.limits), Query(b"", question.text, top_k=1)
 
 
@@ -86,7 +86,7 @@ def _in(settings: HandlerSettings, runtime: str, precision: str) -> HandlerSetti
     return settings.model_copy(update={"precision": precision, "options": options, "agreement": 1e-9, "device": "cpu"})
 
 
-def _answer(settings: HandlerSettings, recipe: Path, asked: Sequence[tuple[Picture, Query]]) -> Answered:
+def _answer(settings: HandlerSettings, recipe: Path, asked: Sequence[tuple[Opened, Query]]) -> Answered:
     family = find_family(settings.family).load(recipe, settings)
     answers, began = [], 0.0
     for picture, query in (asked[0], *asked):  # the first once more, to warm up

@@ -4,8 +4,7 @@ Limits from the header do not bound a decoder: half a megabyte of progressive JP
 call of the library, which nothing in the same process can end. The kernel ends the child when a request's share of CPU
 time is used up; it cannot take more memory than a whole picture needs; and another one is started after it.
 
-Down the pipe go ``_ASKED`` and the file; back come ``_TAKEN`` once it is read, so that a child's death is known to be
-the file's fault or not, then ``_TOLD``, warnings or a refusal in UTF-8, and the RGB pixels.
+Files and pixels lie in memory that both see (picture_memory.py); a byte in a pipe wakes the one who has to go on.
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ import math
 import os
 import resource
 import signal
-import struct
 import subprocess
 import sys
 import time
@@ -25,28 +23,23 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import IO, TYPE_CHECKING, cast
 
-from PIL import Image
-
 from vqaserve.errors import InvalidImage, Overloaded
-from vqaserve.images import digest_of, open_picture
+from vqaserve.images import check_bytes, open_picture
 from vqaserve.memory import give_back
-from vqaserve.types import Picture
+from vqaserve.picture_memory import Asked, PictureMemory, Told
+from vqaserve.types import Opened
 
 if TYPE_CHECKING:
     from vqaserve.settings import Limits
 
-_ASKED = struct.Struct("<Qqd")  # bytes of the file, pixels left, seconds left
-_TOLD = struct.Struct("<?IIQd")  # refused, width, height, bytes of text, seconds used
-_READY = b"!"
-_TAKEN = b"."
+_WAKE = b"."
 
 _ATTEMPTS = 3  # for one file, where its child is ended from outside
 _ENDED_BY_SOMEBODY = {-signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP}
 
 _SHORTEST = 0.001  # seconds
 
-# Bytes of a file and its pixels from which their memory is not kept for the next one: workers are told to keep it, and
-# their children inherit that.
+# Bytes of a picture that a child does not keep the memory of for the next one, as the server tells workers to.
 _LARGE = 4_000_000
 
 # Python, Pillow, a file and its metadata; and of each pixel the copies that turning it and laying it on white take.
@@ -77,14 +70,19 @@ class Budget:
 class Decoder:
     """Opens pictures, one at a time, in a child process that ends with this object or with the worker."""
 
-    def __init__(self, limits: Limits) -> None:
-        """The child starts at once, beside the loading of a model."""
+    def __init__(self, limits: Limits, wanted: tuple[int, int] | None = None) -> None:
+        """The child starts at once.
+
+        Args:
+            limits: What a client may send.
+            wanted: As of ``images.open_picture``.
+        """
         self._limits = limits
-        self._greeting = _READY
-        self._taken = False  # whether the child has read the last file whole
+        self._wanted = wanted
+        self._memory = PictureMemory(limits)
         self._start()
 
-    def __call__(self, data: bytes, budget: Budget) -> Picture:
+    def __call__(self, data: bytes, budget: Budget) -> Opened:
         """Decode a picture file within its request's budget, and take its cost from that.
 
         Raises:
@@ -93,6 +91,7 @@ class Decoder:
             MemoryError: The machine has none left.
             OSError, RuntimeError: The child does not start, or is ended again and again; the next picture tries anew.
         """
+        check_bytes(data, self._limits)  # there is no room for more
         if budget.seconds <= 0:
             raise InvalidImage(self._too_slow(data))
         if time.monotonic() >= budget.deadline:
@@ -106,61 +105,62 @@ class Decoder:
             except InvalidImage:
                 raise
             except BaseException:
-                self._end()  # half an answer is still in the pipe, and would be taken for the next picture's
+                self._end()  # its answer may still come, and would be taken for the next picture's
                 raise
         raise RuntimeError(f"the process that decodes pictures was ended {_ATTEMPTS} times by something else")
 
-    def _ask(self, data: bytes, budget: Budget) -> Picture:
-        """Send a file, and read what the child makes of it.
+    def _ask(self, data: bytes, budget: Budget) -> Opened:
+        """Show the child a file, and see what it makes of it.
 
         Raises:
             InvalidImage: What the child says.
             BrokenPipeError, EOFError: It has died.
         """
-        self._taken = False
-        self._questions.write(_ASKED.pack(len(data), budget.pixels, budget.seconds) + data)
-        self._questions.flush()
-        self._taken = _read(self._answers, len(_TAKEN)) == _TAKEN
-        refused, width, height, size, seconds = _TOLD.unpack(_read(self._answers, _TOLD.size))
-        text = _read(self._answers, size).decode()
-        pixels = _read(self._answers, width * height * 3)
-        budget.seconds -= seconds
-        if refused:
-            raise InvalidImage(text)
-        budget.pixels -= width * height
-        image = Image.frombytes("RGB", (width, height), pixels)
-        return Picture(digest_of(data), image, warnings=tuple(text.splitlines()))
+        self._memory.ask(Asked(data, budget.pixels, budget.seconds))
+        self._questions.write(_WAKE)
+        _wait(self._answers)
+        told = self._memory.told()
+        self._memory.clear()
+        budget.seconds -= told.seconds
+        if isinstance(told.opened, str):
+            raise InvalidImage(told.opened)
+        budget.pixels -= told.opened.area
+        return told.opened
 
     def _start(self) -> None:
-        limits = self._limits
-        given = (limits.max_image_bytes, limits.max_image_pixels, limits.max_request_pixels)
+        limits, memory = self._limits, self._memory.file
+        given = (memory, limits.max_image_bytes, limits.max_image_pixels, limits.max_request_pixels)
         self._child = subprocess.Popen(
-            [sys.executable, "-m", __name__, *map(str, given)],
+            [sys.executable, "-m", __name__, *map(str, (*given, *(self._wanted or ())))],
+            bufsize=0,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            pass_fds=(memory,),
             cwd=Path(__file__).parent.parent,  # where -m finds the package: an archive's root, or handler/
         )
         self._questions = cast(IO[bytes], self._child.stdin)
         self._answers = cast(IO[bytes], self._child.stdout)
-        self._greeting = _READY
+        self._started = False
         self._end = weakref.finalize(self, _end, self._child)
 
     def _await_start(self) -> None:
         if not self._end.alive:
             self._start()
+        if self._started:
+            return
         try:
-            _read(self._answers, len(self._greeting))
+            _wait(self._answers)
         except EOFError:
             self._end()
             raise RuntimeError(
                 f"the process that decodes pictures did not start: status {self._child.wait()}"
             ) from None
-        self._greeting = b""
+        self._started = True
 
     def _check_fault(self, data: bytes, budget: Budget) -> None:
         """Whose fault it is that the child has died; another one is started for what comes next.
 
-        Nothing is raised where it is not the file's: the child had not read it yet, or was ended by somebody.
+        Nothing is raised where it is not the file's: the child had not taken it yet, or was ended by somebody.
 
         Raises:
             InvalidImage: The file's.
@@ -168,7 +168,7 @@ class Decoder:
         """
         status = self._child.wait()
         self._end()
-        if not self._taken or status in _ENDED_BY_SOMEBODY:
+        if not self._memory.taken or status in _ENDED_BY_SOMEBODY:
             return
         if status == -signal.SIGKILL:
             raise MemoryError("the process that decodes pictures was killed")
@@ -186,16 +186,14 @@ class Decoder:
         )
 
 
-def _read(stream: IO[bytes], size: int) -> bytes:
-    """That many bytes.
+def _wait(answers: IO[bytes]) -> None:
+    """Until the child has woken us.
 
     Raises:
-        EOFError: The child has died.
+        EOFError: It has died.
     """
-    data = stream.read(size) if size else b""
-    if len(data) < size:
+    if not answers.read(len(_WAKE)):
         raise EOFError
-    return data
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:
@@ -206,56 +204,54 @@ def _end(child: subprocess.Popen[bytes]) -> None:
             cast(IO[bytes], stream).close()
 
 
-def _serve(questions: IO[bytes], answers: IO[bytes], limits: Limits) -> None:
+def _serve(questions: int, answers: int, memory: PictureMemory, limits: Limits, wanted: tuple[int, int] | None) -> None:
     """The child's life: one file after the other, until the pipe is closed."""
-    answers.write(_READY)
-    answers.flush()
-    while asked := questions.read(_ASKED.size):
-        size, pixels_left, seconds_left = _ASKED.unpack(asked)
-        data = questions.read(size)
-        answers.write(_TAKEN)
-        answers.flush()
+    os.write(answers, _WAKE)
+    while os.read(questions, len(_WAKE)):
         began = time.process_time()
+        asked = memory.take()
         # Nobody handles its signal: the kernel ends the process. Under a microsecond would mean never.
-        signal.setitimer(signal.ITIMER_PROF, max(seconds_left, _SHORTEST))
-        told = _opened(data, limits, pixels_left)
+        signal.setitimer(signal.ITIMER_PROF, max(asked.seconds_left, _SHORTEST))
+        large = _answer(asked, began, memory, limits, wanted)
         signal.setitimer(signal.ITIMER_PROF, 0)
-        refused, width, height, text, pixels = told
-        answers.write(_TOLD.pack(refused, width, height, len(text), time.process_time() - began) + text)
-        answers.write(pixels)
-        answers.flush()
-        if len(data) + len(pixels) > _LARGE:
-            del data, told, pixels
+        if large:
+            del asked
             give_back()
+        os.write(answers, _WAKE)
 
 
-def _opened(data: bytes, limits: Limits, pixels_left: int) -> tuple[bool, int, int, bytes, bytes]:
+def _answer(asked: Asked, began: float, memory: PictureMemory, limits: Limits, wanted: tuple[int, int] | None) -> bool:
+    """Tell what became of a file, and return whether that took much memory."""
+    opened: Opened | str
     try:
-        picture = open_picture(data, limits, pixels_left)
-        assert picture.pixels is not None
-        text = "\n".join(picture.warnings).encode()
-        return False, *picture.pixels.size, text, picture.pixels.tobytes()
+        opened = open_picture(asked.data, limits, asked.pixels_left, wanted)
+        memory.tell(Told(opened, time.process_time() - began))
+        return len(asked.data) + 3 * opened.pixels.width * opened.pixels.height > _LARGE
     except InvalidImage as error:
-        return True, 0, 0, str(error).encode(), b""
+        opened = str(error)
     except MemoryError:
-        refusal = f"the picture ({len(data):,} bytes) takes too much memory to decode; save it anew, without metadata"
-        return True, 0, 0, refusal.encode(), b""
+        opened = (
+            f"the picture ({len(asked.data):,} bytes) takes too much memory to decode; save it anew, without metadata"
+        )
+    memory.tell(Told(opened, time.process_time() - began))
+    return True
 
 
 def _main() -> None:
-    max_bytes, max_pixels, max_request_pixels = map(int, sys.argv[1:])
-    limits = SimpleNamespace(
-        max_image_bytes=max_bytes, max_image_pixels=max_pixels, max_request_pixels=max_request_pixels
+    file, max_bytes, max_pixels, max_request_pixels, *size = map(int, sys.argv[1:])
+    limits = cast(
+        "Limits",
+        SimpleNamespace(max_image_bytes=max_bytes, max_image_pixels=max_pixels, max_request_pixels=max_request_pixels),
     )
-    memory = _BASE_BYTES + _BYTES_PER_PIXEL * max_pixels
+    room = _BASE_BYTES + _BYTES_PER_PIXEL * max_pixels
     with contextlib.suppress(ValueError):  # macOS has the name, and not the limit
-        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+        resource.setrlimit(resource.RLIMIT_AS, (room, room))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    questions, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    questions, answers = 0, os.dup(1)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (1, 2):  # libtiff's remarks, which quote strangers' files
         os.dup2(nowhere, stream)
-    _serve(questions, answers, cast("Limits", limits))
+    _serve(questions, answers, PictureMemory(limits, file), limits, (size[0], size[1]) if size else None)
 
 
 if __name__ == "__main__":

@@ -27,11 +27,19 @@ Recall = Callable[[Item], Item]
 class Opener:
     """Opens the pictures of batches, within the limits of each request."""
 
-    def __init__(self, settings: HandlerSettings, recall: Recall, stopwatch: Stopwatch, seconds: float) -> None:
-        """Its decoding process starts at once, beside the loading of a model.
+    def __init__(
+        self,
+        settings: HandlerSettings,
+        wanted: tuple[int, int] | None,
+        recall: Recall,
+        stopwatch: Stopwatch,
+        seconds: float,
+    ) -> None:
+        """Its decoding process starts at once.
 
         Args:
             settings: The limits, and where pictures may be fetched from.
+            wanted: As of ``images.open_picture``.
             recall: What is remembered is not opened.
             stopwatch: Is told of the stage ``open``.
             seconds: After which no more pictures of a batch are opened, and their questions get a 503.
@@ -40,7 +48,7 @@ class Opener:
         self._recall = recall
         self._stopwatch = stopwatch
         self._seconds = seconds
-        self._decode = Decoder(settings.limits)
+        self._decode = Decoder(settings.limits, wanted)
         self._fetch = Fetcher(settings.remote_images, settings.limits.max_image_bytes)
 
     def __call__(self, items: Sequence[Item]) -> Iterator[list[Item]]:
@@ -79,7 +87,8 @@ class Opener:
             if (request, digest) in batch.refused:
                 raise batch.refused[request, digest]
             try:
-                batch.opened[digest] = self._decode(data, batch.left[request])
+                opened = self._decode(data, batch.left[request])
+                batch.opened[digest] = Picture(digest, opened.pixels, warnings=opened.warnings)
             except VqaError as error:
                 batch.refused[request, digest] = error
                 raise

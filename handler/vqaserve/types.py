@@ -75,6 +75,21 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
+class Opened:
+    """A picture file, decoded.
+
+    Attributes:
+        pixels: Upright RGB image within the limits.
+        warnings: What the sender should know about how it was read.
+        area: Pixels of the file by its header; a photograph may have been decoded at a fraction of them.
+    """
+
+    pixels: Image
+    warnings: tuple[str, ...]
+    area: int
+
+
+@dataclass(frozen=True, slots=True)
 class Picture:
     """A picture with its identity, and what is known of it so far.
 

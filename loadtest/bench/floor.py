@@ -73,9 +73,9 @@ class Floor:
         family, limits = self._family, self._settings.limits
         queries = [Query(ask.image, ask.pair.question, top_k=TOP_K) for ask in asks]
         with stage("open", stages):
-            pictures = [open_picture(ask.image, limits).pixels for ask in asks]
+            pictures = [open_picture(ask.image, limits, wanted=family.picture_size).pixels for ask in asks]
         with stage("encode", stages):
-            features = family.encode([picture for picture in pictures if picture is not None])
+            features = family.encode(pictures)
         with stage("forward", stages):
             outputs = family.forward(features, queries)
         with stage("decode", stages):

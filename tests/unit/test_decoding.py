@@ -144,22 +144,19 @@ def test_a_picture_whose_child_is_asked_to_end_is_opened_by_the_next_child(decod
         assert decode(jpeg_of_scans(2_000), budget(seconds=20)).pixels.size
 
 
-def test_a_child_that_ends_while_it_sends_the_pixels_spoils_no_other_picture(
-    decode: Decoder, monkeypatch: pytest.MonkeyPatch
-):
-    read = decoding._read
+def test_a_child_that_ends_after_its_answer_costs_nobody_anything(decode: Decoder, monkeypatch: pytest.MonkeyPatch):
+    child = child_of(decode)
+    wait = decoding._wait
 
-    def ending(stream: IO[bytes], size: int) -> bytes:
-        if size == 3000 * 3000 * 3 and not ended:
-            ended.append(decode._child.pid)
-            decode._child.terminate()  # with most of the pixels still on its side of the pipe
-            decode._child.wait()
-        return read(stream, size)
+    def ending(answers: IO[bytes]) -> None:
+        wait(answers)
+        if child.is_running():
+            child.kill()
+            child.wait()
 
-    ended: list[int] = []
-    monkeypatch.setattr(decoding, "_read", ending)
+    monkeypatch.setattr(decoding, "_wait", ending)
     assert decode(encoded("red", (3000, 3000)), budget()).pixels.getpixel((0, 0)) == (255, 0, 0)
-    assert ended
+    assert not child.is_running()
     assert decode(encoded("blue"), budget()).pixels.getpixel((0, 0)) == (0, 0, 255)
 
 
@@ -168,21 +165,41 @@ def test_after_the_batchs_time_a_picture_is_refused_for_now(decode: Decoder):
         decode(encoded(), Budget(LIMITS.max_request_pixels, LIMITS.max_decode_seconds, time.monotonic()))
 
 
-def test_half_an_answer_is_never_taken_for_the_next_pictures(decode: Decoder, monkeypatch: pytest.MonkeyPatch):
-    sizes = []
+def test_an_answer_that_nobody_waited_for_is_never_taken_for_the_next_pictures(
+    decode: Decoder, monkeypatch: pytest.MonkeyPatch
+):
+    def failing(answers: IO[bytes]) -> None:
+        raise MemoryError
 
-    def failing(stream, size):
-        sizes.append(size)
-        if size == 301 * 203 * 3:
-            raise MemoryError
-        return stream.read(size) if size else b""
-
+    child_of(decode)
     with monkeypatch.context() as patched:
-        patched.setattr("vqaserve.decoding._read", failing)
+        patched.setattr(decoding, "_wait", failing)
         with pytest.raises(MemoryError):
             decode(encoded("red", (301, 203)), budget())
-    assert sizes[-1] == 301 * 203 * 3
     assert decode(encoded("blue"), budget()).pixels.getpixel((0, 0)) == (0, 0, 255)
+
+
+def test_a_file_that_is_over_the_limit_never_reaches_the_child(decode: Decoder):
+    with pytest.raises(InvalidImage, match="at most 8,388,608 are allowed"):
+        decode(b"x" * (LIMITS.max_image_bytes + 1), budget())
+
+
+def test_the_largest_picture_fits_and_its_memory_is_given_back_at_once():
+    limits = Limits(max_image_pixels=4_000_000)
+    decode = Decoder(limits)
+    before = os.fstat(decode._memory.file).st_blocks
+    noise = Image.effect_noise((2500, 1600), 90).convert("RGB")
+    picture = decode(saved(noise, "PNG", compress_level=1), Budget(40_000_000, 10))
+    assert picture.pixels.tobytes() == noise.tobytes()
+    assert os.fstat(decode._memory.file).st_blocks == before
+    assert decode(encoded("blue"), budget()).pixels.getpixel((0, 0)) == (0, 0, 255)
+
+
+def test_of_a_photograph_no_more_is_decoded_than_is_wanted_and_all_of_it_counts():
+    decode = Decoder(LIMITS, wanted=(64, 48))
+    left = budget()
+    assert decode(saved(Image.new("RGB", (1280, 960), "blue"), "JPEG"), left).pixels.size == (320, 240)
+    assert left.pixels == LIMITS.max_request_pixels - 1280 * 960
 
 
 def test_the_child_ends_with_its_owner():

@@ -13,7 +13,7 @@ from PIL import Image
 from tests.bombs import png_chunk
 from tests.pictures import animated, encoded, saved
 from vqaserve.errors import InvalidImage
-from vqaserve.images import FORMATS, open_picture
+from vqaserve.images import FORMATS, digest_of, open_picture
 from vqaserve.settings import Limits
 
 LIMITS = Limits()
@@ -88,8 +88,34 @@ def test_the_other_pictures_that_phones_hide_in_a_jpeg_are_no_frames():
 
 def test_equal_files_have_equal_digests_and_others_do_not():
     red, blue = encoded("red"), encoded("blue")
-    assert open_picture(red, LIMITS).digest == open_picture(bytes(red), LIMITS).digest
-    assert open_picture(red, LIMITS).digest != open_picture(blue, LIMITS).digest
+    assert digest_of(red) == digest_of(bytes(red))
+    assert digest_of(red) != digest_of(blue)
+
+
+def test_a_large_photograph_is_decoded_at_a_fraction_that_leaves_twice_the_wanted_size():
+    file = saved(Image.effect_noise((1700, 1300), 40).convert("RGB"), "JPEG")
+    whole, part = open_picture(file, LIMITS), open_picture(file, LIMITS, wanted=(200, 150))
+    assert (part.pixels.size, part.area) == ((850, 650), 1700 * 1300)
+    one, other = (np.asarray(opened.pixels.resize((200, 150)), float) for opened in (whole, part))
+    assert np.abs(one - other).mean() < 1
+
+
+def test_a_fraction_is_enough_whichever_way_a_photograph_is_turned():
+    exif = Image.Exif()
+    exif[0x0112] = 6  # a quarter to the right
+    file = saved(Image.new("RGB", (1800, 500), "red"), "JPEG", exif=exif)
+    assert open_picture(file, LIMITS, wanted=(100, 200)).pixels.size == (500, 1800)
+    assert open_picture(file, LIMITS, wanted=(100, 120)).pixels.size == (250, 900)
+
+
+def test_the_limit_of_pixels_is_the_files_own_however_few_are_decoded():
+    file = saved(Image.new("RGB", (800, 800)), "JPEG")
+    with pytest.raises(InvalidImage, match="800 x 800 = 640,000 pixels"):
+        open_picture(file, Limits(max_image_pixels=600_000), wanted=(64, 64))
+
+
+def test_only_jpegs_have_fractions():
+    assert open_picture(encoded("blue", (800, 800)), LIMITS, wanted=(64, 64)).pixels.size == (800, 800)
 
 
 def test_an_empty_file_is_refused():

@@ -35,6 +35,14 @@ class Family(ABC, Generic[Features, Outputs]):
     """Whether features have a form as bytes, so that the workers of a version can share them."""
 
     @property
+    def picture_size(self) -> tuple[int, int] | None:
+        """Width and height to which ``encode`` squeezes every picture; None where that depends on the picture.
+
+        Photographs of several times that size need not be decoded whole.
+        """
+        return None
+
+    @property
     def parameters(self) -> Mapping[str, tuple[float, float]]:
         """Lowest and highest allowed value of each of ``Query.parameters`` that this family takes."""
         return {}

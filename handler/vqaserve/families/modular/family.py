@@ -87,6 +87,11 @@ class Modular(Family[Tensor, Tensor]):
         else:
             self.model.image_encoder = convert(self.model.image_encoder, precision, self.device)
 
+    @property
+    def picture_size(self) -> tuple[int, int]:
+        """The picture encoder's."""
+        return self.config.pixels.width, self.config.pixels.height
+
     @torch.inference_mode()
     def encode(self, pictures: Sequence[Image]) -> Sequence[Tensor]:
         """Features [cells, channels] of each picture."""
