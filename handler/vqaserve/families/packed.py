@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 
 
 class PackedLinear(nn.Module):
-    """A linear layer for inference in fp32 on a CPU, the same numbers to rounding.
+    """A linear layer for inference on a CPU, in the arithmetic of its weights; what comes out is as what came in.
 
     Torch hands fp32 products to MKL, which on AMD's processors takes more than twice oneDNN's time. The two operators
     are those that torch's own compiler puts in place of linear layers.
@@ -20,13 +23,14 @@ class PackedLinear(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """[..., in] to [..., out], as ``nn.Linear``."""
-        outputs: Tensor = torch.ops.mkldnn._linear_pointwise(inputs, self.weight, self.bias, "none", [], "")
-        return outputs
+        rounded = inputs.to(self.weight.dtype)
+        outputs: Tensor = torch.ops.mkldnn._linear_pointwise(rounded, self.weight, self.bias, "none", [], "")
+        return outputs.to(inputs.dtype)
 
 
 def pack(model: nn.Module) -> None:
-    """Replace a network's linear layers; for inference alone, and where torch was built with oneDNN."""
-    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+    """Replace a network's linear layers in fp32; for inference alone."""
+    if not can_pack(torch.float32):
         return
     for name, child in model.named_children():
         # A subclass has a forward of its own, and attention reads its projection's weights without calling it.
@@ -34,3 +38,17 @@ def pack(model: nn.Module) -> None:
             setattr(model, name, PackedLinear(child))
         else:
             pack(child)
+
+
+def pack_in_bf16(model: nn.Module, names: Sequence[str]) -> None:
+    """Round some of a network's linear layers, and replace them; what goes into and out of them stays in fp32."""
+    if can_pack(torch.bfloat16):
+        for name in names:
+            model.set_submodule(name, PackedLinear(cast(nn.Linear, model.get_submodule(name)).bfloat16()))
+
+
+def can_pack(dtype: torch.dtype) -> bool:
+    """Whether torch was built with oneDNN, and that has the arithmetic on this processor."""
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        return False
+    return dtype == torch.float32 or (dtype == torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar, Self, cast
 
 import safetensors.torch
 import torch
@@ -17,9 +17,11 @@ from vqaserve.families.device import prepare_device
 from vqaserve.families.modular.config import ModularConfig
 from vqaserve.families.modular.files import read_answers, read_tokenizer, read_weights
 from vqaserve.families.modular.model import ModularModel
+from vqaserve.families.modular.parts import Fusion
 from vqaserve.families.modular.preparation import to_pixels, to_tokens
+from vqaserve.families.modular.same_conv2d import pack_convolutions
 from vqaserve.families.options import Options, read_options
-from vqaserve.families.packed import pack
+from vqaserve.families.packed import pack, pack_in_bf16
 from vqaserve.families.precision import at_precision, convert
 from vqaserve.settings import HandlerSettings
 from vqaserve.types import Answer, Query
@@ -62,6 +64,7 @@ class Modular(Family[Tensor, Tensor]):
         read_options(Options, settings)
         family = at_precision(lambda: cls._read(folder / settings.weights, device), settings, cls._change)
         if device.type == "cpu":
+            pack_convolutions(family.model.image_encoder)
             for head in family.model.heads:
                 # Not the text encoder: oneDNN keeps code for each shape, and questions have many.
                 pack(head.get_submodule("fusion"))
@@ -77,15 +80,19 @@ class Modular(Family[Tensor, Tensor]):
         return cls(model, config, tokenizer, answers, device)
 
     def _change(self, precision: str) -> None:
-        """Another arithmetic, where it pays and does not show: in bf16 and fp16, the picture encoder alone.
+        """Another arithmetic, where it pays and does not show: in bf16 and fp16, what sees the picture alone.
 
-        It is nearly all of the work, and a picture goes through it by itself. Rounded as much, the heads would answer
-        a question a little differently beside longer ones.
+        It is nearly all of the work, and a picture goes through it by itself. Rounded as much, the rest of the heads
+        would answer a question a little differently beside longer ones.
         """
         if precision == "int8":
             self.model = convert(self.model, precision, self.device)
-        else:
-            self.model.image_encoder = convert(self.model.image_encoder, precision, self.device)
+            return
+        self.model.image_encoder = convert(self.model.image_encoder, precision, self.device)
+        if precision == "bf16" and self.device.type == "cpu":
+            for head in self.model.heads:
+                fusion = cast(Fusion, head.fusion)
+                pack_in_bf16(fusion, fusion.of_picture)
 
     @property
     def picture_size(self) -> tuple[int, int]:

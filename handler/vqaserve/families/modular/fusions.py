@@ -7,7 +7,7 @@ and add it to the table.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -59,6 +59,8 @@ class GlimpseAttention(Fusion):
         glimpses: Size = 4
         channel_dropout: Rate = 0.0
         dropout: Rate = 0.0
+
+    of_picture: ClassVar[tuple[str, ...]] = ("image.0", "image_gate")
 
     def __init__(self, options: Options, image: ImageEncoder, text: TextEncoder) -> None:
         super().__init__(options, image, text)

@@ -18,6 +18,7 @@ from vqaserve.families.modular.efficientnet import STAGES, EfficientNetB0
 from vqaserve.families.modular.options import PartOptions, Pixels, Size
 from vqaserve.families.modular.parts import ImageEncoder
 from vqaserve.families.modular.resnet import ResNet18, ResNet50
+from vqaserve.families.modular.same_conv2d import SameConv2d
 from vqaserve.families.modular.strided_cnn import StridedCnn
 from vqaserve.families.modular.vit import Vit
 
@@ -86,7 +87,7 @@ class EfficientNetLite0(ImageEncoder):
                 blocks.append(_Block(before, stage.width, stage.kernel, stride, stage.expand))
                 before = stage.width
         self.blocks = nn.Sequential(*blocks)
-        self.head = nn.Conv2d(before, 1280, 1)
+        self.head = SameConv2d(before, 1280)
         self.reduce = nn.Linear(sum(self.LEVELS), options.channels)
         self.cells = -(-pixels.height // 32) * -(-pixels.width // 32)
         self.channels = options.channels
@@ -98,11 +99,11 @@ class EfficientNetLite0(ImageEncoder):
 
     def grid(self, pixels: Tensor) -> Tensor:
         """All levels, averaged onto the cells of the last map [n, cells, sum(LEVELS)], before the reduction."""
-        maps = F.relu6(self.stem(pixels))
+        maps = self.stem(pixels)
         earlier = {}
         for index, block in enumerate(self.blocks):
             maps = earlier[index] = block(maps)
-        last = F.relu6(self.head(maps))  # [n, 1280, height / 32, width / 32]
+        last = self.head(maps)  # [n, 1280, height / 32, width / 32]
         size = (last.shape[2], last.shape[3])
         # In float32 whatever the convolutions compute in: bfloat16 leaves nothing of a spread, a small difference.
         pixels = pixels.float()
@@ -119,32 +120,15 @@ class _Block(nn.Module):
     def __init__(self, before: int, after: int, kernel: int, stride: int, expand: int) -> None:
         super().__init__()
         middle = before * expand
-        self.expand = nn.Conv2d(before, middle, 1) if expand > 1 else None
+        self.expand = SameConv2d(before, middle) if expand > 1 else None
         self.depthwise = SameConv2d(middle, middle, kernel, stride=stride, groups=middle)
-        self.project = nn.Conv2d(middle, after, 1)
+        self.project = SameConv2d(middle, after, activated=False)
         self.residual = stride == 1 and before == after
 
     def forward(self, maps: Tensor) -> Tensor:
-        inner = maps if self.expand is None else F.relu6(self.expand(maps))
-        inner = self.project(F.relu6(self.depthwise(inner)))
-        out: Tensor = maps + inner if self.residual else inner
+        inner = maps if self.expand is None else self.expand(maps)
+        out: Tensor = self.project(self.depthwise(inner), maps if self.residual else None)
         return out
-
-
-class SameConv2d(nn.Conv2d):
-    """A convolution padded as TensorFlow's ``SAME``, with which the ImageNet weights were trained.
-
-    Where padding is odd the extra row and column go to the bottom and the right.
-    """
-
-    def forward(self, maps: Tensor) -> Tensor:
-        """Pad, then convolve."""
-        kernel, stride = self.kernel_size[0], self.stride[0]
-        pads = [max((-(-side // stride) - 1) * stride + kernel - side, 0) for side in maps.shape[2:]]
-        (top, left) = (pad // 2 for pad in pads)
-        if pads == [2 * top, 2 * left]:  # the same on both sides, which needs no padded copy
-            return F.conv2d(maps, self.weight, self.bias, self.stride, (top, left), self.dilation, self.groups)
-        return super().forward(F.pad(maps, (left, pads[1] - left, top, pads[0] - top)))
 
 
 class Blind(ImageEncoder):

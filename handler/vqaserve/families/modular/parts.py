@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from torch import Tensor, nn
 
@@ -43,9 +43,11 @@ class TextEncoder(nn.Module):
 
 
 class Fusion(nn.Module):
-    """What the rest of the model knows of a fusion: how wide its vector is."""
+    """What the rest of the model knows of a fusion: how wide its vector is, and which layers see the picture alone."""
 
     width: int
+    of_picture: ClassVar[tuple[str, ...]] = ()
+    """Linear layers that a cell of the picture goes through by itself, whatever is asked about it."""
 
     def __init__(self, options: Any, image: ImageEncoder, text: TextEncoder) -> None:
         super().__init__()
