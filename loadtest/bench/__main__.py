@@ -87,18 +87,20 @@ def _subject(model: str, output: Path, console: Console) -> tuple[Subject, list[
     Raises:
         RecipeError: There is no such model, or it does not build.
     """
-    pairs = all_pairs(photographs(PHOTOGRAPHS))
+    pictures = photographs(PHOTOGRAPHS)
+    pairs = all_pairs(pictures)
     store = output / "store"
     if model == "vilt":
         from loadtest.bench.vilt import make_recipes  # imports transformers, which no other model here needs
 
-        recipes = make_recipes(output / "recipes", pairs, console)
+        made = make_recipes(output / "recipes", pictures, console)
         with console.status("packing the ViLT-sized model, and converting it once"):
-            archives = [archive_from(recipe, store) for recipe in recipes]
+            archives = [archive_from(recipe, store) for recipe in made.recipes]
         twins = {archive.name.removeprefix("vilt-"): archive.name for archive in archives[1:]}
-        known = [f"answer {pair.number}" for pair in pairs]
+        held_out = made.pairs[len(pairs) :]
         recipe = unpacked(archives[0], output / "unpacked")
-        return Subject("vilt", recipe, pairs, twins=twins, others=True, known=known), archives
+        subject = Subject("vilt", recipe, pairs, twins, others=True, held_out=held_out, known=made.known)
+        return subject, archives
     if model.endswith(".mar"):
         archive = Archive.read(Path(model).resolve())
         return Subject(archive.name, unpacked(archive, output / "unpacked"), pairs), [archive]

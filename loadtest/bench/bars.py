@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from loadtest.bench.measuring import OTHERS, Measured, closed_name, floor_name, twin_name
+from loadtest.bench.measuring import OTHERS, Agreement, Measured, closed_name, floor_name, twin_name
 from loadtest.bench.turns import Total
 
 
@@ -155,15 +155,15 @@ def _against_others(name: str, unique: Total, others: Total) -> Bar:
     )
 
 
-def as_fp32(name: str, same: float) -> Bar:
-    """The last layer was fitted to the very pairs that are asked: too few of them is a miss, all of them no merit."""
+def as_fp32(name: str, agreement: Agreement) -> Bar:
+    """Whether an arithmetic keeps the answers, which its speed is worth nothing without."""
     return Bar(
         f"{name}: answers that are fp32's",
-        f"{same:.1%}",
+        f"{agreement.share:.2%}",
         ">= 99 % of pairs that nothing was fitted to",
-        None if same >= 0.99 else False,
-        "of the pairs that the last layer was fitted to, which rounding hardly reaches; docs/performance.md, "
-        "Arithmetic, has others",
+        agreement.share >= 0.99,
+        f"{agreement.same} of {agreement.pairs} pairs of held-out shots; the last layer was fitted to other shots of "
+        "the same photographs",
     )
 
 

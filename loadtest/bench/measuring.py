@@ -59,7 +59,8 @@ class Subject:
         pairs: What is asked.
         twins: Models of the same server with the same weights in other arithmetic, by its name.
         others: Whether the weights are a Hugging Face folder, to be measured as others serve it.
-        known: The fp32 answers to the pairs, where they are known.
+        held_out: Further pairs, numbered on from ``pairs``, that the floor alone answers.
+        known: The fp32 answers to ``pairs`` and ``held_out``, where they are known.
     """
 
     name: str
@@ -67,7 +68,20 @@ class Subject:
     pairs: Sequence[Pair]
     twins: Mapping[str, str] = field(default_factory=dict)
     others: bool = False
+    held_out: Sequence[Pair] = ()
     known: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """Answers of the floor that are fp32's: ``same`` of those to ``pairs`` pairs."""
+
+    same: int
+    pairs: int
+
+    @property
+    def share(self) -> float:
+        return self.same / self.pairs
 
 
 @dataclass(frozen=True)
@@ -81,7 +95,7 @@ class Measured:
         memory: Of each worker at the end.
         start_seconds: From Java's start to the last worker's readiness; None of a server that ran already.
         worker_seconds: From each worker's own start to its readiness.
-        agreement: Share of the floor's answers that are fp32's, where those are known.
+        agreement: With fp32, where its answers are known.
     """
 
     name: str
@@ -90,7 +104,7 @@ class Measured:
     memory: list[Memory]
     start_seconds: float | None
     worker_seconds: list[float]
-    agreement: float | None
+    agreement: Agreement | None
 
     @property
     def floor(self) -> Total:
@@ -123,7 +137,7 @@ def measure(subject: Subject, plan: Plan, running: Running, progress: Progress) 
     """
     task = progress.add_task(f"{subject.name}: expected answers", total=None)
     floor = Floor.load(subject.recipe)
-    expected = floor.expect(subject.pairs)
+    expected = floor.expect([*subject.pairs, *subject.held_out])
     rates: dict[str, float] = {}
     zipf = Zipf(subject.pairs)
     asking = Asking(running, subject.name, subject.pairs, expected.judge, gpu=plan.gpu)
@@ -199,6 +213,6 @@ def _as_known(known: Sequence[str]) -> Judge:
     return lambda pair, answer: "right" if answer == known[pair] else "wrong"
 
 
-def _agreement(expected: Expected, known: Sequence[str]) -> float:
+def _agreement(expected: Expected, known: Sequence[str]) -> Agreement:
     same = [ranked[0].answer == answer for ranked, answer in zip(expected.ranked, known, strict=True)]
-    return sum(same) / len(same)
+    return Agreement(sum(same), len(same))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,7 @@ def figures_of(measured: Measured) -> dict[str, Any]:
         "worker_seconds": measured.worker_seconds,
         "worker_resident_mb": [memory.resident for memory in measured.memory],
         "worker_own_mb": [memory.own for memory in measured.memory],
-        "agreement_with_fp32": measured.agreement,
+        "agreement_with_fp32": measured.agreement and asdict(measured.agreement),
         "ways": {name: _figures(total) for name, total in measured.totals.items()},
         "life_of_a_request_ms": {step.name: step.server_ms for step in life_of(measured)},
     }

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from loadtest.bench.mixes import IN_A_ROW, Zipf, all_pairs, chat, unique
-from loadtest.bench.pictures import PHOTO, new_file, photographs
+from loadtest.bench.pictures import PHOTO, new_file, photographs, shots
 
 PAIRS = all_pairs(photographs(3))
 
@@ -28,6 +28,15 @@ def test_photographs_are_the_same_at_each_call_and_of_a_cameras_size():
     assert photographs(3) == [PAIRS[0].photograph, PAIRS[8].photograph, PAIRS[16].photograph]
     assert Image.open(BytesIO(PAIRS[0].photograph)).size == PHOTO
     assert 40_000 < np.mean([len(file) for file in photographs(12)]) < 80_000
+
+
+def test_shots_are_other_files_of_the_same_scenes_and_the_same_at_each_call():
+    scenes = photographs(3)
+    first, second = islice(shots(scenes), 2)
+    assert [first, second] == list(islice(shots(scenes), 2))
+    assert len({*scenes, *first, *second}) == 9
+    apart = [[np.abs(pixels(scene) - pixels(shot).astype(float)).mean() for scene in scenes] for shot in first]
+    assert np.argmin(apart, axis=1).tolist() == [0, 1, 2]
 
 
 def test_unique_never_sends_a_file_twice_and_asks_every_pair():
