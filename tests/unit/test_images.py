@@ -13,7 +13,7 @@ from PIL import Image
 from tests.bombs import png_chunk
 from tests.pictures import animated, encoded, saved
 from vqaserve.errors import InvalidImage
-from vqaserve.images import FORMATS, digest_of, open_picture
+from vqaserve.images import FORMATS, open_picture
 from vqaserve.settings import Limits
 
 LIMITS = Limits()
@@ -84,12 +84,6 @@ def test_the_other_pictures_that_phones_hide_in_a_jpeg_are_no_frames():
     frames = [Image.new("RGB", (32, 16), colour) for colour in ("blue", "black")]
     picture = open_picture(saved(frames[0], "MPO", save_all=True, append_images=frames[1:]), LIMITS)
     assert (picture.warnings, picture.pixels.size) == ((), (32, 16))
-
-
-def test_equal_files_have_equal_digests_and_others_do_not():
-    red, blue = encoded("red"), encoded("blue")
-    assert digest_of(red) == digest_of(bytes(red))
-    assert digest_of(red) != digest_of(blue)
 
 
 def test_a_large_photograph_is_decoded_at_a_fraction_that_leaves_twice_the_wanted_size():

@@ -66,10 +66,16 @@ def trace(network: nn.Module, example: Sequence[Tensor]) -> ov.Model:
         return frontend.convert(frontend.load(decoder))
 
 
-def to_int8(network: ov.Model) -> None:
-    """Round the matrices of a network to int8, each row with its own scale; activations are rounded as they come."""
+def to_int8(network: ov.Model, kept: Sequence[str] = ()) -> None:
+    """Round the matrices of a network to int8, each row with its own scale; activations are rounded as they come.
+
+    Args:
+        network: As ``trace`` gives it.
+        kept: Modules of the traced network whose matrices stay as they are.
+    """
+    stay = tuple(f"__module.{name}." for name in kept)
     for node in network.get_ops():
-        if node.get_type_name() != "MatMul":
+        if node.get_type_name() != "MatMul" or node.get_friendly_name().startswith(stay):
             continue
         source = node.input_value(1).get_node()
         if source.get_type_name() != "Constant" or source.data.ndim != 2:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 FOLDER = "openvino"
 """In the archive: the network, and what fp32 answers to the probe."""
 
-_GRAPHS: dict[str, Callable[[Any, Any], torch.nn.Module]] = {"vilt": ViltGraph}
+_GRAPHS = {"vilt": ViltGraph}
 """The traceable network of each ``model_type``, from its model and image processor."""
 
 Ranked = list[tuple[Answer, ...]]
@@ -79,7 +79,7 @@ class Converted:
         network = trace(graph, (torch.ones(1, 2, dtype=torch.long), torch.zeros(1, 3, side, side, dtype=torch.uint8)))
         int8 = settings.precision == "int8"
         if int8:
-            to_int8(network)
+            to_int8(network, graph.kept)
         return cls(network, int8, expected)
 
     def write(self, folder: Path) -> None:

@@ -102,7 +102,9 @@ class EfficientNetLite0(ImageEncoder):
         maps = self.stem(pixels)
         earlier = {}
         for index, block in enumerate(self.blocks):
-            maps = earlier[index] = block(maps)
+            maps = block(maps)
+            if index in (4, 10):  # the others' memory is used again
+                earlier[index] = maps
         last = self.head(maps)  # [n, 1280, height / 32, width / 32]
         size = (last.shape[2], last.shape[3])
         # In float32 whatever the convolutions compute in: bfloat16 leaves nothing of a spread, a small difference.
