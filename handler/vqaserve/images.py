@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -81,11 +80,6 @@ def check_bytes(data: bytes, limits: Limits) -> None:
             f"the picture has {len(data):,} bytes; at most {limits.max_image_bytes:,} are allowed: "
             "send it smaller or with stronger compression"
         )
-
-
-def digest_of(data: bytes) -> str:
-    """A picture file's identity."""
-    return hashlib.sha256(data).hexdigest()
 
 
 def _allowed() -> str:

@@ -9,7 +9,7 @@ log = logging.getLogger(__name__)
 
 
 def give_back() -> None:
-    """Return memory that is free to the system, once loading is done.
+    """Return memory that is free to the system, once loading is done and now and then.
 
     Loading passes through two copies of the weights and more. The server tells glibc to keep what is freed for the next
     batch (``ALLOCATOR`` in scripts/server.py), and would so keep those too. Another C library has nothing to be told.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import time
 from collections import defaultdict
@@ -11,7 +12,6 @@ from itertools import groupby
 
 from vqaserve.decoding import Budget, Decoder
 from vqaserve.errors import VqaError
-from vqaserve.images import digest_of
 from vqaserve.metrics import Stopwatch
 from vqaserve.remote import Fetcher
 from vqaserve.settings import HandlerSettings
@@ -127,6 +127,11 @@ class _Batch:
                 log.info("request %s: a picture's URL could not be fetched: %r", item.request_id, data.__cause__)
             raise data
         return data
+
+
+def digest_of(data: bytes) -> str:
+    """A picture file's identity."""
+    return hashlib.sha256(data).hexdigest()
 
 
 def _pixels(picture: Picture) -> int:

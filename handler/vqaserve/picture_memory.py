@@ -8,7 +8,6 @@ from __future__ import annotations
 import mmap
 import os
 import struct
-import tempfile
 import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -133,5 +132,7 @@ def _new_file() -> int:
     """A descriptor of a file that is on no disk, where the system has such."""
     if hasattr(os, "memfd_create"):
         return os.memfd_create("pictures")
+    import tempfile  # and much with it, which the process that decodes can do without
+
     with tempfile.TemporaryFile() as file:
         return os.dup(file.fileno())
