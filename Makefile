@@ -6,7 +6,7 @@ URL ?= http://127.0.0.1:8080
 USERS ?= 8
 SECONDS ?= 60
 
-.PHONY: help install lint test serve gateway monitor stop load capacity overload chaos bench bench-gpu fuzz clean
+.PHONY: help install lint test serve gateway monitor stop load capacity overload chaos bench bench-gpu peers fuzz clean
 .DELETE_ON_ERROR:
 
 help: ## what each word does
@@ -25,6 +25,10 @@ help: ## what each word does
 .venv/.develop: pyproject.toml constraints.txt | .venv/bin/python
 	$(PIP) --editable '.[dev,train]'
 	@touch $@ .venv/.serve
+
+.venv/.peers: pyproject.toml constraints.txt | .venv/bin/python
+	$(PIP) --editable '.[peers]'
+	@touch $@
 
 install: .venv/.develop ## everything for development into .venv
 
@@ -68,6 +72,9 @@ bench: .venv/.develop ## a server's CPU time and latency beside the bare model's
 
 bench-gpu: .venv/.develop ## the same on a GPU, and how busy it is
 	$(BIN)/python -m loadtest.bench vilt --gpu --connections 1 --connections 16 --connections 64 --busy 64
+
+peers: .venv/.develop .venv/.peers ## our server beside other model servers that do the same work; report in run/peers
+	$(BIN)/python -m loadtest.peers
 
 fuzz: .venv/.develop ## 20,000 damaged pictures and JSON bodies for the running server
 	$(BIN)/python loadtest/fuzz.py

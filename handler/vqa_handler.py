@@ -25,7 +25,7 @@ from vqaserve.types import Model, Request
 
 log = logging.getLogger(__name__)
 
-_TRIMMED_EVERY = 64
+_TRIMMED_EVERY = 32
 """Batches. Their sizes differ, and leave gaps between what is kept: `rooms` would come to hold 50 MB that it does not
 use. Taking back what the next batch needs costs some milliseconds."""
 

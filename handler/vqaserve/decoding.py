@@ -4,15 +4,14 @@ Limits from the header do not bound a decoder: half a megabyte of progressive JP
 call of the library, which nothing in the same process can end. The kernel ends the child when a request's share of CPU
 time is used up; it cannot take more memory than a whole picture needs; and another one is started after it.
 
-Files and pixels lie in memory that both see (picture_memory.py); a byte in a pipe wakes the one who has to go on.
+Files and pixels lie in memory that both see (picture_memory.py); a byte in a pipe wakes the one who has to go on. What
+the child does is decoding_process.py.
 """
 
 from __future__ import annotations
 
 import contextlib
 import math
-import os
-import resource
 import signal
 import subprocess
 import sys
@@ -20,31 +19,19 @@ import time
 import weakref
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import IO, TYPE_CHECKING, cast
 
 from vqaserve.errors import InvalidImage, Overloaded
-from vqaserve.images import check_bytes, open_picture
-from vqaserve.memory import give_back
-from vqaserve.picture_memory import Asked, PictureMemory, Told
+from vqaserve.images import check_bytes
+from vqaserve.picture_memory import WAKE, Asked, PictureMemory
 from vqaserve.types import Opened
 
 if TYPE_CHECKING:
     from vqaserve.settings import Limits
 
-_WAKE = b"."
-
 _ATTEMPTS = 3  # for one file, where its child is ended from outside
+_PROCESS = "vqaserve.decoding_process"
 _ENDED_BY_SOMEBODY = {-signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP}
-
-_SHORTEST = 0.001  # seconds
-
-# Bytes of a picture that a child does not keep the memory of for the next one, as the server tells workers to.
-_LARGE = 4_000_000
-
-# Python, Pillow, a file and its metadata; and of each pixel the copies that turning it and laying it on white take.
-_BASE_BYTES = 512 * 2**20
-_BYTES_PER_PIXEL = 32
 
 
 @dataclass
@@ -117,7 +104,7 @@ class Decoder:
             BrokenPipeError, EOFError: It has died.
         """
         self._memory.ask(Asked(data, budget.pixels, budget.seconds))
-        self._questions.write(_WAKE)
+        self._questions.write(WAKE)
         _wait(self._answers)
         told = self._memory.told()
         self._memory.clear()
@@ -131,7 +118,7 @@ class Decoder:
         limits, memory = self._limits, self._memory.file
         given = (memory, limits.max_image_bytes, limits.max_image_pixels, limits.max_request_pixels)
         self._child = subprocess.Popen(
-            [sys.executable, "-m", __name__, *map(str, (*given, *(self._wanted or ())))],
+            [sys.executable, "-m", _PROCESS, *map(str, (*given, *(self._wanted or ())))],
             bufsize=0,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -192,7 +179,7 @@ def _wait(answers: IO[bytes]) -> None:
     Raises:
         EOFError: It has died.
     """
-    if not answers.read(len(_WAKE)):
+    if not answers.read(len(WAKE)):
         raise EOFError
 
 
@@ -202,57 +189,3 @@ def _end(child: subprocess.Popen[bytes]) -> None:
     for stream in (child.stdin, child.stdout):
         with contextlib.suppress(BrokenPipeError):  # what could not be sent any more
             cast(IO[bytes], stream).close()
-
-
-def _serve(questions: int, answers: int, memory: PictureMemory, limits: Limits, wanted: tuple[int, int] | None) -> None:
-    """The child's life: one file after the other, until the pipe is closed."""
-    os.write(answers, _WAKE)
-    while os.read(questions, len(_WAKE)):
-        began = time.process_time()
-        asked = memory.take()
-        # Nobody handles its signal: the kernel ends the process. Under a microsecond would mean never.
-        signal.setitimer(signal.ITIMER_PROF, max(asked.seconds_left, _SHORTEST))
-        large = _answer(asked, began, memory, limits, wanted)
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        if large:
-            del asked
-            give_back()
-        os.write(answers, _WAKE)
-
-
-def _answer(asked: Asked, began: float, memory: PictureMemory, limits: Limits, wanted: tuple[int, int] | None) -> bool:
-    """Tell what became of a file, and return whether that took much memory."""
-    opened: Opened | str
-    try:
-        opened = open_picture(asked.data, limits, asked.pixels_left, wanted)
-        memory.tell(Told(opened, time.process_time() - began))
-        return len(asked.data) + 3 * opened.pixels.width * opened.pixels.height > _LARGE
-    except InvalidImage as error:
-        opened = str(error)
-    except MemoryError:
-        opened = (
-            f"the picture ({len(asked.data):,} bytes) takes too much memory to decode; save it anew, without metadata"
-        )
-    memory.tell(Told(opened, time.process_time() - began))
-    return True
-
-
-def _main() -> None:
-    file, max_bytes, max_pixels, max_request_pixels, *size = map(int, sys.argv[1:])
-    limits = cast(
-        "Limits",
-        SimpleNamespace(max_image_bytes=max_bytes, max_image_pixels=max_pixels, max_request_pixels=max_request_pixels),
-    )
-    room = _BASE_BYTES + _BYTES_PER_PIXEL * max_pixels
-    with contextlib.suppress(ValueError):  # macOS has the name, and not the limit
-        resource.setrlimit(resource.RLIMIT_AS, (room, room))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    questions, answers = 0, os.dup(1)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    for stream in (1, 2):  # libtiff's remarks, which quote strangers' files
-        os.dup2(nowhere, stream)
-    _serve(questions, answers, PictureMemory(limits, file), limits, (size[0], size[1]) if size else None)
-
-
-if __name__ == "__main__":
-    _main()

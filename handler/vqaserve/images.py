@@ -10,7 +10,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from vqaserve.errors import InvalidImage
 from vqaserve.types import Opened
 
-if TYPE_CHECKING:  # the process that decodes (decoding.py) starts without pydantic
+if TYPE_CHECKING:  # the process that decodes (decoding_process.py) starts without pydantic
     from vqaserve.settings import Limits
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")

@@ -19,6 +19,9 @@ from vqaserve.types import Opened
 if TYPE_CHECKING:  # the process that decodes starts without pydantic
     from vqaserve.settings import Limits
 
+WAKE = b"."
+"""What either writes into a pipe, that the other may go on."""
+
 _ASKED = struct.Struct("<QqdB")  # bytes of the file, pixels left, seconds left, whether it has been taken
 _TAKEN_AT = _ASKED.size - 1
 _TOLD = struct.Struct("<?IIQId")  # refused, width, height, pixels of the file, bytes of text, seconds used
@@ -58,7 +61,7 @@ class Told:
 
 
 class PictureMemory:
-    """Room for one file and its pixels; whoever writes then wakes the other one, by other means."""
+    """Room for one file and its pixels; whoever has written wakes the other one."""
 
     def __init__(self, limits: Limits, file: int | None = None) -> None:
         """Make it, or see the same as the other process.

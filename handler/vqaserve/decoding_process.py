@@ -1,0 +1,87 @@
+"""The process that decodes pictures, as a worker starts it (decoding.py): one file after the other, within limits.
+
+It imports as little as it can: each worker has one, and it is to be ready before the worker's model is.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import sys
+import time
+from contextlib import suppress
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
+
+from vqaserve.errors import InvalidImage
+from vqaserve.images import open_picture
+from vqaserve.memory import give_back
+from vqaserve.picture_memory import WAKE, Asked, PictureMemory, Told
+from vqaserve.types import Opened
+
+if TYPE_CHECKING:  # starts without pydantic
+    from vqaserve.settings import Limits
+
+_SHORTEST = 0.001  # seconds
+
+# Bytes of a picture whose memory is not kept for the next one, as the server tells workers, and so their children, to.
+_LARGE = 4_000_000
+
+# Python, Pillow, a file and its metadata; and of each pixel the copies that turning it and laying it on white take.
+_BASE_BYTES = 512 * 2**20
+_BYTES_PER_PIXEL = 32
+
+
+def _serve(questions: int, answers: int, memory: PictureMemory, limits: Limits, wanted: tuple[int, int] | None) -> None:
+    """One file after the other, until the pipe is closed."""
+    os.write(answers, WAKE)
+    while os.read(questions, len(WAKE)):
+        began = time.process_time()
+        asked = memory.take()
+        # Nobody handles its signal: the kernel ends the process. Under a microsecond would mean never.
+        signal.setitimer(signal.ITIMER_PROF, max(asked.seconds_left, _SHORTEST))
+        large = _answer(asked, began, memory, limits, wanted)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        if large:
+            del asked
+            give_back()
+        os.write(answers, WAKE)
+
+
+def _answer(asked: Asked, began: float, memory: PictureMemory, limits: Limits, wanted: tuple[int, int] | None) -> bool:
+    """Tell what became of a file, and return whether that took much memory."""
+    opened: Opened | str
+    try:
+        opened = open_picture(asked.data, limits, asked.pixels_left, wanted)
+        memory.tell(Told(opened, time.process_time() - began))
+        return len(asked.data) + 3 * opened.pixels.width * opened.pixels.height > _LARGE
+    except InvalidImage as error:
+        opened = str(error)
+    except MemoryError:
+        opened = (
+            f"the picture ({len(asked.data):,} bytes) takes too much memory to decode; save it anew, without metadata"
+        )
+    memory.tell(Told(opened, time.process_time() - began))
+    return True
+
+
+def _main() -> None:
+    file, max_bytes, max_pixels, max_request_pixels, *size = map(int, sys.argv[1:])
+    limits = cast(
+        "Limits",
+        SimpleNamespace(max_image_bytes=max_bytes, max_image_pixels=max_pixels, max_request_pixels=max_request_pixels),
+    )
+    room = _BASE_BYTES + _BYTES_PER_PIXEL * max_pixels
+    with suppress(ValueError):  # macOS has the name, and not the limit
+        resource.setrlimit(resource.RLIMIT_AS, (room, room))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    questions, answers = 0, os.dup(1)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (1, 2):  # libtiff's remarks, which quote strangers' files
+        os.dup2(nowhere, stream)
+    _serve(questions, answers, PictureMemory(limits, file), limits, (size[0], size[1]) if size else None)
+
+
+if __name__ == "__main__":
+    _main()
