@@ -17,17 +17,13 @@ from ts.metrics.metric_cache_yaml_impl import MetricsCacheYamlImpl
 from ts.metrics.metric_type_enum import MetricTypes
 
 from vqaserve.logs import HarmlessFormatter, safe_id
-from vqaserve.memory import give_back
+from vqaserve.memory import Trimmer, give_back
 from vqaserve.metrics import METRICS, Emit, Metric, Sample
 from vqaserve.pipeline import Pipeline
 from vqaserve.settings import ModelConfig
 from vqaserve.types import Model, Request
 
 log = logging.getLogger(__name__)
-
-_TRIMMED_EVERY = 32
-"""Batches. Their sizes differ, and leave gaps between what is kept: `rooms` would come to hold 50 MB that it does not
-use. Taking back what the next batch needs costs some milliseconds."""
 
 
 class VqaHandler:
@@ -50,7 +46,7 @@ class VqaHandler:
         model = Model(name=manifest["modelName"], version=manifest["modelVersion"])
         folder = Path(properties["model_dir"])
         self._pipeline = Pipeline.load(folder, settings, model, _emitter(context), config.opening_seconds)
-        self._batches = 0
+        self._give_back_at_times = Trimmer()
         atexit.register(self._pipeline.close)  # the front end is gone: the worker ends by itself
         give_back()
         log.info("%s %s is loaded on %s", model.name, model.version, settings.device)
@@ -61,9 +57,7 @@ class VqaHandler:
         if _is_describe(requests):
             return [self._pipeline.describe().body]
         replies = self._pipeline(requests)
-        self._batches += 1
-        if self._batches % _TRIMMED_EVERY == 0:
-            give_back()
+        self._give_back_at_times()
         for index, reply in enumerate(replies):
             context.set_response_status(reply.status, HTTPStatus(reply.status).phrase, index)
             context.set_response_content_type(index, reply.content_type)
