@@ -25,9 +25,6 @@ if TYPE_CHECKING:  # starts without pydantic
 
 _SHORTEST = 0.001  # seconds
 
-# Bytes of a picture whose memory is not kept for the next one, as the server tells workers, and so their children, to.
-_LARGE = 4_000_000
-
 # Python, Pillow, a file and its metadata; and of each pixel the copies that turning it and laying it on white take.
 _BASE_BYTES = 512 * 2**20
 _BYTES_PER_PIXEL = 32
@@ -41,21 +38,22 @@ def _serve(questions: int, answers: int, memory: PictureMemory, limits: Limits, 
         asked = memory.take()
         # Nobody handles its signal: the kernel ends the process. Under a microsecond would mean never.
         signal.setitimer(signal.ITIMER_PROF, max(asked.seconds_left, _SHORTEST))
-        large = _answer(asked, began, memory, limits, wanted)
+        opened = _answer(asked, began, memory, limits, wanted)
         signal.setitimer(signal.ITIMER_PROF, 0)
-        if large:
+        # The server tells workers, and so their children, to keep all memory; what a refused file took, nobody knows.
+        if memory.large or not opened:
             del asked
             give_back()
         os.write(answers, WAKE)
 
 
 def _answer(asked: Asked, began: float, memory: PictureMemory, limits: Limits, wanted: tuple[int, int] | None) -> bool:
-    """Tell what became of a file, and return whether that took much memory."""
+    """Tell what became of a file, and return whether it could be opened."""
     opened: Opened | str
     try:
         opened = open_picture(asked.data, limits, asked.pixels_left, wanted)
         memory.tell(Told(opened, time.process_time() - began))
-        return len(asked.data) + 3 * opened.pixels.width * opened.pixels.height > _LARGE
+        return True
     except InvalidImage as error:
         opened = str(error)
     except MemoryError:
@@ -63,7 +61,7 @@ def _answer(asked: Asked, began: float, memory: PictureMemory, limits: Limits, w
             f"the picture ({len(asked.data):,} bytes) takes too much memory to decode; save it anew, without metadata"
         )
     memory.tell(Told(opened, time.process_time() - began))
-    return True
+    return False
 
 
 def _main() -> None:

@@ -29,7 +29,7 @@ _TOLD_AT = 32
 _TEXT_AT = 128
 _FILE_AT = 4096
 
-_LARGE = 4_000_000  # bytes of a file and its pixels from which their memory is not kept for the next one
+_LARGE = 4_000_000  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +122,16 @@ class PictureMemory:
             pixels = Image.frombytes("RGB", (width, height), raw)
         return Told(Opened(pixels, tuple(text.splitlines()), area), seconds)
 
-    def clear(self) -> None:
-        """Give the memory of a large picture back, while the other process is idle."""
+    @property
+    def large(self) -> bool:
+        """Whether file and pixels take so much memory that it is not kept for the next ones."""
         size, _, _, _ = _ASKED.unpack_from(self._memory)
         _, width, height, _, _, _ = _TOLD.unpack_from(self._memory, _TOLD_AT)
-        if size + 3 * width * height > _LARGE:
+        return bool(size + 3 * width * height > _LARGE)
+
+    def clear(self) -> None:
+        """Give the memory of a large picture back, while the other process is idle."""
+        if self.large:
             os.ftruncate(self.file, 0)
             os.ftruncate(self.file, self._size)
 
