@@ -9,7 +9,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -32,6 +31,7 @@ from scripts.build_mar import ROOT
 from scripts.client import Client, ServerError
 from scripts.java import find_java
 from scripts.keyfile import KeyFile
+from scripts.ports import SOCKET_PATH_LIMIT, check_port, check_socket
 from scripts.rollout import history
 from scripts.rollout.state import State
 from scripts.worker_log import load_failure
@@ -48,8 +48,6 @@ ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(2**30), "MALLOC_TRIM_THRESHOLD_": str
 page faults of taking them again cost as much CPU time as the model `rooms` itself."""
 METRICS = ROOT / "deploy" / "monitoring" / "metrics.yaml"
 """Which metrics there are, unless the properties say otherwise; TorchServe knows none of ours by itself."""
-SOCKET_PATH_LIMIT = 107
-"""Linux keeps a unix socket's path in 108 bytes, one of them the closing zero."""
 
 
 @dataclass(frozen=True)
@@ -210,24 +208,13 @@ class Server:
         Raises:
             ServerError: A port is taken, or a socket is answered by another program or has too long a path.
         """
-        given = self.properties
         for path in self._sockets():
-            if len(str(path)) > SOCKET_PATH_LIMIT:
-                raise ServerError(f"the path {path} is too long for a unix socket; choose a shorter folder")
-            with socket.socket(socket.AF_UNIX) as probe:
-                if probe.connect_ex(str(path)) == 0:
-                    raise ServerError(f"the socket {path} is taken by another program; end it, or choose another path")
+            check_socket(path)
+        given = self.properties
         wanted = {key: urlsplit(given[key]).port for key in given if key.endswith("_address") and "://" in given[key]}
         wanted |= {key: int(given[key]) for key in ("grpc_inference_port", "grpc_management_port")}
         for key, port in wanted.items():
-            with socket.socket() as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                try:
-                    probe.bind(("127.0.0.1", port or 0))
-                except OSError:
-                    raise ServerError(
-                        f"port {port} ({key}) is taken by another program; end it, or set {key} in {self.config.name}"
-                    ) from None
+            check_port(port or 0, key, self.config.name)
 
     def _sockets(self) -> list[Path]:
         found = [socket_of(value) for key, value in self.properties.items() if key.endswith("_address")]
