@@ -24,7 +24,7 @@ from typing import IO, TYPE_CHECKING, cast
 from vqaserve.errors import InvalidImage, Overloaded
 from vqaserve.images import check_bytes
 from vqaserve.picture_memory import WAKE, Asked, PictureMemory
-from vqaserve.types import Opened
+from vqaserve.types import Opened, Squeeze
 
 if TYPE_CHECKING:
     from vqaserve.settings import Limits
@@ -57,16 +57,16 @@ class Budget:
 class Decoder:
     """Opens pictures, one at a time, in a child process that ends with this object or with the worker."""
 
-    def __init__(self, limits: Limits, wanted: tuple[int, int] | None = None) -> None:
+    def __init__(self, limits: Limits, squeeze: Squeeze | None = None) -> None:
         """The child starts at once.
 
         Args:
             limits: What a client may send.
-            wanted: As of ``images.open_picture``.
+            squeeze: As of ``images.open_picture``.
         """
         self._limits = limits
-        self._wanted = wanted
-        self._memory = PictureMemory(limits)
+        self._squeeze = squeeze
+        self._memory = PictureMemory(limits, squeeze)
         self._start()
 
     def __call__(self, data: bytes, budget: Budget) -> Opened:
@@ -116,9 +116,11 @@ class Decoder:
 
     def _start(self) -> None:
         limits, memory = self._limits, self._memory.file
-        given = (memory, limits.max_image_bytes, limits.max_image_pixels, limits.max_request_pixels)
+        given = [memory, limits.max_image_bytes, limits.max_image_pixels, limits.max_request_pixels]
+        if self._squeeze:
+            given += [self._squeeze.width, self._squeeze.height, self._squeeze.resample]
         self._child = subprocess.Popen(
-            [sys.executable, "-m", _PROCESS, *map(str, (*given, *(self._wanted or ())))],
+            [sys.executable, "-m", _PROCESS, *(f"{number:d}" for number in given)],
             bufsize=0,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -14,11 +14,13 @@ from contextlib import suppress
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
+from PIL.Image import Resampling
+
 from vqaserve.errors import InvalidImage
 from vqaserve.images import open_picture
 from vqaserve.memory import give_back
 from vqaserve.picture_memory import WAKE, Asked, PictureMemory, Told
-from vqaserve.types import Opened
+from vqaserve.types import Opened, Squeeze
 
 if TYPE_CHECKING:  # starts without pydantic
     from vqaserve.settings import Limits
@@ -30,7 +32,7 @@ _BASE_BYTES = 512 * 2**20
 _BYTES_PER_PIXEL = 32
 
 
-def _serve(questions: int, answers: int, memory: PictureMemory, limits: Limits, wanted: tuple[int, int] | None) -> None:
+def _serve(questions: int, answers: int, memory: PictureMemory, limits: Limits, squeeze: Squeeze | None) -> None:
     """One file after the other, until the pipe is closed."""
     os.write(answers, WAKE)
     while os.read(questions, len(WAKE)):
@@ -38,7 +40,7 @@ def _serve(questions: int, answers: int, memory: PictureMemory, limits: Limits, 
         asked = memory.take()
         # Nobody handles its signal: the kernel ends the process. Under a microsecond would mean never.
         signal.setitimer(signal.ITIMER_PROF, max(asked.seconds_left, _SHORTEST))
-        opened = _answer(asked, began, memory, limits, wanted)
+        opened = _answer(asked, began, memory, limits, squeeze)
         signal.setitimer(signal.ITIMER_PROF, 0)
         # The server tells workers, and so their children, to keep all memory; what a refused file took, nobody knows.
         if memory.large or not opened:
@@ -47,11 +49,11 @@ def _serve(questions: int, answers: int, memory: PictureMemory, limits: Limits, 
         os.write(answers, WAKE)
 
 
-def _answer(asked: Asked, began: float, memory: PictureMemory, limits: Limits, wanted: tuple[int, int] | None) -> bool:
+def _answer(asked: Asked, began: float, memory: PictureMemory, limits: Limits, squeeze: Squeeze | None) -> bool:
     """Tell what became of a file, and return whether it could be opened."""
     opened: Opened | str
     try:
-        opened = open_picture(asked.data, limits, asked.pixels_left, wanted)
+        opened = open_picture(asked.data, limits, asked.pixels_left, squeeze)
         memory.tell(Told(opened, time.process_time() - began))
         return True
     except InvalidImage as error:
@@ -70,7 +72,9 @@ def _main() -> None:
         "Limits",
         SimpleNamespace(max_image_bytes=max_bytes, max_image_pixels=max_pixels, max_request_pixels=max_request_pixels),
     )
-    room = _BASE_BYTES + _BYTES_PER_PIXEL * max_pixels
+    squeeze = Squeeze(size[0], size[1], Resampling(size[2])) if size else None
+    memory = PictureMemory(limits, squeeze, file)
+    room = _BASE_BYTES + memory.size + _BYTES_PER_PIXEL * max_pixels
     with suppress(ValueError):  # macOS has the name, and not the limit
         resource.setrlimit(resource.RLIMIT_AS, (room, room))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -78,7 +82,7 @@ def _main() -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (1, 2):  # libtiff's remarks, which quote strangers' files
         os.dup2(nowhere, stream)
-    _serve(questions, answers, PictureMemory(limits, file), limits, (size[0], size[1]) if size else None)
+    _serve(questions, answers, memory, limits, squeeze)
 
 
 if __name__ == "__main__":

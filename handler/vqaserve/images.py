@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from vqaserve.errors import InvalidImage
-from vqaserve.types import Opened
+from vqaserve.types import Opened, Squeeze
 
 if TYPE_CHECKING:  # the process that decodes (decoding_process.py) starts without pydantic
     from vqaserve.settings import Limits
@@ -20,21 +20,19 @@ _SEVERAL_FRAMES = "the picture has several frames or pages; only the first was u
 
 
 _SPARE = 2
-"""Times the wanted size that a photograph is decoded at least: what is then thrown away hardly shows (Pillow's own
-``thumbnail`` leaves as much)."""
+"""Times the size it is squeezed to that a photograph is decoded at least: what is thrown away before hardly shows
+(Pillow's own ``thumbnail`` leaves as much)."""
 
 
-def open_picture(
-    data: bytes, limits: Limits, pixels_left: int | None = None, wanted: tuple[int, int] | None = None
-) -> Opened:
+def open_picture(data: bytes, limits: Limits, pixels_left: int | None = None, squeeze: Squeeze | None = None) -> Opened:
     """Decode a picture file; of an animated one, the first frame.
 
     Args:
         data: The file.
         limits: What a client may send.
         pixels_left: What is left of the request's ``max_request_pixels``; None for a picture by itself.
-        wanted: Width and height to which the picture will be squeezed. A JPEG of several times that is decoded at a
-            half, a quarter or an eighth of its size, which takes a fraction of the time.
+        squeeze: What is done to the picture at last. A JPEG of several times that size is decoded at a half, a quarter
+            or an eighth of its own, which takes a fraction of the time.
 
     The size is checked from the header, before any pixel is decoded. EXIF orientation is applied, and
     transparency is laid on white, which is what the sender saw.
@@ -48,10 +46,12 @@ def open_picture(
             _check_size(image, limits, pixels_left)
             area = image.width * image.height
             warnings = (_SEVERAL_FRAMES,) if _has_more_frames(image) else ()
-            if wanted:
-                side = _SPARE * max(wanted)  # whichever way it will be turned
+            if squeeze:
+                side = _SPARE * max(squeeze.width, squeeze.height)  # whichever way it will be turned
                 image.draft(None, (side, side))
             pixels = _rgb(_upright(image))
+            if squeeze:
+                pixels = pixels.resize((squeeze.width, squeeze.height), squeeze.resample)
     except (InvalidImage, MemoryError):
         raise
     except UnidentifiedImageError:

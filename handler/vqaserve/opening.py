@@ -16,7 +16,7 @@ from vqaserve.metrics import Stopwatch
 from vqaserve.remote import Fetcher
 from vqaserve.settings import HandlerSettings
 from vqaserve.stages import each
-from vqaserve.types import Item, Picture, Query, RemoteImage
+from vqaserve.types import Item, Picture, Query, RemoteImage, Squeeze
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ class Opener:
     def __init__(
         self,
         settings: HandlerSettings,
-        wanted: tuple[int, int] | None,
+        squeeze: Squeeze | None,
         recall: Recall,
         stopwatch: Stopwatch,
         seconds: float,
@@ -39,7 +39,7 @@ class Opener:
 
         Args:
             settings: The limits, and where pictures may be fetched from.
-            wanted: As of ``images.open_picture``.
+            squeeze: As of ``images.open_picture``.
             recall: What is remembered is not opened.
             stopwatch: Is told of the stage ``open``.
             seconds: After which no more pictures of a batch are opened, and their questions get a 503.
@@ -48,7 +48,7 @@ class Opener:
         self._recall = recall
         self._stopwatch = stopwatch
         self._seconds = seconds
-        self._decode = Decoder(settings.limits, wanted)
+        self._decode = Decoder(settings.limits, squeeze)
         self._fetch = Fetcher(settings.remote_images, settings.limits.max_image_bytes)
 
     def __call__(self, items: Sequence[Item]) -> Iterator[list[Item]]:

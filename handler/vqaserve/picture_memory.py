@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from vqaserve.types import Opened
+from vqaserve.types import Opened, Squeeze
 
 if TYPE_CHECKING:  # the process that decodes starts without pydantic
     from vqaserve.settings import Limits
@@ -63,20 +63,22 @@ class Told:
 class PictureMemory:
     """Room for one file and its pixels; whoever has written wakes the other one."""
 
-    def __init__(self, limits: Limits, file: int | None = None) -> None:
+    def __init__(self, limits: Limits, squeeze: Squeeze | None = None, file: int | None = None) -> None:
         """Make it, or see the same as the other process.
 
         Args:
             limits: The largest file and picture; the same in both processes.
+            squeeze: What is done to each picture; the same in both.
             file: The other's descriptor; None: it is made here.
         """
         self._pixels_at = _FILE_AT + limits.max_image_bytes
-        self._size = self._pixels_at + 3 * limits.max_image_pixels
+        largest = max(limits.max_image_pixels, squeeze.width * squeeze.height if squeeze else 0)
+        self.size = self._pixels_at + 3 * largest
         self.file = _new_file() if file is None else file
         weakref.finalize(self, os.close, self.file)
         if file is None:
-            os.ftruncate(self.file, self._size)
-        self._memory = mmap.mmap(self.file, self._size)  # takes no memory before something is written
+            os.ftruncate(self.file, self.size)
+        self._memory = mmap.mmap(self.file, self.size)  # takes no memory before something is written
 
     def ask(self, asked: Asked) -> None:
         """Put in a file, of at most ``max_image_bytes``."""
@@ -133,7 +135,7 @@ class PictureMemory:
         """Give the memory of a large picture back, while the other process is idle."""
         if self.large:
             os.ftruncate(self.file, 0)
-            os.ftruncate(self.file, self._size)
+            os.ftruncate(self.file, self.size)
 
 
 def _new_file() -> int:

@@ -62,9 +62,7 @@ class Pipeline:
         self.family = family
         self.stopwatch = Stopwatch()
         self.answerer = Answerer(family, settings.cache, self.stopwatch, shared)
-        self.open_pictures = Opener(
-            settings, family.picture_size, self.answerer.recall, self.stopwatch, opening_seconds
-        )
+        self.open_pictures = Opener(settings, family.squeeze, self.answerer.recall, self.stopwatch, opening_seconds)
         self.settings = settings
         self.model = model
         self.recorder = Recorder(model, emit)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
+    from PIL.Image import Image, Resampling
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +75,28 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
+class Squeeze:
+    """What a family does to every picture, whatever its shape.
+
+    Attributes:
+        width: In pixels, afterwards.
+        height: In pixels, afterwards.
+        resample: Pillow's filter.
+    """
+
+    width: int
+    height: int
+    resample: Resampling
+
+
+@dataclass(frozen=True, slots=True)
 class Opened:
     """A picture file, decoded.
 
     Attributes:
-        pixels: Upright RGB image within the limits.
+        pixels: Upright RGB image within the limits, squeezed where that was asked for.
         warnings: What the sender should know about how it was read.
-        area: Pixels of the file by its header; a photograph may have been decoded at a fraction of them.
+        area: Pixels of the file by its header.
     """
 
     pixels: Image

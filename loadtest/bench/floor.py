@@ -73,7 +73,7 @@ class Floor:
         family, limits = self._family, self._settings.limits
         queries = [Query(ask.image, ask.pair.question, top_k=TOP_K) for ask in asks]
         with stage("open", stages):
-            pictures = [open_picture(ask.image, limits, wanted=family.picture_size).pixels for ask in asks]
+            pictures = [open_picture(ask.image, limits, squeeze=family.squeeze).pixels for ask in asks]
         with stage("encode", stages):
             features = family.encode(pictures)
         with stage("forward", stages):

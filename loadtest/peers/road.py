@@ -50,8 +50,8 @@ class Road:
     def __call__(self, forms: Sequence[Form]) -> list[dict[str, Any]]:
         """The reply to each form, ready for JSON."""
         queries = [Query(form.image, form.question, top_k=form.top_k) for form in forms]
-        size = self._family.picture_size
-        pictures = [open_picture(form.image, self._limits, wanted=size).pixels for form in forms]
+        squeeze = self._family.squeeze
+        pictures = [open_picture(form.image, self._limits, squeeze=squeeze).pixels for form in forms]
         outputs = self._family.forward(self._family.encode(pictures), queries)
         return [
             {

@@ -23,6 +23,7 @@ from vqaserve import decoding
 from vqaserve.decoding import Budget, Decoder
 from vqaserve.errors import InvalidImage, Overloaded
 from vqaserve.settings import Limits
+from vqaserve.types import Squeeze
 
 LIMITS = Limits()
 ROOT = Path(__file__).parents[2]
@@ -195,11 +196,17 @@ def test_the_largest_picture_fits_and_its_memory_is_given_back_at_once():
     assert decode(encoded("blue"), budget()).pixels.getpixel((0, 0)) == (0, 0, 255)
 
 
-def test_of_a_photograph_no_more_is_decoded_than_is_wanted_and_all_of_it_counts():
-    decode = Decoder(LIMITS, wanted=(64, 48))
-    left = budget()
-    assert decode(saved(Image.new("RGB", (1280, 960), "blue"), "JPEG"), left).pixels.size == (320, 240)
-    assert left.pixels == LIMITS.max_request_pixels - 1280 * 960
+def test_a_picture_comes_back_squeezed_and_all_of_it_counts():
+    decode = Decoder(LIMITS, Squeeze(64, 48, Image.Resampling.BICUBIC))
+    left, noise = budget(), Image.effect_noise((301, 203), 90).convert("RGB")
+    squeezed = noise.resize((64, 48), Image.Resampling.BICUBIC)
+    assert decode(saved(noise), left).pixels.tobytes() == squeezed.tobytes()
+    assert left.pixels == LIMITS.max_request_pixels - 301 * 203
+
+
+def test_there_is_room_for_a_picture_that_becomes_larger_than_any_file_may_be():
+    decode = Decoder(Limits(max_image_pixels=100), Squeeze(1000, 1000, Image.Resampling.BILINEAR))
+    assert decode(encoded(), budget()).pixels.size == (1000, 1000)
 
 
 def test_the_child_ends_with_its_owner():

@@ -15,6 +15,7 @@ from tests.pictures import animated, encoded, saved
 from vqaserve.errors import InvalidImage
 from vqaserve.images import FORMATS, open_picture
 from vqaserve.settings import Limits
+from vqaserve.types import Squeeze
 
 LIMITS = Limits()
 
@@ -86,30 +87,58 @@ def test_the_other_pictures_that_phones_hide_in_a_jpeg_are_no_frames():
     assert (picture.warnings, picture.pixels.size) == ((), (32, 16))
 
 
-def test_a_large_photograph_is_decoded_at_a_fraction_that_leaves_twice_the_wanted_size():
+def squeezed(width: int, height: int) -> Squeeze:
+    return Squeeze(width, height, Image.Resampling.BILINEAR)
+
+
+@pytest.mark.parametrize("size", [(32, 16), (64, 100), (700, 20)])
+def test_a_picture_is_squeezed_at_last_as_if_its_family_had_done_it(size: tuple[int, int]):
+    noise = Image.effect_noise(size, 90).convert("RGB")
+    opened = open_picture(saved(noise), LIMITS, squeeze=squeezed(64, 48))
+    assert opened.pixels.tobytes() == noise.resize((64, 48), Image.Resampling.BILINEAR).tobytes()
+    assert opened.area == size[0] * size[1]
+
+
+def decoded_of(monkeypatch: pytest.MonkeyPatch, file: bytes, squeeze: Squeeze) -> tuple[int, int]:
+    """The size at which a file's pixels are decoded, before they are squeezed."""
+    sizes = []
+    resize = Image.Image.resize
+
+    def noting(image: Image.Image, *given: object) -> Image.Image:
+        sizes.append(image.size)
+        return resize(image, *given)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Image.Image, "resize", noting)
+        open_picture(file, LIMITS, squeeze=squeeze)
+    return sizes[-1]
+
+
+def test_a_large_photograph_is_decoded_at_a_fraction_that_leaves_twice_the_size(monkeypatch: pytest.MonkeyPatch):
     file = saved(Image.effect_noise((1700, 1300), 40).convert("RGB"), "JPEG")
-    whole, part = open_picture(file, LIMITS), open_picture(file, LIMITS, wanted=(200, 150))
-    assert (part.pixels.size, part.area) == ((850, 650), 1700 * 1300)
-    one, other = (np.asarray(opened.pixels.resize((200, 150)), float) for opened in (whole, part))
-    assert np.abs(one - other).mean() < 1
+    assert decoded_of(monkeypatch, file, squeezed(200, 150)) == (850, 650)
+    whole, part = open_picture(file, LIMITS), open_picture(file, LIMITS, squeeze=squeezed(200, 150))
+    assert part.area == 1700 * 1300
+    at_once = whole.pixels.resize((200, 150), Image.Resampling.BILINEAR)
+    assert np.abs(np.asarray(at_once, float) - np.asarray(part.pixels, float)).mean() < 1
 
 
-def test_a_fraction_is_enough_whichever_way_a_photograph_is_turned():
+def test_a_fraction_is_enough_whichever_way_a_photograph_is_turned(monkeypatch: pytest.MonkeyPatch):
     exif = Image.Exif()
     exif[0x0112] = 6  # a quarter to the right
     file = saved(Image.new("RGB", (1800, 500), "red"), "JPEG", exif=exif)
-    assert open_picture(file, LIMITS, wanted=(100, 200)).pixels.size == (500, 1800)
-    assert open_picture(file, LIMITS, wanted=(100, 120)).pixels.size == (250, 900)
+    assert decoded_of(monkeypatch, file, squeezed(100, 200)) == (500, 1800)
+    assert decoded_of(monkeypatch, file, squeezed(100, 120)) == (250, 900)
 
 
 def test_the_limit_of_pixels_is_the_files_own_however_few_are_decoded():
     file = saved(Image.new("RGB", (800, 800)), "JPEG")
     with pytest.raises(InvalidImage, match="800 x 800 = 640,000 pixels"):
-        open_picture(file, Limits(max_image_pixels=600_000), wanted=(64, 64))
+        open_picture(file, Limits(max_image_pixels=600_000), squeeze=squeezed(64, 64))
 
 
-def test_only_jpegs_have_fractions():
-    assert open_picture(encoded("blue", (800, 800)), LIMITS, wanted=(64, 64)).pixels.size == (800, 800)
+def test_only_jpegs_have_fractions(monkeypatch: pytest.MonkeyPatch):
+    assert decoded_of(monkeypatch, encoded("blue", (800, 800)), squeezed(64, 64)) == (800, 800)
 
 
 def test_an_empty_file_is_refused():

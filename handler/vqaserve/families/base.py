@@ -11,7 +11,7 @@ from PIL.Image import Image
 
 from vqaserve.errors import InvalidParameter
 from vqaserve.settings import HandlerSettings
-from vqaserve.types import Answer, Query
+from vqaserve.types import Answer, Query, Squeeze
 
 Features = TypeVar("Features")
 Outputs = TypeVar("Outputs")
@@ -35,10 +35,11 @@ class Family(ABC, Generic[Features, Outputs]):
     """Whether features have a form as bytes, so that the workers of a version can share them."""
 
     @property
-    def picture_size(self) -> tuple[int, int] | None:
-        """Width and height to which ``encode`` squeezes every picture; None where that depends on the picture.
+    def squeeze(self) -> Squeeze | None:
+        """What ``encode`` does to every picture before all else; None where that depends on the picture.
 
-        Photographs of several times that size need not be decoded whole.
+        It is done where pictures are opened, and then changes nothing any more: fewer pixels go from there to here, and
+        photographs of several times that size need not be decoded whole.
         """
         return None
 

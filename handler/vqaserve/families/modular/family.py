@@ -24,7 +24,7 @@ from vqaserve.families.options import Options, read_options
 from vqaserve.families.packed import pack, pack_in_bf16
 from vqaserve.families.precision import at_precision, convert
 from vqaserve.settings import HandlerSettings
-from vqaserve.types import Answer, Query
+from vqaserve.types import Answer, Query, Squeeze
 
 _PIXELS_ON_CPU = 2**17
 """In one pass of the encoder, of however many pictures: more take a multiple of the memory and no less time; but of
@@ -95,9 +95,9 @@ class Modular(Family[Tensor, Tensor]):
                 pack_in_bf16(fusion, fusion.of_picture)
 
     @property
-    def picture_size(self) -> tuple[int, int]:
-        """The picture encoder's."""
-        return self.config.pixels.width, self.config.pixels.height
+    def squeeze(self) -> Squeeze:
+        """To the picture encoder's size."""
+        return self.config.pixels.squeeze
 
     @torch.inference_mode()
     def encode(self, pictures: Sequence[Image]) -> Sequence[Tensor]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+from PIL.Image import Resampling
 from pydantic import BaseModel, ConfigDict, Field
+
+from vqaserve.types import Squeeze
 
 Size = Annotated[int, Field(gt=0, le=65536)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
@@ -38,3 +41,8 @@ class Pixels(PartOptions):
     resample: Literal["bilinear", "bicubic"] = "bilinear"
     mean: tuple[float, float, float] = (127.0, 127.0, 127.0)
     std: tuple[float, float, float] = (128.0, 128.0, 128.0)
+
+    @property
+    def squeeze(self) -> Squeeze:
+        """The first of it."""
+        return Squeeze(self.width, self.height, Resampling[self.resample.upper()])

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from PIL.Image import Image, Resampling
+from PIL.Image import Image
 from tokenizers import Tokenizer
 from torch import Tensor
 
@@ -15,8 +15,9 @@ from vqaserve.families.modular.options import Pixels
 
 def to_pixels(pictures: Sequence[Image], pixels: Pixels) -> Tensor:
     """RGB pictures of any size as uint8 [n, 3, height, width], squeezed to one size."""
-    size = (pixels.width, pixels.height)
-    arrays = [np.asarray(picture.resize(size, Resampling[pixels.resample.upper()])) for picture in pictures]
+    squeeze = pixels.squeeze
+    size = squeeze.width, squeeze.height
+    arrays = [np.asarray(picture.resize(size, squeeze.resample)) for picture in pictures]
     return torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2)
 
 
