@@ -8,6 +8,9 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+_SMALLEST = 2**18
+"""Numbers of a weight; to call oneDNN takes as much time as to multiply one or a few rows with a smaller one."""
+
 
 class PackedLinear(nn.Module):
     """A linear layer for inference on a CPU, in the arithmetic of its weights; what comes out is as what came in.
@@ -29,15 +32,15 @@ class PackedLinear(nn.Module):
 
 
 def pack(model: nn.Module) -> None:
-    """Replace a network's linear layers in fp32; for inference alone."""
+    """Replace a network's large linear layers in fp32; for inference alone."""
     if not can_pack(torch.float32):
         return
     for name, child in model.named_children():
         # A subclass has a forward of its own, and attention reads its projection's weights without calling it.
-        if type(child) is nn.Linear and child.weight.dtype == torch.float32:
-            setattr(model, name, PackedLinear(child))
-        else:
+        if type(child) is not nn.Linear:
             pack(child)
+        elif child.weight.dtype == torch.float32 and child.weight.numel() >= _SMALLEST:
+            setattr(model, name, PackedLinear(child))
 
 
 def pack_in_bf16(model: nn.Module, names: Sequence[str]) -> None:

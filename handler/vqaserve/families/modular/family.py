@@ -17,9 +17,9 @@ from vqaserve.families.device import prepare_device
 from vqaserve.families.modular.config import ModularConfig
 from vqaserve.families.modular.files import read_answers, read_tokenizer, read_weights
 from vqaserve.families.modular.model import ModularModel
+from vqaserve.families.modular.packed_conv2d import pack_convolutions
 from vqaserve.families.modular.parts import Fusion
 from vqaserve.families.modular.preparation import to_pixels, to_tokens
-from vqaserve.families.modular.same_conv2d import pack_convolutions
 from vqaserve.families.options import Options, read_options
 from vqaserve.families.packed import pack, pack_in_bf16
 from vqaserve.families.precision import at_precision, convert
@@ -128,12 +128,12 @@ class Modular(Family[Tensor, Tensor]):
     def decode(self, outputs: Tensor, queries: Sequence[Query]) -> list[tuple[Answer, ...]]:
         """The most probable answers, under the calibrated temperature."""
         probabilities = (outputs.float() / self.config.temperature).softmax(1).cpu()
-        ranked = []
-        for row, query in zip(probabilities, queries, strict=True):
-            scores, places = row.topk(min(query.top_k or 1, len(self.answers)))
-            pairs = zip(places.tolist(), scores.tolist(), strict=True)
-            ranked.append(tuple(Answer(self.answers[place], score) for place, score in pairs))
-        return ranked
+        wanted = [min(query.top_k or 1, len(self.answers)) for query in queries]
+        scores, places = (rows.tolist() for rows in probabilities.topk(max(wanted)))
+        return [
+            tuple(Answer(self.answers[place], score) for place, score in zip(of[:count], by[:count], strict=True))
+            for of, by, count in zip(places, scores, wanted, strict=True)
+        ]
 
     def to_bytes(self, features: Tensor) -> bytes:
         """As a safetensors file."""

@@ -29,9 +29,6 @@ def to_tokens(questions: Sequence[str], tokenizer: Tokenizer, max_tokens: int) -
     encodings = tokenizer.encode_batch(list(questions))
     rows = [encoding.ids[:max_tokens] or [0] for encoding in encodings]
     length = max(map(len, rows))
-    tokens = torch.zeros(len(rows), length, dtype=torch.long)
-    mask = torch.zeros(len(rows), length, dtype=torch.bool)
-    for index, row in enumerate(rows):
-        tokens[index, : len(row)] = torch.tensor(row)
-        mask[index, : len(row)] = True
+    tokens = torch.tensor([row + [0] * (length - len(row)) for row in rows])
+    mask = torch.tensor([[place < len(row) for place in range(length)] for row in rows])
     return tokens, mask

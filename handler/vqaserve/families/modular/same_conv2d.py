@@ -6,8 +6,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vqaserve.families.packed import can_pack
-
 
 class SameConv2d(nn.Conv2d):
     """A convolution padded as TensorFlow's ``SAME``, with which the ImageNet weights were trained.
@@ -76,15 +74,6 @@ class PackedSameConv2d(nn.Module):
         maps, padding = _padded(maps, self._kernel, self._stride, self._lead)
         where = padding, [self._stride] * 2, [1, 1], self._groups
         self.weight = torch.ops.mkldnn._reorder_convolution_weight(self.weight, *where, [1, *maps.shape[1:]])
-
-
-def pack_convolutions(model: nn.Module) -> None:
-    """Replace a network's ``SameConv2d``, in fp32 or bf16; for inference alone."""
-    for name, child in model.named_children():
-        if not isinstance(child, SameConv2d):
-            pack_convolutions(child)
-        elif can_pack(child.weight.dtype):
-            setattr(model, name, PackedSameConv2d(child))
 
 
 def _padded(maps: Tensor, kernel: int, stride: int, lead: int = 0) -> tuple[Tensor, list[int]]:

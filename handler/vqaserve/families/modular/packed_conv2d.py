@@ -1,0 +1,67 @@
+"""Convolutions with the batch norm and the activation that follow them, in one pass of oneDNN, its weights laid out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from vqaserve.families.modular.same_conv2d import PackedSameConv2d, SameConv2d
+from vqaserve.families.packed import can_pack
+
+_ACTIVATIONS: dict[type[nn.Module], str] = {nn.ReLU: "relu", nn.SiLU: "swish"}
+"""What oneDNN does to a value while it is at hand, by its name there."""
+
+
+class PackedConv2d(nn.Module):
+    """A convolution for inference on a CPU; as ``PackedSameConv2d``, padded as ``nn.Conv2d``."""
+
+    def __init__(self, convolution: nn.Conv2d, activation: str = "none") -> None:
+        super().__init__()
+        # ``padding`` as numbers: named paddings do not occur here.
+        self._how = convolution.padding, convolution.stride, convolution.dilation, convolution.groups
+        self._activation = activation
+        self.weight: Tensor = convolution.weight.detach()
+        self.bias = convolution.bias
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Maps [n, before, rows, columns] to [n, after, ...], as the modules that it stands for."""
+        if not self.weight.is_mkldnn:
+            size = [1, *maps.shape[1:]]
+            self.weight = torch.ops.mkldnn._reorder_convolution_weight(self.weight, *self._how, size)
+        out: Tensor = torch.ops.mkldnn._convolution_pointwise(
+            maps, self.weight, self.bias, *self._how, self._activation, [], ""
+        )
+        return out
+
+
+def pack_convolutions(model: nn.Module) -> None:
+    """Replace a network's ``SameConv2d``, and plain convolutions in a sequence; for inference alone.
+
+    Those in fp32 or bf16 are; batch norm and activation right after one in a sequence become part of it.
+    """
+    for name, child in model.named_children():
+        if isinstance(child, SameConv2d):
+            if can_pack(child.weight.dtype):
+                setattr(model, name, PackedSameConv2d(child))
+            continue
+        pack_convolutions(child)
+        if type(child) is nn.Sequential:
+            setattr(model, name, nn.Sequential(*_packed(child)))
+
+
+def _packed(sequence: nn.Sequential) -> Iterator[nn.Module]:
+    rest = list(sequence)
+    while rest:
+        layer = rest.pop(0)
+        if type(layer) is nn.Conv2d and can_pack(layer.weight.dtype):
+            if rest and isinstance(norm := rest[0], nn.BatchNorm2d):
+                rest.pop(0)
+                layer = fuse_conv_bn_eval(layer, norm)
+            activation = _ACTIVATIONS.get(type(rest[0])) if rest else None
+            if activation:
+                rest.pop(0)
+            layer = PackedConv2d(layer, activation or "none")
+        yield layer
