@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from vqaserve.families.modular.packed_conv2d import PackedConv2d, pack_convolutions
 from vqaserve.families.modular.same_conv2d import PackedSameConv2d, SameConv2d
 from vqaserve.families.packed import PackedLinear, can_pack, pack, pack_in_bf16
 
@@ -21,13 +22,18 @@ def test_a_packed_layer_gives_the_same_numbers_for_every_shape():
             torch.testing.assert_close(packed(inputs), linear(inputs), rtol=1e-5, atol=1e-5)
 
 
-def test_only_plain_layers_in_fp32_are_packed():
+def test_only_large_plain_layers_in_fp32_are_packed():
     model = nn.ModuleDict(
-        {"plain": nn.Linear(4, 4), "bf16": nn.Linear(4, 4).bfloat16(), "attention": nn.MultiheadAttention(4, 2)}
+        {
+            "large": nn.Linear(512, 512),
+            "small": nn.Linear(512, 511),
+            "bf16": nn.Linear(512, 512).bfloat16(),
+            "attention": nn.MultiheadAttention(512, 2),
+        }
     )
     pack(model)
-    assert isinstance(model["plain"], PackedLinear)
-    assert type(model["bf16"]) is nn.Linear
+    assert isinstance(model["large"], PackedLinear)
+    assert (type(model["small"]), type(model["bf16"])) == (nn.Linear, nn.Linear)
     assert not isinstance(model["attention"].out_proj, PackedLinear)
 
 
@@ -59,3 +65,31 @@ def test_a_packed_convolution_gives_the_same_numbers_for_every_size(dtype: torch
             tolerance = 1e-5 if dtype == torch.float32 else 0.05
             torch.testing.assert_close(packed(maps), plain(maps), rtol=tolerance, atol=tolerance)
             torch.testing.assert_close(packed(maps, added), plain(maps, added), rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@torch.inference_mode()
+def test_a_sequences_convolutions_take_norm_and_activation_along_and_give_the_same_numbers(dtype: torch.dtype):
+    if not can_pack(dtype):
+        pytest.skip("not on this processor")
+    torch.manual_seed(0)
+    model = nn.ModuleList(
+        [
+            nn.Sequential(nn.Conv2d(3, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2)),
+            nn.Sequential(nn.Conv2d(3, 8, 5, 2, groups=1), nn.SiLU(), nn.Conv2d(8, 6, 1, groups=2), nn.Sigmoid()),
+            nn.Sequential(nn.Sequential(nn.ReLU(), nn.Conv2d(3, 4, 3, dilation=2)), nn.BatchNorm2d(4)),
+        ]
+    )
+    for norm in model.modules():
+        if isinstance(norm, nn.BatchNorm2d):
+            norm.running_mean.normal_()
+            norm.running_var.uniform_(0.5, 2)
+    model = model.eval().to(dtype)
+    maps = [torch.randn(2, 3, *size).to(dtype, memory_format=torch.channels_last) for size in ((12, 16), (11, 9))]
+    expected = [sequence(one) for sequence in model for one in maps]
+    pack_convolutions(model)
+    kinds = [[type(layer) for layer in sequence] for sequence in (model[0], model[1], model[2][0])]
+    assert kinds == [[PackedConv2d, nn.MaxPool2d], [PackedConv2d, PackedConv2d, nn.Sigmoid], [nn.ReLU, PackedConv2d]]
+    tolerance = 1e-5 if dtype == torch.float32 else 0.05
+    for got, wanted in zip([sequence(one) for sequence in model for one in maps], expected, strict=True):
+        torch.testing.assert_close(got, wanted, rtol=tolerance, atol=tolerance)
