@@ -57,7 +57,7 @@ class ModularModel(nn.Module):
         return torch.stack([head(image, which, tokens, mask) for head in self.heads])
 
     def forward(self, image: Tensor, which: Tensor, tokens: Tensor, mask: Tensor) -> Tensor:
-        """Logits [n, answers]: the log of the heads' mean probability; of one head, its own, which are as good.
+        """Logits [n, answers]: the log of the heads' mean probability.
 
         Args:
             image: Features of each picture once [m, cells, channels].
@@ -65,8 +65,5 @@ class ModularModel(nn.Module):
             tokens: Token numbers [n, length].
             mask: True where there is a token, not padding [n, length].
         """
-        if len(self.heads) == 1:
-            alone: Tensor = self.heads[0](image, which, tokens, mask)
-            return alone
-        logits = self.each(image, which, tokens, mask)
-        return logits.log_softmax(2).logsumexp(0) - math.log(len(logits))
+        logits = self.each(image, which, tokens, mask).log_softmax(2)
+        return logits[0] if len(logits) == 1 else logits.logsumexp(0) - math.log(len(logits))
