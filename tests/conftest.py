@@ -16,7 +16,7 @@ def red_png() -> bytes:
     return encoded("red")
 
 
-pytest_plugins = ["tests.servers", "tests.gateways"]
+pytest_plugins = ["tests.servers", "tests.gateways", "tests.tiny.kinds"]
 
 RecipeMaker = Callable[..., Path]
 

@@ -1,50 +1,15 @@
-"""A tiny model of each kind, saved and loaded once for all the tests of the families."""
+"""Each kind of model, saved and loaded once for all the tests of the families."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.tiny import KINDS, make_weights
-from vqaserve.families import find_family
+from tests.tiny import KINDS
+from tests.tiny.kinds import Tiny
 from vqaserve.families.base import Family
-from vqaserve.settings import HandlerSettings
-
-
-@dataclass(frozen=True)
-class Tiny:
-    """A kind of model in its folder."""
-
-    kind: str
-    folder: Path
-    settings: HandlerSettings
-
-    def load(self, **changes: Any) -> Family[Any, Any]:
-        settings = self.settings.model_copy(update=changes)
-        return find_family(settings.family).load(self.folder, settings)
-
-
-@pytest.fixture(scope="session")
-def make_tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Tiny]:
-    """A kind of model in a folder of its own, to be changed at will."""
-
-    def make(kind: str) -> Tiny:
-        folder = tmp_path_factory.mktemp(kind)
-        settings = make_weights(kind, folder / "weights")
-        return Tiny(kind, folder, HandlerSettings.model_validate({**settings, "device": "cpu"}))
-
-    return make
-
-
-@pytest.fixture(scope="session")
-def shared_tiny(make_tiny: Callable[[str], Tiny]) -> Callable[[str], Tiny]:
-    """A kind of model in a folder that all tests read."""
-    return cache(make_tiny)
 
 
 @pytest.fixture(scope="session", params=KINDS)

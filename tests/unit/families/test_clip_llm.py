@@ -9,8 +9,8 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoProcessor, AutoTokenizer, CLIPModel
 
+from tests.tiny.kinds import Tiny
 from tests.unit.families.asking import LONG, PAIRS, SHORT, answers
-from tests.unit.families.conftest import Tiny
 from vqaserve.errors import RecipeError
 from vqaserve.tasks.visual_question_answering import VisualQuestionAnswering
 from vqaserve.types import Query

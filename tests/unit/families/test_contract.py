@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,12 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from scripts.build_mar import build
-from scripts.worker import Worker
 from tests.tiny import KINDS
-from tests.tiny.recipe import complete_recipe
+from tests.tiny.damage import reshape
+from tests.tiny.kinds import Tiny
 from tests.unit.families.asking import LONG, PAIRS, SHORT, answers, assert_plausible, assert_same, encoded, photo
-from tests.unit.families.conftest import Tiny
 from vqaserve.errors import InvalidParameter, RecipeError
 from vqaserve.families import FAMILIES
 from vqaserve.families.base import Family
@@ -112,16 +108,6 @@ def remove(file: Path) -> None:
     file.unlink()
 
 
-def reshape(file: Path) -> None:
-    """Give the first matrix of a file a row more."""
-    from safetensors.numpy import load_file, save_file
-
-    tensors = load_file(file)
-    name = next(name for name, tensor in tensors.items() if tensor.ndim == 2)
-    tensors[name] = np.concatenate([tensors[name], tensors[name][:1]])
-    save_file(tensors, file, metadata={"format": "pt"})
-
-
 @pytest.mark.parametrize("damage", [cut_off, remove, reshape])
 @pytest.mark.parametrize("kind", WITH_WEIGHTS)
 def test_damaged_weights_are_refused_in_one_line(
@@ -158,33 +144,3 @@ OPTIONAL = {"generation_config.json", "tokenizer_config.json"}
 def test_an_unknown_option_is_refused(tiny: Tiny):
     with pytest.raises(RecipeError, match=r"^handler\.options of family .*: colour: .*it knows: "):
         tiny.load(options={"colour": "red"})
-
-
-ARCHIVED = ["dummy", "modular", "vilt", "vilt_openvino", "blip", "clip_llm"]  # one kind of each family
-
-
-@pytest.mark.parametrize("kind", ARCHIVED)
-def test_the_archive_gives_the_same_answers(kind: str, make_tiny: Callable[[str], Tiny], tmp_path: Path):
-    tiny = make_tiny(kind)
-    file = encoded(PAIRS[0][0])
-    picture = open_picture(file, Limits()).pixels
-    expected = answers(tiny.load(), [(picture, Query(b"", SHORT, top_k=2))])[0]
-    archive = build(whole_recipe(tiny, file), tmp_path)
-    with zipfile.ZipFile(archive.path) as mar:
-        mar.extractall(tmp_path / "unpacked")
-    (reply,) = Worker.load(tmp_path / "unpacked").predict([{"image": file, "question": SHORT, "top_k": "2"}])
-    found = json.loads(reply.body)["answers"]
-    assert [(entry["answer"], entry["score"]) for entry in found] == [
-        (answer.answer, pytest.approx(answer.score, abs=1e-5)) for answer in expected
-    ]
-
-
-def whole_recipe(tiny: Tiny, picture: bytes) -> Path:
-    return complete_recipe(tiny.folder, tiny.settings.model_dump(exclude_defaults=True), picture, SHORT)
-
-
-def test_weights_that_do_not_fit_are_refused_at_build_in_one_line(make_tiny: Callable[[str], Tiny], tmp_path: Path):
-    tiny = make_tiny("vilt")
-    reshape(tiny.folder / "weights" / "model.safetensors")
-    with pytest.raises(RecipeError, match=r"weights do not fit config\.json: .* is \[65, 32\], \[64, 32\] would fit$"):
-        build(whole_recipe(tiny, encoded(PAIRS[0][0])), tmp_path)

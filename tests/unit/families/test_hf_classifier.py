@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 from transformers import AutoProcessor, ViltForQuestionAnswering
 
+from tests.tiny.kinds import Tiny
 from tests.unit.families.asking import LONG, PAIRS, SHORT, answers, photo
-from tests.unit.families.conftest import Tiny
 from vqaserve.errors import RecipeError
 from vqaserve.types import Query
 

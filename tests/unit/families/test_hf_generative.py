@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 from transformers import AutoModelForImageTextToText, AutoProcessor, BlipForQuestionAnswering
 
+from tests.tiny.kinds import Tiny
 from tests.unit.families.asking import PAIRS, SHORT, answers
-from tests.unit.families.conftest import Tiny
 from vqaserve.errors import InvalidParameter, RecipeError
 from vqaserve.families.pretrained import read_processor
 from vqaserve.types import Query

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import sys
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import yaml
 
-from scripts.build_mar import archive_of, build
-from scripts.tuning.space import Candidate
-from scripts.tuning.trial import Bench
-from scripts.worker import Worker
-from tests.tiny.recipe import complete_recipe
-from tests.unit.families.asking import PAIRS, SHORT, answers, assert_plausible, assert_same, encoded
-from tests.unit.families.conftest import Tiny
+from tests.tiny.kinds import Tiny
+from tests.unit.families.asking import PAIRS, answers, assert_plausible, assert_same
 from vqaserve.errors import RecipeError
 from vqaserve.families import prepare
 from vqaserve.families.openvino import has_bf16
@@ -70,35 +62,12 @@ def test_auto_is_bf16_where_the_processor_has_it(tiny: Tiny, caplog: pytest.LogC
     assert f"{'bf16' if has_bf16() else 'fp32'} on OpenVINO keeps " in caplog.text
 
 
-def test_a_worker_reads_the_network_that_the_build_has_converted(make_tiny: Callable[[str], Tiny], tmp_path: Path):
-    tiny = make_tiny(KIND)
-    file = encoded(PAIRS[0][0])
-    recipe = complete_recipe(tiny.folder, tiny.settings.model_dump(exclude_defaults=True), file, SHORT)
-    with zipfile.ZipFile(build(recipe, tmp_path).path) as archive:
-        archive.extractall(tmp_path / "unpacked")
-    (tmp_path / "unpacked" / "weights" / "model.safetensors").unlink()  # what converting would need
-    (reply,) = Worker.load(tmp_path / "unpacked").predict([{"image": file, "question": SHORT}])
-    assert reply.status == 200
-
-
 def test_answers_that_change_are_refused_with_the_figure(tiny: Tiny, tmp_path: Path):
     model = prepared(tiny, tmp_path)
     probe = tmp_path / "openvino" / "probe.json"
     probe.write_text('{"int8": false, "answers": [[["another", 0.9]]]}')
     with pytest.raises(RecipeError, match=r"^fp32 on OpenVINO keeps 0\.0% of 1 probe answers, the recipe's agreement"):
         model.load()
-
-
-def test_a_trial_of_int8_serves_a_network_that_is_rounded(make_tiny: Callable[[str], Tiny], tmp_path: Path):
-    tiny = make_tiny(KIND)
-    settings = {**tiny.settings.model_dump(exclude_defaults=True), "agreement": 0.001}
-    recipe = complete_recipe(tiny.folder, settings, encoded(PAIRS[0][0]), SHORT)
-    bench = Bench(recipe, archive_of(recipe, tmp_path), connections=1, seconds=0, folder=tmp_path / "tune")
-    tried = bench.archive_for(Candidate(workers=1, threads=1, batch=2, delay=1, precision="int8"))
-    with zipfile.ZipFile(tried.path) as packed:
-        assert json.loads(packed.read("openvino/probe.json"))["int8"]
-        handler = yaml.safe_load(packed.read("model-config.yaml"))["handler"]
-    assert (handler["precision"], tried.name) == ("int8", recipe.name)
 
 
 @pytest.mark.parametrize(("built", "asked"), [("int8", "bf16"), ("fp32", "int8")])

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import nn
 
+from tests.tiny.kinds import Tiny
 from tests.unit.families.asking import PAIRS, answers, assert_plausible, assert_same
-from tests.unit.families.conftest import Tiny
 from vqaserve.errors import RecipeError
 from vqaserve.families import precision
 from vqaserve.families.clip_llm import family as clip_llm

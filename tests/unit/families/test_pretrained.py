@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from tests.unit.families.conftest import Tiny
+from tests.tiny.kinds import Tiny
 from vqaserve.errors import RecipeError
 
 

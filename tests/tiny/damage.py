@@ -1,0 +1,16 @@
+"""What happens to weights on their way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+
+def reshape(file: Path) -> None:
+    """Give the first matrix of a file a row more."""
+    tensors = load_file(file)
+    name = next(name for name, tensor in tensors.items() if tensor.ndim == 2)
+    tensors[name] = np.concatenate([tensors[name], tensors[name][:1]])
+    save_file(tensors, file, metadata={"format": "pt"})
