@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import gc
 import logging
 import socket
 import sys
@@ -49,8 +48,6 @@ class VqaHandler:
         self._pipeline = Pipeline.load(folder, settings, model, _emitter(context), config.opening_seconds)
         self._give_back_at_times = Trimmer()
         atexit.register(self._pipeline.close)  # the front end is gone: the worker ends by itself
-        gc.collect()
-        gc.freeze()  # all of torch and the model stay: the collector need not look through them again and again
         give_back()
         log.info("%s %s is loaded on %s", model.name, model.version, settings.device)
 

@@ -8,8 +8,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-_SMALLEST = 2**18
-"""Numbers of a weight; to call oneDNN takes as much time as to multiply one or a few rows with a smaller one."""
+_SMALLEST = 2**17
+"""Numbers of a matrix; to multiply some rows with a smaller one takes MKL less time than calling oneDNN."""
 
 
 class PackedLinear(nn.Module):
