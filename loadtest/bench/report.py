@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from loadtest.bench.bars import Bar, bars_of
+from loadtest.bench.beside import bars_beside_others
 from loadtest.bench.life import life_of
 from loadtest.bench.measuring import Measured
 from loadtest.bench.mixes import CATALOGUE, EXPONENT, IN_A_ROW
@@ -46,7 +47,7 @@ def write_report(results: Mapping[str, Measured], folder: Path) -> list[Bar]:
         (folder / f"{name}.json").write_text(json.dumps(figures_of(measured), indent=2) + "\n", encoding="utf-8")
         plot_loops(measured, folder / f"{name}.png")
     plot_lives(results, folder / "stages.png")
-    bars = bars_of(results)
+    bars = [*bars_of(results), *(bar for name in results for bar in bars_beside_others(name))]
     (folder / "report.md").write_text(_markdown(results, bars), encoding="utf-8")
     return bars
 

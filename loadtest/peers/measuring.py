@@ -13,6 +13,7 @@ from pathlib import Path
 
 from rich.progress import Progress
 
+from loadtest.bench.beside import FLOOR, OURS
 from loadtest.bench.caller import Caller
 from loadtest.bench.floor import Floor
 from loadtest.bench.loops import Judge, closed
@@ -27,8 +28,6 @@ from scripts.archive import Archive
 from scripts.client import ServerError
 from vqaserve.settings import ModelConfig
 
-OURS = "ours (TorchServe)"
-FLOOR = "floor"
 BUSY = 16
 
 Start = Callable[[], AbstractContextManager[Target]]

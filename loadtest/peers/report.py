@@ -13,10 +13,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from loadtest.bench.beside import OURS
 from loadtest.bench.mixes import CATALOGUE, EXPONENT, IN_A_ROW
 from loadtest.bench.report import machine
 from loadtest.bench.turns import Total
-from loadtest.peers.measuring import OURS, Plan, Result
+from loadtest.peers.measuring import Plan, Result
 from loadtest.peers.table import Installed
 from loadtest.peers.told import DELAY_MS, WORKERS
 
