@@ -74,7 +74,7 @@ def _main() -> None:
     )
     squeeze = Squeeze(size[0], size[1], Resampling(size[2])) if size else None
     memory = PictureMemory(limits, squeeze, file)
-    room = _BASE_BYTES + memory.size + _BYTES_PER_PIXEL * max_pixels
+    room = _BASE_BYTES + _BYTES_PER_PIXEL * memory.most_pixels
     with suppress(ValueError):  # macOS has the name, and not the limit
         resource.setrlimit(resource.RLIMIT_AS, (room, room))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

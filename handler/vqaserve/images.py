@@ -51,7 +51,7 @@ def open_picture(data: bytes, limits: Limits, pixels_left: int | None = None, sq
                 image.draft(None, (side, side))
             pixels = _rgb(_upright(image))
             if squeeze:
-                pixels = pixels.resize((squeeze.width, squeeze.height), squeeze.resample)
+                pixels = squeeze(pixels)
     except (InvalidImage, MemoryError):
         raise
     except UnidentifiedImageError:

@@ -72,13 +72,13 @@ class PictureMemory:
             file: The other's descriptor; None: it is made here.
         """
         self._pixels_at = _FILE_AT + limits.max_image_bytes
-        largest = max(limits.max_image_pixels, squeeze.width * squeeze.height if squeeze else 0)
-        self.size = self._pixels_at + 3 * largest
+        self.most_pixels = max(limits.max_image_pixels, squeeze.width * squeeze.height if squeeze else 0)
+        self._size = self._pixels_at + 3 * self.most_pixels
         self.file = _new_file() if file is None else file
         weakref.finalize(self, os.close, self.file)
         if file is None:
-            os.ftruncate(self.file, self.size)
-        self._memory = mmap.mmap(self.file, self.size)  # takes no memory before something is written
+            os.ftruncate(self.file, self._size)
+        self._memory = mmap.mmap(self.file, self._size)  # takes no memory before something is written
 
     def ask(self, asked: Asked) -> None:
         """Put in a file, of at most ``max_image_bytes``."""
@@ -135,7 +135,7 @@ class PictureMemory:
         """Give the memory of a large picture back, while the other process is idle."""
         if self.large:
             os.ftruncate(self.file, 0)
-            os.ftruncate(self.file, self.size)
+            os.ftruncate(self.file, self._size)
 
 
 def _new_file() -> int:

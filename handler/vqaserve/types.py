@@ -88,6 +88,10 @@ class Squeeze:
     height: int
     resample: Resampling
 
+    def __call__(self, picture: Image) -> Image:
+        """The picture, squeezed; one that has the size already stays as it is."""
+        return picture.resize((self.width, self.height), self.resample)
+
 
 @dataclass(frozen=True, slots=True)
 class Opened:

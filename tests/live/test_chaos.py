@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from loadtest.chaos import FAULTS, Row, Skipped, worker_killed
+from loadtest.plays import FAULTS, Row, Skipped, worker_killed
 
 
 @pytest.fixture

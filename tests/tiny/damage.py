@@ -8,6 +8,14 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 
+def cut_off(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-100])
+
+
+def remove(file: Path) -> None:
+    file.unlink()
+
+
 def reshape(file: Path) -> None:
     """Give the first matrix of a file a row more."""
     tensors = load_file(file)

@@ -17,7 +17,7 @@ def ways(**cpu_ms: float) -> dict[str, object]:
 @pytest.fixture
 def report(tmp_path: Path) -> Path:
     servers = {
-        OURS: ways(alone=8, busy=3),
+        OURS: ways(alone=8, busy=3, ours_alone=1),
         "one": ways(alone=4, busy=3.004),
         "another": ways(alone=5, busy=0),  # has answered nothing there, which is not the least
         FLOOR: ways(batch_1=3.5, batch_16=1.75),

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from tests.tiny import KINDS
-from tests.tiny.damage import reshape
+from tests.tiny.damage import cut_off, remove, reshape
 from tests.tiny.kinds import Tiny
 from tests.unit.families.asking import LONG, PAIRS, SHORT, answers, assert_plausible, assert_same, encoded, photo
 from vqaserve.errors import InvalidParameter, RecipeError
@@ -98,14 +98,6 @@ def test_a_parameter_out_of_range_is_refused(family: Family[Any, Any]):
 
 WEIGHTLESS = {"dummy"}
 WITH_WEIGHTS = [kind for kind in KINDS if kind not in WEIGHTLESS]
-
-
-def cut_off(file: Path) -> None:
-    file.write_bytes(file.read_bytes()[:-100])
-
-
-def remove(file: Path) -> None:
-    file.unlink()
 
 
 @pytest.mark.parametrize("damage", [cut_off, remove, reshape])

@@ -11,6 +11,14 @@ from vqaserve.families.modular.same_conv2d import PackedSameConv2d, SameConv2d
 from vqaserve.families.packed import PackedLinear, can_pack, pack, pack_in_bf16
 
 
+@pytest.fixture(params=[torch.float32, torch.bfloat16], ids=str)
+def dtype(request: pytest.FixtureRequest) -> torch.dtype:
+    """What convolutions are packed in, where this processor has it."""
+    if not can_pack(request.param):
+        pytest.skip("not on this processor")
+    return request.param
+
+
 @torch.inference_mode()
 def test_a_packed_layer_gives_the_same_numbers_for_every_shape():
     torch.manual_seed(0)
@@ -50,11 +58,8 @@ def test_a_layer_rounded_to_bf16_takes_and_gives_fp32():
     torch.testing.assert_close(model(inputs), expected, rtol=0.02, atol=0.02)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @torch.inference_mode()
 def test_a_packed_convolution_gives_the_same_numbers_for_every_size(dtype: torch.dtype):
-    if not can_pack(dtype):
-        pytest.skip("not on this processor")
     torch.manual_seed(0)
     for kernel, stride, groups, activated in ((1, 1, 1, True), (3, 2, 1, True), (5, 2, 8, True), (1, 1, 1, False)):
         plain = SameConv2d(8, 8, kernel, stride=stride, groups=groups, activated=activated).to(dtype)
@@ -67,17 +72,15 @@ def test_a_packed_convolution_gives_the_same_numbers_for_every_size(dtype: torch
             torch.testing.assert_close(packed(maps, added), plain(maps, added), rtol=tolerance, atol=tolerance)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @torch.inference_mode()
 def test_a_sequences_convolutions_take_norm_and_activation_along_and_give_the_same_numbers(dtype: torch.dtype):
-    if not can_pack(dtype):
-        pytest.skip("not on this processor")
     torch.manual_seed(0)
     model = nn.ModuleList(
         [
             nn.Sequential(nn.Conv2d(3, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2)),
             nn.Sequential(nn.Conv2d(3, 8, 5, 2, groups=1), nn.SiLU(), nn.Conv2d(8, 6, 1, groups=2), nn.Sigmoid()),
             nn.Sequential(nn.Sequential(nn.ReLU(), nn.Conv2d(3, 4, 3, dilation=2)), nn.BatchNorm2d(4)),
+            nn.Sequential(nn.Conv2d(3, 4, 3, padding="same"), nn.Conv2d(4, 4, 3, padding=1, padding_mode="reflect")),
         ]
     )
     for norm in model.modules():
@@ -88,8 +91,13 @@ def test_a_sequences_convolutions_take_norm_and_activation_along_and_give_the_sa
     maps = [torch.randn(2, 3, *size).to(dtype, memory_format=torch.channels_last) for size in ((12, 16), (11, 9))]
     expected = [sequence(one) for sequence in model for one in maps]
     pack_convolutions(model)
-    kinds = [[type(layer) for layer in sequence] for sequence in (model[0], model[1], model[2][0])]
-    assert kinds == [[PackedConv2d, nn.MaxPool2d], [PackedConv2d, PackedConv2d, nn.Sigmoid], [nn.ReLU, PackedConv2d]]
+    kinds = [[type(layer) for layer in sequence] for sequence in (model[0], model[1], model[2][0], model[3])]
+    assert kinds == [
+        [PackedConv2d, nn.MaxPool2d],
+        [PackedConv2d, PackedConv2d, nn.Sigmoid],
+        [nn.ReLU, PackedConv2d],
+        [nn.Conv2d, nn.Conv2d],
+    ]
     tolerance = 1e-5 if dtype == torch.float32 else 0.05
     for got, wanted in zip([sequence(one) for sequence in model for one in maps], expected, strict=True):
         torch.testing.assert_close(got, wanted, rtol=tolerance, atol=tolerance)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +21,6 @@ class PackedConv2d(nn.Module):
 
     def __init__(self, convolution: nn.Conv2d, activation: str = "none") -> None:
         super().__init__()
-        # ``padding`` as numbers: named paddings do not occur here.
         self._how = convolution.padding, convolution.stride, convolution.dilation, convolution.groups
         self._activation = activation
         self.weight: Tensor = convolution.weight.detach()
@@ -52,11 +52,21 @@ def pack_convolutions(model: nn.Module) -> None:
             setattr(model, name, nn.Sequential(*_packed(child)))
 
 
+def _can_pack(layer: nn.Module) -> TypeGuard[nn.Conv2d]:
+    """Whether a layer is a plain convolution; others pad with what is no zero, or by a name."""
+    return (
+        type(layer) is nn.Conv2d
+        and can_pack(layer.weight.dtype)
+        and layer.padding_mode == "zeros"
+        and not isinstance(layer.padding, str)
+    )
+
+
 def _packed(sequence: nn.Sequential) -> Iterator[nn.Module]:
     rest = list(sequence)
     while rest:
         layer = rest.pop(0)
-        if type(layer) is nn.Conv2d and can_pack(layer.weight.dtype):
+        if _can_pack(layer):
             if rest and isinstance(norm := rest[0], nn.BatchNorm2d):
                 rest.pop(0)
                 layer = fuse_conv_bn_eval(layer, norm)

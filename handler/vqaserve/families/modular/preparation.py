@@ -15,9 +15,7 @@ from vqaserve.families.modular.options import Pixels
 
 def to_pixels(pictures: Sequence[Image], pixels: Pixels) -> Tensor:
     """RGB pictures of any size as uint8 [n, 3, height, width], squeezed to one size."""
-    squeeze = pixels.squeeze
-    size = squeeze.width, squeeze.height
-    arrays = [np.asarray(picture.resize(size, squeeze.resample)) for picture in pictures]
+    arrays = [np.asarray(pixels.squeeze(picture)) for picture in pictures]
     return torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2)
 
 
