@@ -59,10 +59,10 @@ load: .venv/.develop ## a minute of load on the running server, its service leve
 		--run-time $(SECONDS)s --csv run/load --html run/load.html --plot run/load.png --only-summary $(LOAD)
 
 overload: .venv/.develop ## ten times more than a server of its own can answer, for a minute
-	$(BIN)/python loadtest/overload.py
+	$(BIN)/python -m loadtest.overload
 
 chaos: .venv/.develop ## break servers of its own in ten ways; what clients saw
-	$(BIN)/python loadtest/chaos.py
+	$(BIN)/python -m loadtest.faults
 
 capacity: .venv/.develop ## the highest rate at which the running server keeps its service levels
 	$(BIN)/python loadtest/capacity.py
@@ -77,7 +77,7 @@ peers: .venv/.develop .venv/.peers ## our server beside other model servers that
 	$(BIN)/python -m loadtest.peers
 
 fuzz: .venv/.develop ## 20,000 damaged pictures and JSON bodies for the running server
-	$(BIN)/python loadtest/fuzz.py
+	$(BIN)/python -m loadtest.fuzz
 
 clean: stop ## remove the environment, archives and caches
 	rm -rf .venv run work model_store/*.mar model_store/SHA256SUMS* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

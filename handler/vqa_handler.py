@@ -85,7 +85,7 @@ def _emitter(context: Context) -> Emit:
     """Samples -> the lines on standard output from which TorchServe's front end counts.
 
     Written here and all at once: `context.metrics` writes and flushes a line for each sample, and the front end wakes
-    up for each, which costs a lone request twice the CPU time (what is left of it: loadtest/metrics.py).
+    up for each, which costs a lone request twice the CPU time (what is left of it: loadtest/metrics_cost.py).
     """
     host, declared = socket.gethostname(), {metric for metric in METRICS if _is_declared(metric, context.metrics)}
 

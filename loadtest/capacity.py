@@ -18,8 +18,9 @@ import typer
 from rich.console import Console
 
 from loadtest.slo import BREACHED
-from scripts.build_mar import ROOT
-from scripts.refusal import ServerError, refuse
+from vqaops.console import refuse
+from vqaops.errors import ServerError
+from vqaops.paths import ROOT
 
 LOCUSTFILE = ROOT / "loadtest" / "locustfile.py"
 USER_RATE = 1.0

@@ -18,11 +18,11 @@ from locust.runners import WorkerRunner
 from locust.stats import RequestStats, StatsEntry
 from rich.console import Console
 
+from loadtest.load_shapes import SHAPES
 from loadtest.plot import plot_history
-from loadtest.shapes import SHAPES
 from loadtest.slo import BREACHED, Figures, judge, read_limits
 from loadtest.users import Chat, Mixed, Popular, SingleQuestion
-from scripts.build_mar import ROOT
+from vqaops.paths import ROOT
 
 locust.stats.HISTORY_STATS_INTERVAL_SEC = 1  # a point a second in report and plot; by default one in five
 
@@ -49,7 +49,7 @@ def add_options(parser: ArgumentParser) -> None:
     """The flags that locust does not have; their values go from a master to its workers."""
     ours = parser.add_argument_group("vqaserve")
     ours.add_argument(
-        "--shape", choices=list(SHAPES), default="steady", help="Users over time, see loadtest/shapes.py."
+        "--shape", choices=list(SHAPES), default="steady", help="Users over time, see loadtest/load_shapes.py."
     )
     ours.add_argument(
         "--throughput",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from scripts.build_mar import ROOT
+from vqaops.paths import ROOT
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from scripts.moving.chat_app import convert_files
-from scripts.moving.presets import PRESETS
-from scripts.refusal import refuse
+from vqaops.console import refuse
+from vqaops.importing.chat_app import convert_files
+from vqaops.importing.presets import PRESETS
 from vqaserve.errors import RecipeError
 
 

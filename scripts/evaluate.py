@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 from rich.table import Table
 
-from scripts.client import Client, ServerError
-from scripts.refusal import refuse
-from scripts.scores import Prediction, Scores, scores_of
-from scripts.server import Server
-from scripts.wording import reword
-
-TOP_K = 10
-"""Answers asked for: enough for top-5 and for questions with several expected answers."""
+from vqaops.console import refuse
+from vqaops.errors import ServerError
+from vqaops.evaluation.asking import ask_all
+from vqaops.evaluation.rewording import reword
+from vqaops.evaluation.scores import Prediction, Scores, scores_of
+from vqaops.questions import Question, read_questions
+from vqaops.server.client import Client
+from vqaops.server.server import Server
 
 LABELS = {
     "top1": "top-1 (exact match of the first answer)",
@@ -33,38 +29,6 @@ LABELS = {
     "confident20": "top-1, most confident 20 %",
     "confident50": "top-1, most confident 50 %",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """One line of a questions file."""
-
-    picture: Path
-    text: str
-    answers: tuple[str, ...]
-
-
-def read_questions(file: Path, images: Path) -> list[Question]:
-    """The questions of a ``.jsonl`` file with ``{"image", "question", "answers"}`` on each line."""
-    lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
-    return [Question(images / line["image"], line["question"], tuple(line["answers"])) for line in lines]
-
-
-def ask_all(client: Client, model: str, questions: Sequence[Question], connections: int) -> list[Prediction]:
-    """Ask every question, several at a time, in order, with a progress bar.
-
-    Raises:
-        ServerError: The server refused a question or went away.
-    """
-
-    def ask(question: Question) -> Prediction:
-        reply = client.ask(model, question.picture.read_bytes(), question.text, TOP_K)
-        ranked = [answer["answer"] for answer in reply["answers"]]
-        return Prediction(ranked, reply["confidence"], question.answers)
-
-    columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
-    with ThreadPoolExecutor(connections) as pool, Progress(*columns, console=Console(stderr=True)) as progress:
-        return list(progress.track(pool.map(ask, questions), total=len(questions), description=f"asking {model}"))
 
 
 def main(

@@ -6,9 +6,6 @@ It runs beside the server all the time, so it also renews the tokens before they
 from __future__ import annotations
 
 import time
-import warnings
-from collections import Counter
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
@@ -16,99 +13,13 @@ from typing import Annotated
 import httpx
 import typer
 from prometheus_client import CollectorRegistry, start_http_server
-from prometheus_client.core import GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
 from rich.console import Console
 
-from scripts.build_mar import ROOT
-from scripts.client import Client, ServerError
-from scripts.keyfile import KeyFile
-from scripts.management import Management
-from scripts.rollout.listing import memory as memory_of
-from scripts.server import Server
-from scripts.tokens import renew_due
-
-with warnings.catch_warnings():  # nvgpu brings a package of the same name, whose only work is a warning
-    warnings.simplefilter("ignore", FutureWarning)
-    import pynvml
-
-STATES = ("READY", "UNLOADING")
-"""TorchServe's words, the second for any worker that cannot answer: it starts, starts again, or was given up. Both are
-always exported, so that a state that nobody is in is 0 and not absent."""
-_VERSION = ("model_name", "model_version")
-
-
-class ServerState(Collector):
-    """Asks the management address anew each time that Prometheus asks here."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-
-    def collect(self) -> Iterator[Metric]:
-        """Nothing but ``vqa_server_up 0`` while the server does not answer."""
-        up = GaugeMetricFamily("vqa_server_up", "Whether the management address answers.")
-        try:
-            yield from _models(Management(self._client))
-            yield from _tokens(KeyFile(self._client.key_file))
-            up.add_metric((), 1)
-        except ServerError:
-            up.add_metric((), 0)
-        yield up
-        yield from _gpus()
-
-
-def _models(management: Management) -> Iterator[Metric]:
-    workers = GaugeMetricFamily("vqa_workers", "Workers by TorchServe's state.", labels=[*_VERSION, "status"])
-    wanted = GaugeMetricFamily("vqa_workers_wanted", "Workers that there should be.", labels=_VERSION)
-    memory = GaugeMetricFamily(
-        "vqa_workers_memory_bytes", "Resident memory of all workers and what they have started.", labels=_VERSION
-    )
-    queue = GaugeMetricFamily("vqa_queue_requests", "Requests that wait for a worker.", labels=_VERSION)
-    room = GaugeMetricFamily("vqa_queue_capacity_requests", "Requests that may wait; more get 503.", labels=_VERSION)
-    default = GaugeMetricFamily("vqa_model_default", "1 for the version that answers by default.", labels=_VERSION)
-    for name in management.models():
-        chosen = management.default(name)
-        for version in management.versions(name):
-            labels = (version.name, version.version)
-            counted = Counter(worker.status for worker in version.workers)
-            for status in sorted({*STATES, *counted}):
-                workers.add_metric((*labels, status), counted[status])
-            wanted.add_metric(labels, version.min_workers)
-            memory.add_metric(labels, memory_of(version))
-            queue.add_metric(labels, version.pending)
-            room.add_metric(labels, version.capacity)
-            default.add_metric(labels, version.version == chosen)
-    yield from (workers, wanted, memory, queue, room, default)
-
-
-def _tokens(keys: KeyFile) -> Iterator[Metric]:
-    left = GaugeMetricFamily("vqa_token_left_seconds", "Until the token expires.", labels=["kind"])
-    for kind in ("inference", "management"):
-        left.add_metric([kind], keys.seconds_left(kind))
-    yield left
-
-
-def _gpus() -> Iterator[Metric]:
-    """NVML's figures; nothing on a machine without its driver."""
-    try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError:
-        return
-    busy = GaugeMetricFamily("vqa_gpu_busy_ratio", "Share of the last moment in which a kernel ran.", labels=["gpu"])
-    used = GaugeMetricFamily("vqa_gpu_memory_used_bytes", "Memory in use, by anybody.", labels=["gpu"])
-    total = GaugeMetricFamily("vqa_gpu_memory_bytes", "Memory that there is.", labels=["gpu"])
-    try:
-        for index in range(pynvml.nvmlDeviceGetCount()):
-            gpu = pynvml.nvmlDeviceGetHandleByIndex(index)
-            memory = pynvml.nvmlDeviceGetMemoryInfo(gpu)
-            busy.add_metric([str(index)], pynvml.nvmlDeviceGetUtilizationRates(gpu).gpu / 100)
-            used.add_metric([str(index)], memory.used)
-            total.add_metric([str(index)], memory.total)
-    except pynvml.NVMLError:
-        return
-    finally:
-        pynvml.nvmlShutdown()
-    yield from (busy, used, total)
+from vqaops.errors import ServerError
+from vqaops.monitoring.exporter import ServerState
+from vqaops.paths import ROOT
+from vqaops.server.server import Server
+from vqaops.server.tokens import renew_due
 
 
 def main(

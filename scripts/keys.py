@@ -11,10 +11,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from scripts.build_mar import ROOT
-from scripts.nginx.gateway import Gateway
-from scripts.nginx.rendering import SOURCES
-from scripts.refusal import ServerError, refuse
+from vqaops.console import refuse
+from vqaops.errors import ServerError
+from vqaops.gateway.nginx import Gateway
+from vqaops.gateway.rendering import SOURCES
+from vqaops.paths import ROOT
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 console = Console(highlight=False, soft_wrap=True)

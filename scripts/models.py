@@ -16,16 +16,16 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from scripts.build_mar import ROOT
-from scripts.client import ServerError
-from scripts.nginx.gateway import Gateway
-from scripts.nginx.routes import Route
-from scripts.refusal import refuse
-from scripts.rollout import canary, listing
-from scripts.rollout.autoscale import Rule, follow
-from scripts.rollout.gate import Verdict
-from scripts.rollout.rollout import Rollout
-from scripts.server import Server
+from vqaops.console import refuse
+from vqaops.errors import ServerError
+from vqaops.gateway.nginx import Gateway
+from vqaops.gateway.routes import Route
+from vqaops.paths import ROOT
+from vqaops.rollout import canary, listing
+from vqaops.rollout.autoscale import Rule, follow
+from vqaops.rollout.gate import Verdict
+from vqaops.rollout.rollout import Rollout
+from vqaops.server.server import Server
 from vqaserve.errors import RecipeError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)

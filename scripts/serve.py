@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import shlex
 import signal
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from scripts import checksums
-from scripts.archive import Archive
-from scripts.build_mar import MODEL_STORE, ROOT, archive_of, build, is_current
-from scripts.client import ServerError
-from scripts.management import Management
-from scripts.refusal import refuse
-from scripts.rollout.drain import wait_idle
-from scripts.rollout.state import State
-from scripts.server import Server
-from scripts.tokens import renew_due
+from vqaops.building.build import archive_of, build, is_current
+from vqaops.console import refuse
+from vqaops.errors import ServerError
+from vqaops.paths import MODEL_STORE, ROOT
+from vqaops.questions import samples
+from vqaops.rollout.drain import wait_idle
+from vqaops.server.management import Management
+from vqaops.server.server import Server
+from vqaops.server.tokens import renew_due
+from vqaops.store import checksums
+from vqaops.store.archive import Archive
+from vqaops.store.state import State
 from vqaserve.errors import RecipeError
 
 READY_SECONDS = 120
@@ -242,12 +242,6 @@ def _show_sample(server: Server, recipe: Path) -> None:
         f"{addresses.curl(f'{addresses.inference}/predictions/{recipe.name}')}",
         markup=False,
     )
-
-
-def samples(recipe: Path) -> Iterator[dict[str, Any]]:
-    """The recipe's sample questions: ``{"image", "question", "answers"}`` each."""
-    for line in (recipe / "samples" / "questions.jsonl").read_text(encoding="utf-8").splitlines():
-        yield json.loads(line)
 
 
 def _from_here(path: Path) -> Path:

@@ -2,46 +2,23 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from scripts.build_mar import ROOT
-from scripts.keyfile import KeyFile
-from scripts.refusal import ServerError, refuse
-from scripts.server import Server
+from vqaops.console import refuse
+from vqaops.errors import ServerError
+from vqaops.paths import ROOT
+from vqaops.server.key_file import KeyFile
+from vqaops.server.server import Server
+from vqaops.server.tokens import Kind
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 console = Console(highlight=False, soft_wrap=True)
 
 Run = Annotated[Path, typer.Option(help="Folder of the running server.")]
-
-WEEK = 7 * 86400
-"""Longer than VqaTokenExpires allows: it tells that nobody renews."""
-
-
-class Kind(StrEnum):
-    """What a token opens."""
-
-    INFERENCE = "inference"
-    MANAGEMENT = "management"
-
-
-def renew_due(server: Server) -> None:
-    """Renew the tokens that end within a week, or a third of a shorter life.
-
-    For what runs beside the server all the time: the gateway, and whoever reads the key file, goes on with the new one.
-
-    Raises:
-        ServerError: There is no key file, or it lacks a token.
-    """
-    spare = min(WEEK, 60 * float(server.properties.get("token_expiration_min", 60)) / 3)
-    for kind in Kind:
-        if KeyFile(server.client.key_file).seconds_left(kind) < spare:
-            server.client.renewed(kind, server.client.key(kind))
 
 
 @app.command("list")

@@ -12,14 +12,14 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.logging import RichHandler
 
-from scripts.moving.recipes import Origin, complete_recipe
-from scripts.training.batches import Batches
-from scripts.training.datasets import Example, fingerprint, hash_pictures, hold_out, read_examples
-from scripts.training.export import draw_learning_curve, fit_temperature, write_weights
-from scripts.training.pretrained import load_features, load_pixels
-from scripts.training.settings import TrainSettings
-from scripts.training.trainer import Pictures, Trainer, stored_features, stored_pixels
-from scripts.training.vocabulary import build_answers, build_tokenizer
+from vqaops.importing.recipes import Origin, complete_recipe
+from vqaops.training.batches import Batches
+from vqaops.training.datasets import Example, fingerprint, hash_pictures, hold_out, read_examples
+from vqaops.training.export import draw_learning_curve, fit_temperature, write_weights
+from vqaops.training.pretrained import load_features, load_pixels
+from vqaops.training.settings import TrainSettings
+from vqaops.training.trainer import Pictures, Trainer, stored_features, stored_pixels
+from vqaops.training.vocabulary import build_answers, build_tokenizer
 from vqaserve.families.modular.model import Head, ModularModel
 
 log = logging.getLogger(__name__)

@@ -13,14 +13,14 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from loadtest.bench.serving import archive_from
-from scripts.build_mar import ROOT
-from scripts.refusal import refuse
-from scripts.serve import samples
-from scripts.tuning.plot import plot_trade_off
-from scripts.tuning.recipe_file import with_settings
-from scripts.tuning.search import Outcome, Search
-from scripts.tuning.space import Candidate, Space, layouts
-from scripts.tuning.trial import Bench, sample_pairs
+from loadtest.trials import Bench, sample_pairs
+from vqaops.console import refuse
+from vqaops.paths import ROOT
+from vqaops.questions import samples
+from vqaops.tuning.plot import plot_trade_off
+from vqaops.tuning.recipe_file import with_settings
+from vqaops.tuning.search import Outcome, Search
+from vqaops.tuning.space import Candidate, Space, layouts
 from vqaserve.errors import RecipeError
 from vqaserve.settings import ModelConfig
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from scripts.training.datasets import read_examples
+from vqaops.training.datasets import read_examples
 
 
 def main(

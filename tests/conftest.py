@@ -1,41 +1,12 @@
-"""What several kinds of test share: pictures and recipes made on the spot."""
+"""Fixtures for every test; each stands beside the helpers that it belongs to."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from pathlib import Path
-
-import pytest
-
-from tests.pictures import encoded
-
-
-@pytest.fixture(scope="session")
-def red_png() -> bytes:
-    return encoded("red")
-
-
-pytest_plugins = ["tests.servers", "tests.gateways", "tests.tiny.kinds"]
-
-RecipeMaker = Callable[..., Path]
-
-
-@pytest.fixture(scope="session")
-def make_recipe(tmp_path_factory: pytest.TempPathFactory) -> RecipeMaker:
-    """Makes a complete recipe of the weightless family in a folder of its own."""
-
-    def make(name: str = "dummy", config: str = "", handler: str = "", family: str = "dummy") -> Path:
-        recipe = tmp_path_factory.mktemp("recipes") / name
-        (recipe / "samples").mkdir(parents=True)
-        (recipe / "README.md").write_text("---\nlicense: apache-2.0\n---\n# A recipe for tests\n")
-        (recipe / "samples" / "red.png").write_bytes(encoded("red"))
-        sample = {"image": "red.png", "question": "what?", "answers": ["4x3 #ff0000: what?"]}
-        (recipe / "samples" / "questions.jsonl").write_text(json.dumps(sample) + "\n")
-        (recipe / "model-config.yaml").write_text(
-            "minWorkers: 1\nmaxWorkers: 1\nbatchSize: 8\nmaxBatchDelay: 1\n"
-            f"{config}handler:\n  version: 1.0.0\n  family: {family}\n{handler}"
-        )
-        return recipe
-
-    return make
+# In the order of their imports: pytest rewrites the assertions of a plugin only before anything else imports it.
+pytest_plugins = [
+    "tests.support.recipes",
+    "tests.support.servers",
+    "tests.support.gateways",
+    "tests.support.rollout",
+    "tests.tiny.kinds",
+]

@@ -12,9 +12,9 @@ from sybil import Document
 from sybil.parsers.markdown import CodeBlockParser
 
 from loadtest.slo import read_limits
-from scripts.build_mar import ROOT
-from scripts.client import ServerError
-from scripts.server import Server
+from vqaops.errors import ServerError
+from vqaops.paths import ROOT
+from vqaops.server.server import Server
 
 INTERPRETERS = {"sh": ["bash", "-euo", "pipefail", "-c"], "python": [sys.executable, "-c"]}
 SECONDS = 300

@@ -34,7 +34,7 @@ def give_back() -> None:
     """Return memory that is free to the system, once loading is done and now and then.
 
     Loading passes through two copies of the weights and more. The server tells glibc to keep what is freed for the next
-    batch (``ALLOCATOR`` in scripts/server.py), and would so keep those too. Another C library has nothing to be told.
+    batch (``ALLOCATOR`` in vqaops/server/server.py), and would so keep those too. Other C libraries need nothing.
     """
     try:
         ctypes.CDLL(None).malloc_trim(0)

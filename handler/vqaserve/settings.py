@@ -70,7 +70,7 @@ class RemoteImages(_Frozen):
 
 
 def _predictions_folder() -> Path | None:
-    """Where `scripts/server.py` says that this server keeps its files."""
+    """Where `vqaops/server/server.py` says that this server keeps its files."""
     return Path(os.environ["VQA_RUN"]) / "predictions" if "VQA_RUN" in os.environ else None
 
 

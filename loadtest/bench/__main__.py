@@ -18,11 +18,11 @@ from loadtest.bench.mixes import all_pairs
 from loadtest.bench.pictures import photographs
 from loadtest.bench.report import show, write_report
 from loadtest.bench.serving import archive_from, running, started, unpacked
-from scripts.archive import Archive
-from scripts.build_mar import ROOT
-from scripts.client import ServerError
-from scripts.refusal import refuse
-from scripts.server import ALLOCATOR
+from vqaops.console import refuse
+from vqaops.errors import ServerError
+from vqaops.paths import ROOT
+from vqaops.server.server import ALLOCATOR
+from vqaops.store.archive import Archive
 from vqaserve.errors import RecipeError
 
 MODELS = ["rooms", "vilt", "shapes"]

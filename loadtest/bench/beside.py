@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from loadtest.bench.bars import Bar
-from scripts.build_mar import ROOT
+from vqaops.paths import ROOT
 
 OURS = "ours (TorchServe)"
 FLOOR = "floor"

@@ -16,7 +16,7 @@ from loadtest.bench.mixes import CATALOGUE, Mix, Pair, Zipf, chat, unique
 from loadtest.bench.serving import Running
 from loadtest.bench.turns import Total, Turn
 from loadtest.bench.usage import Memory, memory_of
-from scripts.client import ServerError
+from vqaops.errors import ServerError
 
 OTHERS = "others' road, batch 8"
 WARM_SECONDS = 1.0

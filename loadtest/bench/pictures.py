@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageEnhance, ImageOps
 
-from scripts.build_mar import ROOT
+from vqaops.paths import ROOT
 
 PHOTO = (640, 480)
 _SOURCES = ("coffee.jpg", "clock.jpg")

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import psutil
 
-from scripts.archive import Archive
-from scripts.build_mar import archive_of, build, is_current
-from scripts.client import ServerError
-from scripts.ports import own_ports
-from scripts.server import Server
+from vqaops.building.build import archive_of, build, is_current
+from vqaops.errors import ServerError
+from vqaops.server.ports import own_ports
+from vqaops.server.server import Server
+from vqaops.store.archive import Archive
 
 READY_SECONDS = 300
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from scripts.client import Client
+from vqaops.server.client import Client
 
 QUEUE = "queue"
 INSIDE = "inside TorchServe"

@@ -18,10 +18,10 @@ from loadtest.bench.serving import archive_from, unpacked
 from loadtest.peers.measuring import Plan, Result, Subject, measure
 from loadtest.peers.report import show, write_report
 from loadtest.peers.table import HERE, PEERS, Installed
-from scripts.build_mar import ROOT
-from scripts.client import ServerError
-from scripts.refusal import refuse
-from scripts.server import ALLOCATOR
+from vqaops.console import refuse
+from vqaops.errors import ServerError
+from vqaops.paths import ROOT
+from vqaops.server.server import ALLOCATOR
 from vqaserve.errors import RecipeError
 
 RECIPES = ["shapes", "rooms"]

@@ -24,8 +24,8 @@ from loadtest.bench.turns import Total, Turn
 from loadtest.bench.usage import Memory, memory_of
 from loadtest.peers.process import Target, serving
 from loadtest.peers.table import Installed
-from scripts.archive import Archive
-from scripts.client import ServerError
+from vqaops.errors import ServerError
+from vqaops.store.archive import Archive
 from vqaserve.settings import ModelConfig
 
 BUSY = 16

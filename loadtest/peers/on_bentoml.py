@@ -15,8 +15,8 @@ from typing import Any
 import bentoml
 from pydantic import BaseModel
 
-from loadtest.peers import road
-from loadtest.peers.told import WORKERS, Told
+from loadtest.peers import inference
+from loadtest.peers.worker_settings import WORKERS, Told
 
 told = Told.read()
 LATENCY_MS = 10_000  # a request that would be later is refused
@@ -32,11 +32,11 @@ class Item(BaseModel):
 @bentoml.service(workers=WORKERS, logging=QUIET)
 class Answering:
     def __init__(self) -> None:
-        self.road = road.Road.load(told)
+        self.road = inference.Road.load(told)
 
     @bentoml.api(batchable=True, max_batch_size=told.batch, max_latency_ms=LATENCY_MS)
     def answer(self, items: list[Item]) -> list[dict[str, Any]]:
-        return self.road([road.Form(item.image, item.question, item.top_k) for item in items])
+        return self.road([inference.Form(item.image, item.question, item.top_k) for item in items])
 
 
 @bentoml.service(logging=QUIET)

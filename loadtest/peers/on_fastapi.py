@@ -14,15 +14,15 @@ from typing import Annotated, Any
 import uvicorn
 from fastapi import FastAPI, File, Form, Request
 
-from loadtest.peers import road
-from loadtest.peers.told import WORKERS, Told
+from loadtest.peers import inference
+from loadtest.peers.worker_settings import WORKERS, Told
 
 told = Told.read()
 
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    app.state.road = road.Road.load(told)
+    app.state.road = inference.Road.load(told)
     yield
 
 
@@ -33,7 +33,7 @@ app = FastAPI(lifespan=lifespan)
 async def predict(
     request: Request, image: Annotated[bytes, File()], question: Annotated[str, Form()], top_k: Annotated[int, Form()]
 ) -> dict[str, Any]:
-    reply: dict[str, Any] = request.app.state.road([road.Form(image, question, top_k)])[0]
+    reply: dict[str, Any] = request.app.state.road([inference.Form(image, question, top_k)])[0]
     return reply
 
 

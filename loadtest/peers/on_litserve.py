@@ -10,8 +10,8 @@ from typing import Any
 import litserve
 from fastapi import Request
 
-from loadtest.peers.road import Form, Road
-from loadtest.peers.told import DELAY_MS, WORKERS, Told
+from loadtest.peers.inference import Form, Road
+from loadtest.peers.worker_settings import DELAY_MS, WORKERS, Told
 
 
 class Api(litserve.LitAPI):

@@ -15,8 +15,8 @@ from mosec import Runtime, Server, Worker
 from python_multipart import parse_form
 from python_multipart.multipart import Field, File
 
-from loadtest.peers.road import Form, Road
-from loadtest.peers.told import DELAY_MS, WORKERS, Told
+from loadtest.peers.inference import Form, Road
+from loadtest.peers.worker_settings import DELAY_MS, WORKERS, Told
 
 
 class Answering(Worker):

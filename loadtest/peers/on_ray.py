@@ -15,8 +15,8 @@ from ray import serve
 from ray.serve.schema import LoggingConfig
 from starlette.requests import Request
 
-from loadtest.peers.road import Form, Road
-from loadtest.peers.told import DELAY_MS, WORKERS, Told
+from loadtest.peers.inference import Form, Road
+from loadtest.peers.worker_settings import DELAY_MS, WORKERS, Told
 
 told = Told.read()
 

@@ -16,11 +16,11 @@ import psutil
 from loadtest.bench.caller import Caller
 from loadtest.bench.mixes import Ask
 from loadtest.peers.table import Installed
-from loadtest.peers.told import WORKERS, Told
-from scripts.build_mar import ROOT
-from scripts.client import ServerError
-from scripts.ports import free_ports
-from scripts.server import ALLOCATOR, INHERITED
+from loadtest.peers.worker_settings import WORKERS, Told
+from vqaops.errors import ServerError
+from vqaops.paths import ROOT
+from vqaops.server.ports import free_ports
+from vqaops.server.server import ALLOCATOR, INHERITED
 
 READY_SECONDS = 120
 NO_KEY = "none"

@@ -19,7 +19,7 @@ from loadtest.bench.report import machine
 from loadtest.bench.turns import Total
 from loadtest.peers.measuring import Plan, Result
 from loadtest.peers.table import Installed
-from loadtest.peers.told import DELAY_MS, WORKERS
+from loadtest.peers.worker_settings import DELAY_MS, WORKERS
 
 COLUMNS = (
     "",

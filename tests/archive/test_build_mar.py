@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from scripts import build_mar, checksums
-from scripts.build_mar import archive_of, build, is_current
-from tests.conftest import RecipeMaker
+from scripts import build_mar
+from tests.support.recipes import RecipeMaker
+from vqaops.building.build import archive_of, build, is_current
+from vqaops.store import checksums
 from vqaserve.errors import RecipeError
 
 
@@ -39,7 +40,7 @@ def test_an_archive_holds_the_handler_the_recipe_and_its_version(recipe: Path, t
 def test_the_unpacked_archive_answers_with_nothing_but_its_own_code(recipe: Path, tmp_path: Path):
     with zipfile.ZipFile(build(recipe, tmp_path).path) as mar:
         mar.extractall(tmp_path / "unpacked")
-    script = "import vqaserve, scripts.worker as w; print(vqaserve.__file__); w.main()"
+    script = "import vqaserve, vqaops.building.worker as w; print(vqaserve.__file__); w.main()"
     done = subprocess.run(
         [sys.executable, "-c", script],
         cwd=tmp_path / "unpacked",

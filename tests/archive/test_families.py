@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from scripts.build_mar import archive_of, build
-from scripts.tuning.space import Candidate
-from scripts.tuning.trial import Bench
-from scripts.worker import Worker
+from loadtest.trials import Bench
+from tests.support.families import PAIRS, SHORT, answers, encoded
 from tests.tiny.damage import reshape
 from tests.tiny.kinds import Tiny
 from tests.tiny.recipe import complete_recipe
-from tests.unit.families.asking import PAIRS, SHORT, answers, encoded
+from vqaops.building.build import archive_of, build
+from vqaops.building.worker import Worker
+from vqaops.tuning.space import Candidate
 from vqaserve.errors import RecipeError
 from vqaserve.images import open_picture
 from vqaserve.settings import Limits

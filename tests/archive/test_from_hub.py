@@ -14,10 +14,10 @@ from huggingface_hub import ModelCard
 from huggingface_hub.constants import DOWNLOAD_CHUNK_SIZE
 from rich.console import Console
 
-from scripts.build_mar import ROOT
-from scripts.moving.hub import Snapshot, fetch
-from tests.hubs import COMMIT, Hub
+from tests.support.hubs import COMMIT, Hub
 from tests.tiny import chat_app, make_weights
+from vqaops.importing.hub import Snapshot, fetch
+from vqaops.paths import ROOT
 from vqaserve.errors import RecipeError
 from vqaserve.settings import ModelConfig
 

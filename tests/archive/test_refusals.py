@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from scripts import build_mar
-from tests.conftest import RecipeMaker
+from tests.support.recipes import RecipeMaker
 from tests.tiny import make_weights
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from scripts.server import Server
-from tests.conftest import RecipeMaker
-from tests.pictures import as_base64, encoded
+from tests.support.pictures import as_base64, encoded
+from tests.support.recipes import RecipeMaker
+from vqaops.server.server import Server
 
 
 @pytest.fixture(scope="module")

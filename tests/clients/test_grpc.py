@@ -10,8 +10,8 @@ from pathlib import Path
 import grpc
 import pytest
 
-from scripts.server import Server
-from tests.pictures import animated, encoded
+from tests.support.pictures import animated, encoded
+from vqaops.server.server import Server
 
 PROTO = Path(__file__).parent / "proto" / "inference.proto"
 

@@ -6,8 +6,8 @@ import pytest
 from huggingface_hub import InferenceClient
 from huggingface_hub.errors import HfHubHTTPError
 
-from scripts.server import Server
-from tests.pictures import animated, as_base64, encoded
+from tests.support.pictures import animated, as_base64, encoded
+from vqaops.server.server import Server
 
 
 @pytest.fixture(scope="module")

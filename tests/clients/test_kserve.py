@@ -11,8 +11,8 @@ import sys
 
 import pytest
 
-from scripts.server import Server
-from tests.pictures import animated, as_base64, encoded
+from tests.support.pictures import animated, as_base64, encoded
+from vqaops.server.server import Server
 
 V1 = """
 import asyncio, json, sys

@@ -8,8 +8,8 @@ import openai
 import pytest
 from huggingface_hub import InferenceClient
 
-from scripts.server import Server
-from tests.pictures import animated, as_base64, encoded
+from tests.support.pictures import animated, as_base64, encoded
+from vqaops.server.server import Server
 
 
 def asked(colour: str, question: str) -> list[dict]:

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import response_schema_conformance, status_code_conformance
 
-from scripts.openapi import DOCUMENT
-from scripts.server import Server
+from vqaops.openapi import DOCUMENT
+from vqaops.server.server import Server
 
 schema = schemathesis.openapi.from_dict(json.loads(DOCUMENT.read_text()))
 

@@ -10,8 +10,8 @@ import pytest
 import tritonclient.http as triton
 from tritonclient.utils import InferenceServerException
 
-from scripts.server import Server
-from tests.pictures import animated, as_base64, encoded
+from tests.support.pictures import animated, as_base64, encoded
+from vqaops.server.server import Server
 
 
 @pytest.fixture

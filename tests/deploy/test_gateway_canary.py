@@ -16,15 +16,15 @@ import httpx
 import psutil
 import pytest
 
-from scripts.build_mar import ROOT
-from scripts.management import Management
-from scripts.nginx.gateway import Gateway
-from scripts.nginx.routes import Kind, Route
-from scripts.refusal import ServerError
-from scripts.rollout import canary
-from scripts.server import Server
-from tests.gateways import Door, ask, refused
-from tests.pictures import as_base64, encoded
+from tests.support.gateways import Door, ask, refused
+from tests.support.pictures import as_base64, encoded
+from vqaops.errors import ServerError
+from vqaops.gateway.nginx import Gateway
+from vqaops.gateway.routes import Kind, Route
+from vqaops.paths import ROOT
+from vqaops.rollout import canary
+from vqaops.server.management import Management
+from vqaops.server.server import Server
 
 Router = Callable[..., None]
 

@@ -11,8 +11,8 @@ import openai
 import pytest
 from huggingface_hub import InferenceClient, close_session
 
-from tests.gateways import ANSWER, Door
-from tests.pictures import as_base64, encoded
+from tests.support.gateways import ANSWER, Door
+from tests.support.pictures import as_base64, encoded
 
 
 def test_the_hugging_face_client_asks_through_it(door: Door, monkeypatch: pytest.MonkeyPatch):

@@ -12,9 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from scripts.build_mar import ROOT
-from scripts.server import Server
-from tests.gateways import ANSWER, Door, ask, one_answer, refused
+from tests.support.gateways import ANSWER, Door, ask, one_answer, refused
+from vqaops.paths import ROOT
+from vqaops.server.server import Server
 
 
 def test_a_key_opens_the_models_over_http_2_and_1(door: Door, client: httpx.Client):

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from scripts.build_mar import ROOT
-from scripts.nginx.gateway import Gateway
-from scripts.ports import free_ports
-from scripts.refusal import ServerError
-from scripts.server import Server
-from tests.gateways import ANSWER, Door, ask, one_answer
+from tests.support.gateways import ANSWER, Door, ask, one_answer
+from vqaops.errors import ServerError
+from vqaops.gateway.nginx import Gateway
+from vqaops.paths import ROOT
+from vqaops.server.ports import free_ports
+from vqaops.server.server import Server
 
 
 def test_a_reload_under_traffic_loses_no_request(new_front: Callable[..., Door]):

@@ -6,7 +6,7 @@ import socket
 from collections.abc import Callable
 from contextlib import ExitStack
 
-from tests.gateways import ANSWER, Door, ask, one_answer, refused
+from tests.support.gateways import ANSWER, Door, ask, one_answer, refused
 
 
 def test_over_its_rate_a_key_gets_429_and_when_to_come_back_and_another_key_does_not(

@@ -7,8 +7,8 @@ import json
 import httpx
 import pytest
 
-from scripts.server import Server
-from tests.gateways import ANSWER, Door, ask, one_answer, refused
+from tests.support.gateways import ANSWER, Door, ask, one_answer, refused
+from vqaops.server.server import Server
 
 
 @pytest.mark.parametrize(

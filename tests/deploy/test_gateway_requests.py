@@ -12,9 +12,9 @@ import httpx
 import pytest
 from PIL import Image
 
-from scripts.server import Server
-from tests.gateways import Door, refused
-from tests.pictures import encoded
+from tests.support.gateways import Door, refused
+from tests.support.pictures import encoded
+from vqaops.server.server import Server
 
 
 def test_plain_http_is_refused_in_words(door: Door):

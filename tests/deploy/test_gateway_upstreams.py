@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 import httpx
 
-from scripts.ports import free_ports
-from scripts.server import Server
-from tests.gateways import ANSWER, Door, ask, one_answer, refused
+from tests.support.gateways import ANSWER, Door, ask, one_answer, refused
+from vqaops.server.ports import free_ports
+from vqaops.server.server import Server
 
 
 def metrics_of(server: Server) -> str:

@@ -14,8 +14,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from scripts.server import Server
-from tests.gateways import Door, refused
+from tests.support.gateways import Door, refused
+from vqaops.server.server import Server
 
 ORIGIN = {"createdOn": "01/01/2026 00:00:00", "archiverVersion": "0.12.0"}
 START_SECONDS = 180

@@ -18,12 +18,12 @@ import httpx
 import pytest
 import yaml
 
-from scripts import exporter
-from scripts.build_mar import ROOT
-from scripts.ports import free_ports
-from scripts.server import Server
-from tests.conftest import RecipeMaker
-from tests.pictures import encoded
+from tests.support.pictures import encoded
+from tests.support.recipes import RecipeMaker
+from vqaops.monitoring import exporter
+from vqaops.paths import ROOT
+from vqaops.server.ports import free_ports
+from vqaops.server.server import Server
 from vqaserve.metrics import METRICS
 
 MONITORING = ROOT / "deploy" / "monitoring"

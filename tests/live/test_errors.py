@@ -16,11 +16,11 @@ import psutil
 import pytest
 from PIL import Image
 
-from scripts.client import Client
-from scripts.server import Server
-from tests.bombs import jpeg_of_scans, png_chunk
-from tests.conftest import RecipeMaker
-from tests.pictures import as_base64, encoded, saved
+from tests.support.bombs import jpeg_of_scans, png_chunk
+from tests.support.pictures import as_base64, encoded, saved
+from tests.support.recipes import RecipeMaker
+from vqaops.server.client import Client
+from vqaops.server.server import Server
 
 README = Path(__file__).parents[2] / "README.md"
 QUEUE = 4

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from huggingface_hub import InferenceClient
 
-from scripts.server import Server
-from tests.pictures import encoded
+from tests.support.pictures import encoded
 from tests.tiny import make_weights
 from tests.tiny.recipe import complete_recipe
+from vqaops.server.server import Server
 from vqaserve.families import FAMILIES, find_family
 from vqaserve.images import open_picture
 from vqaserve.settings import ModelConfig

@@ -14,10 +14,11 @@ import typer
 from prometheus_client import CollectorRegistry, generate_latest
 from typer.testing import CliRunner, Result
 
-from scripts.client import Client
-from scripts.exporter import ServerState
-from scripts.health import Health, examine, main
-from scripts.server import Server
+from scripts.health import main
+from vqaops.monitoring.exporter import ServerState
+from vqaops.server.client import Client
+from vqaops.server.health import Health, examine
+from vqaops.server.server import Server
 
 SECONDS = 90
 

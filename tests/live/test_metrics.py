@@ -9,9 +9,9 @@ from shutil import which
 
 import pytest
 
-from scripts.server import Server
-from tests.conftest import RecipeMaker
-from tests.pictures import encoded
+from tests.support.pictures import encoded
+from tests.support.recipes import RecipeMaker
+from vqaops.server.server import Server
 from vqaserve.metrics import METRICS
 
 SECONDS = 60

@@ -21,10 +21,11 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from scripts.build_mar import ROOT
-from scripts.evaluate import Question, ask_all, read_questions
-from scripts.scores import Prediction, scores_of
-from scripts.server import Server
+from vqaops.evaluation.asking import ask_all
+from vqaops.evaluation.scores import Prediction, scores_of
+from vqaops.paths import ROOT
+from vqaops.questions import Question, read_questions
+from vqaops.server.server import Server
 
 SHARED = ROOT.parent / "shared"
 SEED = SHARED / "seed_checkpoint"

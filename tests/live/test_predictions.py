@@ -9,9 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from scripts.client import Client, ServerError
-from scripts.server import Server
-from tests.pictures import as_base64, encoded
+from tests.support.pictures import as_base64, encoded
+from vqaops.errors import ServerError
+from vqaops.server.client import Client
+from vqaops.server.server import Server
 
 HEXES = {"red": "ff0000", "lime": "00ff00", "blue": "0000ff", "white": "ffffff"}
 

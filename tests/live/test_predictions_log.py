@@ -11,9 +11,9 @@ from typing import Any
 import httpx
 import pytest
 
-from scripts.server import Server
-from tests.conftest import RecipeMaker
-from tests.pictures import encoded
+from tests.support.pictures import encoded
+from tests.support.recipes import RecipeMaker
+from vqaops.server.server import Server
 
 HANDLER = """\
   prediction_log: {enabled: true, question: text}

@@ -10,8 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from scripts.server import Server
-from tests.pictures import as_base64, encoded
+from tests.support.pictures import as_base64, encoded
+from vqaops.server.server import Server
 
 QUESTIONS = [
     "What does the script on the sign say?",

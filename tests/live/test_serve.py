@@ -15,10 +15,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from scripts.build_mar import ROOT, build
-from scripts.ports import own_ports
-from scripts.server import Server
-from tests.conftest import RecipeMaker
+from tests.support.recipes import RecipeMaker
+from vqaops.building.build import build
+from vqaops.paths import ROOT
+from vqaops.server.ports import own_ports
+from vqaops.server.server import Server
 
 
 @dataclass

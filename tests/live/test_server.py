@@ -13,12 +13,13 @@ import httpx
 import psutil
 import pytest
 
-from scripts.build_mar import build
-from scripts.client import Client, ServerError
-from scripts.retry import NEVER
-from scripts.server import Server
-from tests.conftest import RecipeMaker
-from tests.pictures import encoded
+from tests.support.pictures import encoded
+from tests.support.recipes import RecipeMaker
+from vqaops.building.build import build
+from vqaops.errors import ServerError
+from vqaops.server.client import Client
+from vqaops.server.retry import NEVER
+from vqaops.server.server import Server
 
 
 def worker_pids(server: Server, model: str = "dummy") -> list[int]:

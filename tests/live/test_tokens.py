@@ -16,15 +16,17 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from scripts import tokens
-from scripts.build_mar import ROOT
-from scripts.client import Client, ServerError
-from scripts.keyfile import KeyFile, NoKeys
-from scripts.ports import free_ports
-from scripts.retry import NEVER, RetryPolicy
-from scripts.server import Server
-from tests.conftest import RecipeMaker
-from tests.pictures import encoded
+from scripts import tokens as command
+from tests.support.pictures import encoded
+from tests.support.recipes import RecipeMaker
+from vqaops.errors import ServerError
+from vqaops.paths import ROOT
+from vqaops.server.client import Client
+from vqaops.server.key_file import KeyFile, NoKeys
+from vqaops.server.ports import free_ports
+from vqaops.server.retry import NEVER, RetryPolicy
+from vqaops.server.server import Server
+from vqaops.server.tokens import renew_due
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +36,7 @@ def server(serve: Callable[..., Server], make_recipe: RecipeMaker) -> Server:
 
 def rotate(server: Server, kind: str = "inference") -> None:
     config = server.run / "config.properties"
-    done = CliRunner().invoke(tokens.app, ["rotate", kind, "--run", str(server.run), "--config", str(config)])
+    done = CliRunner().invoke(command.app, ["rotate", kind, "--run", str(server.run), "--config", str(config)])
     assert done.exit_code == 0, done.output
 
 
@@ -97,11 +99,11 @@ def expire(server: Server, **left: timedelta) -> dict[str, str]:
 
 def test_a_token_with_less_than_a_week_left_is_renewed_and_no_other(server: Server):
     before = expire(server, inference=timedelta(days=6), management=timedelta(days=8))
-    tokens.renew_due(server)
+    renew_due(server)
     after = expire(server)
     assert after["inference"] != before["inference"]
     assert after["management"] == before["management"]
-    tokens.renew_due(server)
+    renew_due(server)
     assert expire(server) == after
     assert server.client.ask("dummy", encoded(), "what?")["answer"] == "4x3 #ff0000: what?"
 
@@ -122,7 +124,7 @@ def test_the_exporter_renews_a_token_before_it_expires(server: Server):
 
 
 def test_listing_tokens_says_how_long_they_live_and_prints_none(server: Server):
-    shown = CliRunner().invoke(tokens.app, ["list", "--run", str(server.run)]).output
+    shown = CliRunner().invoke(command.app, ["list", "--run", str(server.run)]).output
     assert re.search(r"^inference: 43,[12]\d\d minutes$", shown, re.MULTILINE)
     assert server.client.key("inference") not in shown
 

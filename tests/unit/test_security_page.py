@@ -14,7 +14,7 @@ import ts
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from scripts.build_mar import ROOT
+from vqaops.paths import ROOT
 
 PAGE = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
 PINS = re.findall(r"^([\w-]+)==(\S+)$", (ROOT / "constraints.txt").read_text(encoding="utf-8"), re.M)

@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from scripts.build_mar import ROOT
-from scripts.client import Client, ServerError
-from scripts.server import Server
-from tests.live.rollout.conftest import Models, asking
-from tests.pictures import encoded
+from tests.support.pictures import encoded
+from tests.support.rollout import Models, asking
+from vqaops.errors import ServerError
+from vqaops.paths import ROOT
+from vqaops.server.client import Client
+from vqaops.server.server import Server
 
 SLOW = {'        return [f"': "        __import__('time').sleep(0.1)\n        return [f\""}
 

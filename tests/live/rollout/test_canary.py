@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from scripts.management import Management
-from scripts.nginx.gateway import Gateway
-from scripts.nginx.routes import Route
-from tests.live.rollout.conftest import Models
+from tests.support.rollout import Models
+from vqaops.gateway.nginx import Gateway
+from vqaops.gateway.routes import Route
+from vqaops.server.management import Management
 
 
 def test_a_promotion_ends_the_models_canary(models: Models):

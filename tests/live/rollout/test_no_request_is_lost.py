@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.live.rollout.conftest import Models, asking
+from tests.support.rollout import Models, asking
 
 CONNECTIONS = 4
 PAUSE = 0.01

@@ -13,15 +13,15 @@ from pathlib import Path
 import psutil
 import pytest
 
-from scripts.archive import Archive
-from scripts.build_mar import ROOT
-from scripts.management import Management
-from scripts.rollout.state import State
-from scripts.server import Server
-from scripts.worker_log import load_failure
-from tests.conftest import RecipeMaker
-from tests.live.rollout.conftest import Models
-from tests.pictures import encoded
+from tests.support.pictures import encoded
+from tests.support.recipes import RecipeMaker
+from tests.support.rollout import Models
+from vqaops.paths import ROOT
+from vqaops.server.management import Management
+from vqaops.server.server import Server
+from vqaops.server.worker_log import load_failure
+from vqaops.store.archive import Archive
+from vqaops.store.state import State
 
 PATIENCE = 180
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 
-from tests.live.rollout.conftest import Models, asking
+from tests.support.rollout import Models, asking
 
 SLOW = {'        return [f"': "        __import__('time').sleep(0.1)\n        return [f\""}
 OTHER_ANSWERS = {': {query.question}"': ': {query.question}!"'}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from loadtest.questions import new_picture, popular, read_field, read_questions, wrong_answer
-from scripts.build_mar import ROOT
+from vqaops.paths import ROOT
 from vqaserve.images import open_picture
 from vqaserve.settings import Limits
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from loadtest.slo import Figures, Limits, judge, read_limits
-from scripts.build_mar import ROOT
+from vqaops.paths import ROOT
 
 MEASURED = {"Chat": Figures(p95=95, p99=99, failure_ratio=0.01, throughput=10)}
 

@@ -18,11 +18,11 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from scripts import convert
-from scripts.build_mar import ROOT
-from scripts.moving.pickles import read_checkpoint, read_words
-from scripts.moving.presets import PRESETS
-from scripts.moving.vocabularies import white_space_tokenizer
 from tests.tiny import chat_app
+from vqaops.importing.pickles import read_checkpoint, read_words
+from vqaops.importing.presets import PRESETS
+from vqaops.importing.vocabularies import white_space_tokenizer
+from vqaops.paths import ROOT
 from vqaserve.errors import RecipeError
 from vqaserve.families.modular import Modular
 from vqaserve.settings import ModelConfig

@@ -1,0 +1,1 @@
+"""`make fuzz`: damaged pictures and bodies for a running server."""

@@ -1,0 +1,95 @@
+"""A few hundred damaged pictures, and files that Hypothesis makes up; `make fuzz` sends 20,000."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.console import Console
+
+from loadtest.fuzz.__main__ import fuzz
+from tests.support.bombs import jpeg_of_scans
+from tests.support.pictures import as_base64, encoded
+from vqaops.server.server import Server
+from vqaserve.images import FORMATS
+
+
+def test_no_damaged_picture_costs_more_than_its_own_refusal(dummy_server: Server):
+    outcome = fuzz(dummy_server.client, "dummy", cases=400, seed=1, show=Console(quiet=True))
+    assert outcome.wrong == []
+    assert not outcome.restarted
+    assert sum(outcome.replies.values()) == 400
+    assert {"200", "422 InvalidImage"} <= set(outcome.replies)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"questions": [' + b"1," * 5_000_000 + b"1]}",
+        b"{" + b",".join(b'"%d":1' % number for number in range(1_000_000)) + b"}",
+    ],
+    ids=["questions", "fields"],
+)
+def test_a_body_of_a_million_faults_is_refused_and_no_worker_grows(dummy_server: Server, body: bytes):
+    client = dummy_server.client
+    before = client.workers("dummy")
+    (worker,) = before
+    url, headers = f"{client.addresses.inference}/predictions/dummy", client.header("inference")
+    reply = client.http.post(url, headers={**headers, "Content-Type": "application/json"}, content=body, timeout=120)
+    assert (reply.status_code, reply.json()["type"]) == (400, "BadRequest")
+    assert "more than 10,000 values" in reply.json()["message"]
+    assert client.workers("dummy") == before
+    peak = next(line for line in Path(f"/proc/{worker.pid}/status").read_text().splitlines() if "VmHWM" in line)
+    assert int(peak.split()[1]) < 1_000_000  # kB; a fault's object each was 2,000,000
+
+
+def test_no_file_question_or_number_is_answered_otherwise_than_by_an_answer_or_a_refusal(dummy_server: Server):
+    client = dummy_server.client
+    before = client.workers("dummy")
+
+    @given(
+        st.sampled_from(FORMATS),
+        st.binary(max_size=200),
+        st.integers(0, 400),
+        st.text(max_size=600),
+        st.integers(-5, 30),
+    )
+    @settings(derandomize=True, max_examples=60, deadline=None, database=None)
+    def ask(file_format: str, noise: bytes, cut: int, question: str, top_k: int) -> None:
+        file = encoded("red", (16, 16), file_format)[:cut] + noise
+        reply = client.http.post(
+            f"{client.addresses.inference}/predictions/dummy",
+            headers=client.header("inference"),
+            files={"image": file, "question": (None, question.encode("utf-8", "replace")), "top_k": (None, str(top_k))},
+        )
+        body = reply.json()
+        assert reply.status_code in (200, 400, 422)
+        assert "answer" in body if reply.status_code == 200 else body.keys() == {"code", "type", "message"}
+
+    ask()
+    assert client.workers("dummy") == before
+
+
+def test_a_request_full_of_bombs_costs_its_own_share_of_time_and_no_neighbour_an_answer(dummy_server: Server):
+    client = dummy_server.client
+    before = client.workers("dummy")
+    bomb = jpeg_of_scans(20_000)
+    bombs = [bomb + bytes([number]) for number in range(20)]  # what follows the end makes another file of the same
+    instances = [{"image": as_base64(one), "question": "what?"} for one in bombs]
+
+    def explode() -> httpx.Response:
+        url = f"{client.addresses.inference}/v1/models/dummy:predict"
+        return client.http.post(url, headers=client.header("inference"), json={"instances": instances}, timeout=120)
+
+    with ThreadPoolExecutor(4) as pool:
+        attacks = [pool.submit(explode) for _ in range(2)]
+        answers = [client.ask("dummy", encoded("red", (20, 20 + number)), "what?") for number in range(10)]
+        replies = [attack.result() for attack in attacks]
+    assert [answer["answer"] for answer in answers] == [f"20x{20 + number} #ff0000: what?" for number in range(10)]
+    assert {reply.status_code for reply in replies} == {422}
+    assert all("takes too long to decode" in reply.json()["message"] for reply in replies)
+    assert client.workers("dummy") == before

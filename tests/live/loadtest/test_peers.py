@@ -1,0 +1,56 @@
+"""`make peers` from end to end, with one peer and a model that loads in no time."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+from tests.support.recipes import RecipeMaker
+from vqaops.paths import ROOT
+
+
+def test_ours_and_a_peer_answer_in_turn_alike_and_no_process_is_left(
+    run_folder: Callable[[], Path], make_recipe: RecipeMaker
+):
+    out = run_folder().resolve() / "out"
+    recipe = make_recipe(name="bare", config="jobQueueSize: 300\n")
+    options = ["--peer", "fastapi", "--rounds", "1", "--seconds", "0.2", "--warm", "0.2", "-o", str(out)]
+    command = [sys.executable, "-m", "loadtest.peers", str(recipe), *options]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "CPU, ours = 1.00" in done.stdout
+    assert "FastAPI" in done.stdout
+    servers = json.loads((out / "report.json").read_text())["models"]["bare"]
+    assert list(servers) == ["ours (TorchServe)", "FastAPI", "floor"]
+    for title in ("ours (TorchServe)", "FastAPI"):
+        assert not servers[title]["failure"]
+        assert len(servers[title]["ways"]) == 4
+        for figures in servers[title]["ways"].values():
+            assert figures["answers"] > 0
+            assert figures["cpu_ms"] > 0
+            assert (figures["wrong"], figures["refused"]) == (0, {})
+    report = (out / "report.md").read_text()
+    assert "| unique, 16 connections | ours (TorchServe) | 1.00 |" in report
+    assert "| zipf, 16 connections | FastAPI |" in report
+    assert not [process for process in psutil.process_iter() if _belongs(process, out)]
+
+
+def _belongs(process: psutil.Process, folder: Path) -> bool:
+    """Whether it was started for a run into the folder: ours is told so in its arguments, a peer in its environment."""
+    with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+        told = process.environ().get("PEER_READY", "")
+        return str(folder) in told or any(str(folder) in argument for argument in process.cmdline())
+    return False
+
+
+def test_an_unknown_peer_is_refused_in_one_line():
+    command = [sys.executable, "-m", "loadtest.peers", "shapes", "--peer", "flask"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1
+    assert "'flask' is no peer; there are: fastapi, litserve, mosec, bentoml, ray" in done.stderr

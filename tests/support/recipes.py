@@ -1,0 +1,39 @@
+"""A complete recipe of the weightless family, made on the spot."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.pictures import encoded
+
+
+@pytest.fixture(scope="session")
+def red_png() -> bytes:
+    return encoded("red")
+
+
+RecipeMaker = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def make_recipe(tmp_path_factory: pytest.TempPathFactory) -> RecipeMaker:
+    """Makes a complete recipe of the weightless family in a folder of its own."""
+
+    def make(name: str = "dummy", config: str = "", handler: str = "", family: str = "dummy") -> Path:
+        recipe = tmp_path_factory.mktemp("recipes") / name
+        (recipe / "samples").mkdir(parents=True)
+        (recipe / "README.md").write_text("---\nlicense: apache-2.0\n---\n# A recipe for tests\n")
+        (recipe / "samples" / "red.png").write_bytes(encoded("red"))
+        sample = {"image": "red.png", "question": "what?", "answers": ["4x3 #ff0000: what?"]}
+        (recipe / "samples" / "questions.jsonl").write_text(json.dumps(sample) + "\n")
+        (recipe / "model-config.yaml").write_text(
+            "minWorkers: 1\nmaxWorkers: 1\nbatchSize: 8\nmaxBatchDelay: 1\n"
+            f"{config}handler:\n  version: 1.0.0\n  family: {family}\n{handler}"
+        )
+        return recipe
+
+    return make

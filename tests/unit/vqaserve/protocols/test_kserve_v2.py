@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import json
+import struct
+
+import pytest
+
+from tests.support.pictures import as_base64, encoded
+from vqaserve.errors import BadRequest, InvalidImage, InvalidQuestion, MissingImage, VqaError
+from vqaserve.protocols import find_protocol
+from vqaserve.protocols.body import decoded
+from vqaserve.protocols.kserve_v2 import KServeV2
+from vqaserve.settings import HandlerSettings, Limits
+from vqaserve.types import Item, Model, Query, Request
+
+PNG, BLUE = encoded(), encoded("blue")
+B64 = as_base64(PNG)
+SETTINGS = HandlerSettings(version="1.0.0", family="dummy", limits=Limits(max_questions=3))
+
+
+def tensor(name: str, *data: object, **changes: object) -> dict:
+    return {"name": name, "shape": [len(data)], "datatype": "BYTES", "data": list(data), **changes}
+
+
+def binary(head: dict, *elements: bytes) -> Request:
+    body = json.dumps(head).encode()
+    raw = b"".join(struct.pack("<I", len(element)) + element for element in elements)
+    return Request("id", {"body": bytearray(body + raw)}, {"inference-header-content-length": str(len(body))})
+
+
+def parse(request: Request | dict) -> list[Query]:
+    if isinstance(request, dict):
+        request = Request("id", {"body": request})
+    return list(KServeV2().parse(decoded(request), SETTINGS))
+
+
+def test_a_list_of_tensors_or_the_binary_header_is_of_this_format():
+    assert isinstance(find_protocol(Request("id", {"body": {"inputs": []}})), KServeV2)
+    assert isinstance(find_protocol(binary({"inputs": []})), KServeV2)
+
+
+def test_json_tensors_are_queries_in_order():
+    body = {"inputs": [tensor("image", B64, as_base64(BLUE)), tensor("question", "a", "b")], "parameters": {"top_k": 2}}
+    assert parse(body) == [Query(PNG, "a", 2), Query(BLUE, "b", 2)]
+
+
+def test_one_picture_serves_for_all_questions():
+    assert parse({"inputs": [tensor("image", B64), tensor("question", "a", "b")]}) == [Query(PNG, "a"), Query(PNG, "b")]
+
+
+def test_nested_data_is_read_row_by_row():
+    image, question = tensor("image", [B64], [B64], shape=[2, 1]), tensor("question", ["a"], ["b"], shape=[2, 1])
+    assert [query.question for query in parse({"inputs": [image, question]})] == ["a", "b"]
+
+
+def test_raw_tensors_behind_the_json_are_read():
+    def part(name: str, size: int) -> dict:
+        return {"name": name, "shape": [1], "datatype": "BYTES", "parameters": {"binary_data_size": size}}
+
+    head = {"inputs": [part("image", len(PNG) + 4), part("question", 7)], "parameters": {"binary_data_output": True}}
+    assert parse(binary(head, PNG, "é?".encode())) == [Query(PNG, "é?")]
+
+
+@pytest.mark.parametrize(
+    ("request_", "error", "message"),
+    [
+        ({"inputs": []}, MissingImage, "no input 'image'"),
+        ({"inputs": [tensor("image", B64)]}, InvalidQuestion, "no input 'question'"),
+        ({"inputs": [tensor("image", B64), tensor("questions", "q")]}, BadRequest, "unknown input 'questions'"),
+        ({"inputs": [tensor("image", "***"), tensor("question", "q")]}, InvalidImage, "not base64"),
+        ({"inputs": [tensor("image", 3), tensor("question", "q")]}, BadRequest, "holds a int"),
+        ({"inputs": [tensor("image", B64, datatype="FP32"), tensor("question", "q")]}, BadRequest, "send BYTES"),
+        ({"inputs": [tensor("image", B64, shape=[2]), tensor("question", "q")]}, BadRequest, "has shape .* 1 elements"),
+        ({"inputs": [tensor("image", B64, B64), tensor("question", *"abc")]}, BadRequest, "2 pictures and 3 questions"),
+        ({"inputs": [tensor("image", B64), tensor("question", *"abcd")]}, InvalidQuestion, "more than 3 elements"),
+        ({"inputs": [tensor("image", B64), tensor("question", "q")], "parameters": {"k": 1}}, BadRequest, "'k'"),
+        (binary({"inputs": [tensor("image", parameters={"binary_data_size": 99})]}), BadRequest, "announces 99 raw"),
+        (
+            binary({"inputs": [tensor("image", parameters={"binary_data_size": 3}, shape=[1])]}, b""),
+            BadRequest,
+            "is cut off",
+        ),
+        (
+            binary({"inputs": [tensor("image", parameters={"binary_data_size": 400}, shape=[100])]}, *[b""] * 100),
+            InvalidQuestion,
+            "more than 3 elements",
+        ),
+        (
+            Request("id", {"body": bytearray(b"{}")}, {"inference-header-content-length": "x"}),
+            BadRequest,
+            "are not JSON",
+        ),
+    ],
+)
+def test_what_cannot_be_read_is_refused(request_: Request | dict, error: type[VqaError], message: str):
+    with pytest.raises(error, match=message):
+        parse(request_)
+
+
+def test_the_reply_is_two_tensors():
+    request = Request("id", {"body": {"id": "7", "inputs": []}})
+    ranked = ({"answer": "red", "score": 0.5}, {"answer": "blue", "score": 0.25})
+    reply = KServeV2().reply(request, [Item("id", Query(PNG, "q"), ranked=ranked)] * 2, Model("m", "1.0.0"))
+    body = json.loads(reply.body)
+    assert (body["model_name"], body["model_version"], body["id"]) == ("m", "1.0.0", "7")
+    answer, score = body["outputs"]
+    assert (answer["shape"], answer["data"]) == ([2, 2], ["red", "blue", "red", "blue"])
+    assert (score["datatype"], score["data"]) == ("FP32", [0.5, 0.25, 0.5, 0.25])
+
+
+def test_one_entrys_error_is_the_whole_replys():
+    items = [
+        Item("id", Query(PNG, "q"), ranked=({"answer": "red", "score": 1.0},)),
+        Item("id", error=InvalidImage("no")),
+    ]
+    reply = KServeV2().reply(Request("id", {"body": {"inputs": []}}), items, Model("m", "1.0.0"))
+    assert reply.status == 422
+    assert json.loads(reply.body)["error"] == "no"

@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.support.pictures import as_base64, encoded
+from vqaserve.errors import BadRequest, InvalidImage, InvalidQuestion, MissingImage, VqaError
+from vqaserve.protocols.body import decoded
+from vqaserve.protocols.plain import Plain
+from vqaserve.settings import HandlerSettings, Limits
+from vqaserve.types import Item, Model, Query, RemoteImage, Request
+
+PNG = encoded()
+B64 = as_base64(PNG)
+
+
+SETTINGS = HandlerSettings(version="1.0.0", family="dummy", limits=Limits(max_questions=3))
+
+
+def parse(**fields: object) -> list[Query]:
+    return Plain().parse(decoded(Request("id", fields)), SETTINGS)
+
+
+@pytest.mark.parametrize("name", ["image", "data"])
+def test_a_form_with_a_file_and_a_question(name: str):
+    assert parse(**{name: bytearray(PNG), "question": bytearray(b"what?"), "top_k": bytearray(b"3")}) == [
+        Query(PNG, "what?", 3)
+    ]
+
+
+@pytest.mark.parametrize("image", [B64, f"data:image/png;base64,{B64}", "\n".join([B64[:20], B64[20:]])])
+def test_flat_json_with_base64_or_a_data_uri(image: str):
+    assert parse(body={"image": image, "question": "what?"}) == [Query(PNG, "what?")]
+
+
+def test_json_under_any_content_type_is_read():
+    assert parse(body=bytearray(json.dumps({"image": B64, "question": "q"}).encode())) == [Query(PNG, "q")]
+
+
+def test_a_url_is_passed_on_to_be_fetched_or_refused():
+    url = "https://images.example.org/x.png"
+    assert parse(body={"image": url, "question": "q"}) == [Query(RemoteImage(url), "q")]
+
+
+def test_several_questions_about_one_picture():
+    assert parse(body={"image": B64, "questions": ["a", "b"]}) == [Query(PNG, "a"), Query(PNG, "b")]
+
+
+def test_several_questions_in_a_form_are_a_json_list():
+    assert [query.question for query in parse(image=PNG, questions=b'["a", "b"]')] == ["a", "b"]
+
+
+def test_a_raw_picture_is_asked_the_recipes_own_question():
+    settings = SETTINGS.model_copy(update={"question": "what is this?"})
+    assert Plain().parse(Request("id", {"body": bytearray(PNG)}), settings) == [Query(PNG, "what is this?")]
+
+
+def test_query_parameters_of_invocations_are_fields_beside_the_body():
+    assert parse(model_name="m", top_k="2", body={"image": B64, "question": "q"}) == [Query(PNG, "q", 2)]
+    assert parse(model_name="m", question=b"q", body=bytearray(PNG)) == [Query(PNG, "q")]
+
+
+def test_generation_parameters_are_passed_on():
+    assert parse(body={"image": B64, "question": "q", "max_new_tokens": 5})[0].parameters == {"max_new_tokens": 5}
+
+
+@pytest.mark.parametrize(
+    ("fields", "error", "message"),
+    [
+        ({"body": bytearray(b"")}, MissingImage, "send it as the field 'image'"),
+        ({"question": b"what?"}, MissingImage, "send it as the field 'image'"),
+        ({"image": PNG}, InvalidQuestion, "send it as the field 'question'"),
+        ({"body": bytearray(PNG)}, InvalidQuestion, "send it as the field 'question'"),
+        ({"body": {"image": "***", "question": "q"}}, InvalidImage, "is not base64"),
+        ({"body": {"image": "data:image/png,abc", "question": "q"}}, InvalidImage, "data URI is not base64"),
+        ({"body": {"image": 3, "question": "q"}}, BadRequest, "image: Input should be a valid string"),
+        ({"body": {"image": B64, "qestion": "q"}}, BadRequest, "unknown field 'qestion'; did you mean 'question'?"),
+        ({"body": {"image": B64, "question": "q", "zzz": 1}}, BadRequest, "unknown field 'zzz'; allowed: "),
+        ({"body": {"image": B64, "question": "q", "questions": ["q"]}}, BadRequest, "send one of them"),
+        ({"body": {"image": B64, "questions": []}}, InvalidQuestion, "0 questions came"),
+        ({"body": {"image": B64, "questions": ["q"] * 4}}, InvalidQuestion, "4 questions came; .* 1 to 3"),
+        ({"body": [1, 2]}, BadRequest, "the body is a list; send one JSON object"),
+        ({"body": bytearray(b'{"image": ')}, BadRequest, "the body is not JSON"),
+        ({"body": bytearray(b"[" * 100_000)}, BadRequest, "the body is not JSON"),
+        ({"body": "what?"}, BadRequest, "the body is a str; send one JSON object"),
+        ({"image": PNG, "question": b"\xff\xfe"}, BadRequest, "'question' is not UTF-8"),
+        ({"image": PNG, "questions": b"a, b"}, BadRequest, "'questions' is not JSON"),
+        ({"image": PNG, "question": b"q", "top_k": b"many"}, BadRequest, "top_k: .*valid integer"),
+        ({"image": {"a": 1}, "question": b"q"}, BadRequest, "is not a file"),
+        ({"image": PNG, "question": {"a": 1}}, BadRequest, "'question' is a dict; send text"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_saying_what_to_do(fields: dict, error: type[VqaError], message: str):
+    with pytest.raises(error, match=message):
+        parse(**fields)
+
+
+def test_the_reply_has_the_answer_its_confidence_the_ranking_and_the_model():
+    ranked = ({"answer": "red", "score": 0.9}, {"answer": "blue", "score": 0.1})
+    item = Item("id", Query(PNG, "q"), ranked=ranked)
+    reply = Plain().reply(Request("id", {}), [item], Model("m", "2.0.0"))
+    assert json.loads(reply.body) == {
+        "answer": "red",
+        "confidence": 0.9,
+        "answers": list(ranked),
+        "model": {"name": "m", "version": "2.0.0"},
+    }
+
+
+def test_what_a_family_adds_to_its_best_answer_is_in_the_reply():
+    item = Item("id", Query(PNG, "q"), ranked=({"answer": "red", "score": 0.9, "clip_similarity": 0.25},))
+    assert json.loads(Plain().reply(Request("id", {}), [item], Model("m", "1.0.0")).body)["clip_similarity"] == 0.25
+
+
+def test_an_error_has_torchserves_three_keys():
+    item = Item("id", error=InvalidQuestion("why"))
+    reply = Plain().reply(Request("id", {}), [item], Model("m", "1.0.0"))
+    assert reply.status == 422
+    assert json.loads(reply.body) == {"code": 422, "type": "InvalidQuestion", "message": "why"}

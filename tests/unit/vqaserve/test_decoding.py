@@ -1,0 +1,227 @@
+"""The process that decodes: what it refuses, what ends it, and that the next picture is opened all the same."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import IO
+
+import psutil
+import pytest
+from PIL import Image
+
+from tests.support.bombs import jpeg_of_padding, jpeg_of_scans, png_of_profiles
+from tests.support.pictures import encoded, saved
+from vqaops.paths import ROOT
+from vqaserve import decoding
+from vqaserve.decoding import Budget, Decoder
+from vqaserve.errors import InvalidImage, Overloaded
+from vqaserve.settings import Limits
+from vqaserve.types import Squeeze
+
+LIMITS = Limits()
+
+
+@pytest.fixture(scope="module")
+def decode() -> Decoder:
+    return Decoder(LIMITS)
+
+
+def budget(seconds: float = LIMITS.max_decode_seconds, pixels: int = LIMITS.max_request_pixels) -> Budget:
+    return Budget(pixels, seconds)
+
+
+def child_of(decoder: Decoder) -> psutil.Process:
+    decoder(encoded(), budget())  # one that has died is started again only by the next picture
+    return psutil.Process(decoder._child.pid)
+
+
+def until(condition: Callable[[], bool], seconds: float = 30) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return condition()
+
+
+def test_a_picture_comes_back_as_it_was(decode: Decoder):
+    noise = Image.effect_noise((301, 203), 90).convert("RGB")
+    picture = decode(saved(noise), budget())
+    assert picture.pixels.tobytes() == noise.tobytes()
+    assert (picture.pixels.size, picture.warnings) == ((301, 203), ())
+
+
+def test_a_refusal_is_told_in_the_words_of_the_child(decode: Decoder):
+    with pytest.raises(InvalidImage, match=r"is not a JPEG, PNG, .* file; convert it"):
+        decode(b"hello", budget())
+
+
+def test_the_pixels_and_the_time_of_a_request_are_shared_by_its_pictures(decode: Decoder):
+    left = budget(pixels=2000 * 2000 + 12)
+    decode(saved(Image.effect_noise((2000, 2000), 90)), left)
+    assert left.pixels == 12
+    assert 0 < left.seconds < LIMITS.max_decode_seconds
+    with pytest.raises(InvalidImage, match="more than 40,000,000 pixels together"):
+        decode(encoded(size=(5, 4)), left)
+
+
+@pytest.mark.parametrize(
+    "bomb",
+    [jpeg_of_scans(20_000), png_of_profiles(4_000), jpeg_of_padding(8_000_000)],
+    ids=["progressive JPEG", "PNG profiles", "JPEG padding"],
+)
+def test_a_file_that_takes_too_long_is_refused_and_the_next_one_opened(decode: Decoder, bomb: bytes):
+    assert len(bomb) < LIMITS.max_image_bytes
+    left = budget(seconds=0.3)
+    with pytest.raises(InvalidImage, match=r"takes too long to decode; .* 1\.5 s of CPU time together"):
+        decode(bomb, left)
+    with pytest.raises(InvalidImage, match="takes too long"):  # nothing is left for the same request
+        decode(encoded(), left)
+    assert decode(encoded("blue"), budget()).pixels.getpixel((0, 0)) == (0, 0, 255)
+
+
+def test_next_to_no_time_left_is_not_taken_for_no_limit(decode: Decoder):
+    with pytest.raises(InvalidImage, match="takes too long"):
+        decode(jpeg_of_scans(20_000), budget(seconds=1e-9))
+
+
+def test_a_file_that_needs_too_much_memory_is_refused_and_the_next_one_opened():
+    decode = Decoder(LIMITS)
+    child = child_of(decode)
+    assert child.rlimit(psutil.RLIMIT_AS)[0] < 2**30
+    child.rlimit(psutil.RLIMIT_AS, (child.memory_info().vms + 20 * 2**20,) * 2)  # no file is known that needs 800 MB
+    with pytest.raises(InvalidImage, match="takes too much memory to decode"):
+        decode(encoded(size=(3000, 3000)), budget())
+    assert decode(encoded(), budget()).pixels.size == (4, 3)
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGSEGV, signal.SIGKILL])
+def test_a_child_that_ended_while_idle_costs_the_next_picture_nothing(decode: Decoder, end: signal.Signals):
+    child = child_of(decode)
+    child.send_signal(end)
+    assert until(lambda: child.status() == psutil.STATUS_ZOMBIE)
+    assert decode(encoded("blue"), budget()).pixels.getpixel((0, 0)) == (0, 0, 255)
+
+
+@contextmanager
+def ended_in_the_middle(decode: Decoder, end: signal.Signals) -> Iterator[None]:
+    """The child is ended once it has used some time on a file."""
+    child = child_of(decode)
+    used = sum(child.cpu_times()[:2])
+
+    def finish() -> None:
+        assert until(lambda: sum(child.cpu_times()[:2]) > used + 0.1)
+        child.send_signal(end)
+
+    with ThreadPoolExecutor(1) as pool:
+        ending = pool.submit(finish)
+        yield
+        ending.result()
+
+
+def test_a_file_that_crashes_the_decoder_is_refused_and_the_next_one_opened(decode: Decoder):
+    with (
+        ended_in_the_middle(decode, signal.SIGSEGV),  # stands for a hole in a library
+        pytest.raises(InvalidImage, match="damaged in a way that no decoder stands"),
+    ):
+        decode(jpeg_of_scans(20_000), budget(seconds=20))
+    assert decode(encoded(), budget()).pixels.size == (4, 3)
+
+
+def test_a_machine_out_of_memory_is_not_the_pictures_fault(decode: Decoder):
+    with ended_in_the_middle(decode, signal.SIGKILL), pytest.raises(MemoryError):
+        decode(jpeg_of_scans(20_000), budget(seconds=20))
+    assert decode(encoded(), budget()).pixels.size == (4, 3)
+
+
+def test_a_picture_whose_child_is_asked_to_end_is_opened_by_the_next_child(decode: Decoder):
+    with ended_in_the_middle(decode, signal.SIGTERM):
+        assert decode(jpeg_of_scans(2_000), budget(seconds=20)).pixels.size
+
+
+def test_a_child_that_ends_after_its_answer_costs_nobody_anything(decode: Decoder, monkeypatch: pytest.MonkeyPatch):
+    child = child_of(decode)
+    wait = decoding._wait
+
+    def ending(answers: IO[bytes]) -> None:
+        wait(answers)
+        if child.is_running():
+            child.kill()
+            child.wait()
+
+    monkeypatch.setattr(decoding, "_wait", ending)
+    assert decode(encoded("red", (3000, 3000)), budget()).pixels.getpixel((0, 0)) == (255, 0, 0)
+    assert not child.is_running()
+    assert decode(encoded("blue"), budget()).pixels.getpixel((0, 0)) == (0, 0, 255)
+
+
+def test_after_the_batchs_time_a_picture_is_refused_for_now(decode: Decoder):
+    with pytest.raises(Overloaded, match="too busy to open this picture now"):
+        decode(encoded(), Budget(LIMITS.max_request_pixels, LIMITS.max_decode_seconds, time.monotonic()))
+
+
+def test_an_answer_that_nobody_waited_for_is_never_taken_for_the_next_pictures(
+    decode: Decoder, monkeypatch: pytest.MonkeyPatch
+):
+    def failing(answers: IO[bytes]) -> None:
+        raise MemoryError
+
+    child_of(decode)
+    with monkeypatch.context() as patched:
+        patched.setattr(decoding, "_wait", failing)
+        with pytest.raises(MemoryError):
+            decode(encoded("red", (301, 203)), budget())
+    assert decode(encoded("blue"), budget()).pixels.getpixel((0, 0)) == (0, 0, 255)
+
+
+def test_a_file_that_is_over_the_limit_never_reaches_the_child(decode: Decoder):
+    with pytest.raises(InvalidImage, match="at most 8,388,608 are allowed"):
+        decode(b"x" * (LIMITS.max_image_bytes + 1), budget())
+
+
+def test_the_largest_picture_fits_and_its_memory_is_given_back_at_once():
+    limits = Limits(max_image_pixels=4_000_000)
+    decode = Decoder(limits)
+    before = os.fstat(decode._memory.file).st_blocks
+    noise = Image.effect_noise((2500, 1600), 90).convert("RGB")
+    picture = decode(saved(noise, "PNG", compress_level=1), Budget(40_000_000, 10))
+    assert picture.pixels.tobytes() == noise.tobytes()
+    assert os.fstat(decode._memory.file).st_blocks == before
+    assert decode(encoded("blue"), budget()).pixels.getpixel((0, 0)) == (0, 0, 255)
+
+
+def test_a_picture_comes_back_squeezed_and_all_of_it_counts():
+    decode = Decoder(LIMITS, Squeeze(64, 48, Image.Resampling.BICUBIC))
+    left, noise = budget(), Image.effect_noise((301, 203), 90).convert("RGB")
+    squeezed = noise.resize((64, 48), Image.Resampling.BICUBIC)
+    assert decode(saved(noise), left).pixels.tobytes() == squeezed.tobytes()
+    assert left.pixels == LIMITS.max_request_pixels - 301 * 203
+
+
+def test_there_is_room_for_a_picture_that_becomes_larger_than_any_file_may_be():
+    decode = Decoder(Limits(max_image_pixels=100), Squeeze(1000, 1000, Image.Resampling.BILINEAR))
+    assert decode(encoded(), budget()).pixels.size == (1000, 1000)
+
+
+def test_the_child_ends_with_its_owner():
+    decoder = Decoder(LIMITS)
+    child = child_of(decoder)
+    del decoder
+    assert until(lambda: not child.is_running())
+
+
+def test_the_child_ends_with_a_worker_that_is_killed():
+    code = (
+        "from vqaserve.decoding import Decoder\nfrom vqaserve.settings import Limits\nimport time\n"
+        "decoder = Decoder(Limits())\nprint(decoder._child.pid, flush=True)\ntime.sleep(60)"
+    )
+    worker = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    with worker:
+        child = psutil.Process(int(worker.stdout.readline()))
+        os.kill(worker.pid, signal.SIGKILL)
+    assert until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)

@@ -1,0 +1,259 @@
+"""The prediction log, in real files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.pictures import as_base64, encoded
+from vqaserve import predictions
+from vqaserve.errors import RecipeError
+from vqaserve.metrics import Sample
+from vqaserve.pipeline import Pipeline
+from vqaserve.predictions import PredictionWriter
+from vqaserve.settings import HandlerSettings, PredictionLog
+from vqaserve.types import Model, Request
+
+MODEL = Model("dummy", "1.0.0")
+
+
+class Logged:
+    """A pipeline of the weightless family with a prediction log."""
+
+    def __init__(self, folder: Path, **log: object) -> None:
+        self.folder = folder / "dummy"
+        self.samples: list[Sample] = []
+        kept = {"enabled": True, "folder": folder, "question": "text", **log}
+        settings = HandlerSettings(version="1.0.0", family="dummy", prediction_log=kept)
+        self.pipeline = Pipeline.load(Path(), settings, MODEL, self.samples.extend)
+
+    def ask(self, *bodies: object, client_id: str = "") -> None:
+        self.pipeline([Request(f"r{at}", {"body": body}, {}, client_id) for at, body in enumerate(bodies)])
+
+    def lines(self) -> list[dict[str, Any]]:
+        """What was written until now, oldest first; the writer is closed."""
+        self.pipeline.close()
+        return [json.loads(line) for part in sorted(self.folder.glob("*")) for line in part.read_text().splitlines()]
+
+    def dropped(self) -> float:
+        return sum(one.value for one in self.samples if one.metric.name == "vqa_predictions_dropped_total")
+
+
+@pytest.fixture
+def logged(tmp_path: Path) -> Callable[..., Logged]:
+    return lambda **log: Logged(tmp_path, **log)
+
+
+def question(text: str = "what?") -> dict[str, object]:
+    return {"image": as_base64(encoded()), "question": text}
+
+
+def test_a_line_says_who_asked_what_of_which_picture_and_what_the_answer_was(logged: Callable[..., Logged]):
+    log, picture = logged(), encoded()
+    log.ask(question(), client_id="order-17")
+    (line,) = log.lines()
+    assert line.pop("time").endswith("+00:00")
+    assert line.pop("milliseconds") >= 0
+    assert line == {
+        "request_id": "r0",
+        "client_request_id": "order-17",
+        "picture": hashlib.sha256(picture).hexdigest(),
+        "bytes": len(picture),
+        "question": "what?",
+        "answer": "4x3 #ff0000: what?",
+        "confidence": 0.5,
+        "abstained": False,
+        "recalled": "",
+        "error": None,
+        "model": "dummy",
+        "version": "1.0.0",
+    }
+
+
+def test_questions_of_a_request_have_a_line_each_and_refused_ones_their_error(logged: Callable[..., Logged]):
+    log = logged()
+    log.ask({"image": as_base64(encoded()), "questions": ["one?", ""]}, {"nonsense": 1}, question("half \udc80 pair"))
+    assert [(line["request_id"], line["question"], line["error"]) for line in log.lines()] == [
+        ("r0", "one?", None),
+        ("r0", "", "InvalidQuestion"),
+        ("r1", None, "BadRequest"),
+        ("r2", "half \udc80 pair", "InvalidQuestion"),
+    ]
+
+
+def test_the_list_of_models_is_no_question(logged: Callable[..., Logged]):
+    log = logged()
+    (reply,) = log.pipeline([Request("r0", {}, {"url_path": "v1/models"})])
+    assert reply.status == 200
+    assert log.lines() == []
+
+
+def test_what_was_remembered_is_said(logged: Callable[..., Logged]):
+    log = logged()
+    for text in ("one?", "one?", "two?"):
+        log.ask(question(text))
+    assert [line["recalled"] for line in log.lines()] == ["", "answers", "features"]
+
+
+@pytest.mark.parametrize(
+    ("kept", "expected"),
+    [
+        ({"question": "text"}, {"question": "wo ist die Tür?"}),
+        ({"question": "hash"}, {"question": hashlib.sha256("wo ist die Tür?".encode()).hexdigest()}),
+        ({"question": "none"}, {}),
+    ],
+)
+def test_a_question_is_kept_as_the_recipe_says(
+    logged: Callable[..., Logged], kept: dict[str, str], expected: dict[str, str]
+):
+    log = logged(**kept)
+    log.ask(question("wo ist die Tür?"))
+    (line,) = log.lines()
+    assert {key: value for key, value in line.items() if key == "question"} == expected
+
+
+def test_nothing_is_kept_unless_asked_for():
+    pipeline = Pipeline.load(Path(), HandlerSettings(version="1.0.0", family="dummy"), MODEL)
+    assert pipeline.predictions is None
+
+
+def test_a_question_of_a_million_characters_leaves_a_short_line(logged: Callable[..., Logged]):
+    log = logged()
+    log.ask(question("x" * 1_000_000))
+    (line,) = log.lines()
+    assert (len(line["question"]), line["error"]) == (2000, "InvalidQuestion")
+
+
+def test_all_files_together_keep_to_the_bound_and_hold_the_newest(logged: Callable[..., Logged]):
+    log = logged(max_megabytes=0.02, files=4)
+    for number in range(400):
+        log.ask(question(f"question {number}?"))
+    kept = [int(line["question"][9:-1]) for line in log.lines()]
+    assert kept == list(range(kept[0], 400))
+    assert kept[0] > 0
+    sizes = [part.stat().st_size for part in log.folder.iterdir()]
+    assert 5_000 < sum(sizes) <= 20_000
+    assert len(sizes) >= 2
+
+
+def test_files_are_the_owners_alone(logged: Callable[..., Logged]):
+    log = logged()
+    log.ask(question())
+    log.lines()
+    (part,) = log.folder.iterdir()
+    assert (part.stat().st_mode & 0o777, log.folder.stat().st_mode & 0o777) == (0o600, 0o700)
+
+
+def test_a_file_that_was_taken_away_is_followed_by_a_new_one(logged: Callable[..., Logged]):
+    log = logged()
+    log.ask(question("one?"))
+    deadline = time.monotonic() + 60
+    while not list(log.folder.iterdir()):
+        assert time.monotonic() < deadline
+    for part in log.folder.iterdir():
+        part.unlink()
+    log.ask(question("two?"))
+    assert "two?" in [line["question"] for line in log.lines()]
+
+
+def test_a_folder_that_cannot_be_written_costs_lines_which_are_counted_and_no_answer(
+    logged: Callable[..., Logged], caplog: pytest.LogCaptureFixture
+):
+    log = logged()
+    log.folder.rmdir()
+    log.folder.write_text("a file, where the folder was")
+    log.ask(question())
+    log.pipeline.close()
+    log.ask(question())
+    assert log.dropped() == 1
+    assert "loses lines" in caplog.text
+
+
+def test_a_disk_that_hangs_makes_nobody_wait(logged: Callable[..., Logged], monkeypatch: pytest.MonkeyPatch):
+    hangs, arrived = threading.Event(), threading.Event()
+
+    def hang(writer: PredictionWriter, lines: list[bytes]) -> None:
+        arrived.set()
+        hangs.wait(60)
+
+    monkeypatch.setattr(predictions, "_WAITING", 3)
+    monkeypatch.setattr(PredictionWriter, "_write_lines", hang)
+    log = logged()
+    log.ask(question())
+    assert arrived.wait(60)
+    for _ in range(10):
+        log.ask(question())
+    assert log.dropped() == 7
+    hangs.set()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"folder": None}, "has no folder: give an absolute path"),
+        ({"folder": Path("/dev/null/predictions")}, "cannot be made"),
+    ],
+)
+def test_a_log_that_has_no_place_is_refused_at_load(given: dict[str, Any], message: str):
+    with pytest.raises(RecipeError, match=message):
+        PredictionWriter(PredictionLog(enabled=True, **given), MODEL)
+
+
+def test_a_relative_folder_is_refused():
+    with pytest.raises(ValueError, match="not an absolute path"):
+        PredictionLog(folder="here")
+
+
+def test_many_lines_that_have_waited_make_no_file_larger_than_it_may_be(
+    logged: Callable[..., Logged], monkeypatch: pytest.MonkeyPatch
+):
+    busy = threading.Event()
+    write = PredictionWriter._write_lines
+
+    def wait_first(writer: PredictionWriter, lines: list[bytes]) -> None:
+        busy.wait(60)
+        write(writer, lines)
+
+    monkeypatch.setattr(PredictionWriter, "_write_lines", wait_first)
+    log = logged(max_megabytes=0.02, files=4)
+    for number in range(400):
+        log.ask(question(f"question {number}?"))
+    busy.set()
+    assert log.lines()[-1]["question"] == "question 399?"
+    assert max(part.stat().st_size for part in log.folder.iterdir()) <= 5_000
+
+
+WORKER = """
+import sys
+from pathlib import Path
+from vqaserve.predictions import Prediction, PredictionWriter
+from vqaserve.settings import PredictionLog
+from vqaserve.types import Item, Model, Request
+
+settings = PredictionLog(enabled=True, folder=Path(sys.argv[1]), max_megabytes=0.02, files=40)
+writer = PredictionWriter(settings, Model("dummy", "1.0.0"))
+print("ready", flush=True)
+sys.stdin.readline()
+writer.write(Prediction.of(Request("r", {}), Item("r"), 1.0) for _ in range(4000))
+writer.close(60)
+print(writer.take_dropped())
+"""
+
+
+def test_two_workers_that_remove_old_files_side_by_side_lose_no_line(tmp_path: Path):
+    command = [sys.executable, "-c", WORKER, str(tmp_path)]
+    workers = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    assert [worker.stdout.readline() for worker in workers] == ["ready\n"] * 2
+    for worker in workers:
+        worker.stdin.write("go\n")
+        worker.stdin.flush()
+    assert [worker.communicate()[0] for worker in workers] == ["0\n", "0\n"]

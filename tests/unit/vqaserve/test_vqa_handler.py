@@ -1,0 +1,83 @@
+"""The rim between TorchServe and the package, with TorchServe's own objects."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+from ts.context import Context, RequestProcessor
+from ts.metrics.metric_cache_yaml_impl import MetricsCacheYamlImpl
+
+from vqa_handler import _emitter, _request
+from vqaops.paths import ROOT
+from vqaserve.metrics import ANSWERS, REQUESTS, STAGE_SECONDS, Sample
+
+# TorchServe's reader of metrics.yaml leaves the file open.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+def context(declared: Path | None) -> Context:
+    cache = None
+    if declared:
+        cache = MetricsCacheYamlImpl(config_file_path=str(declared))
+        cache.initialize_cache()
+    return Context("dummy", "", {}, 1, None, "0.12.0", metrics=cache)
+
+
+SAMPLES = [
+    Sample(REQUESTS, 2, ("dummy", "1.0.0", "ok")),
+    Sample(STAGE_SECONDS, 2.5e-05, ("dummy", "1.0.0", "forward")),
+]
+
+
+def test_samples_become_the_lines_that_torchserves_own_metrics_write(
+    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(logging.getLogger(), "filters", [])  # a worker in this process has quietened it for good
+    given = context(ROOT / "deploy" / "monitoring" / "metrics.yaml")
+    _emitter(given)(SAMPLES)
+    ours = capsys.readouterr().out.splitlines()
+    with caplog.at_level(logging.INFO, "ts.metrics"):
+        for sample in SAMPLES:
+            (metric,) = (
+                kind[sample.metric.name] for kind in given.metrics.cache.values() if sample.metric.name in kind
+            )
+            metric.add_or_update(sample.value, list(sample.labels))
+    theirs = [record.getMessage() for record in caplog.records]
+    assert [line.rpartition(",")[0] for line in ours] == [line.rpartition(",")[0] for line in theirs]  # but the time
+
+
+def test_metrics_that_are_not_declared_as_they_are_here_are_named_once_and_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+):
+    declared = tmp_path / "metrics.yaml"
+    declared.write_text(
+        "ts_metrics: {}\nmodel_metrics:\n  counter:\n"
+        "    - {name: vqa_requests_total, unit: Count, dimensions: [model_name, model_version, outcome]}\n"
+        "    - {name: vqa_answers_total, unit: Count, dimensions: [model_name, confidence]}\n"
+    )
+    emit = _emitter(context(declared))
+    capsys.readouterr()
+    emit([*SAMPLES, Sample(ANSWERS, 1, ("dummy", "1.0.0", "0.5"))])
+    (line,) = capsys.readouterr().out.splitlines()
+    assert "vqa_requests_total" in line
+    warned = [record.getMessage() for record in caplog.records if "is not counted" in record.getMessage()]
+    assert "vqa_answers_total is not counted: metrics_config declares it otherwise, or not at all" in warned
+    assert not [message for message in warned if "vqa_requests_total" in message]
+
+
+def test_outside_of_a_server_nothing_is_counted(capsys: pytest.CaptureFixture[str]):
+    _emitter(context(None))(SAMPLES)
+    assert capsys.readouterr().out == ""
+
+
+def test_a_requests_headers_are_found_in_any_case_and_a_forms_parts_are_none_of_them():
+    given = context(None)
+    given.request_ids = {0: "r0"}
+    part = {"content-type": "text/plain"}  # as TorchServe tells a form's part, beside the headers
+    given.request_processor = [RequestProcessor({"X-Request-ID": "order-17\n", "x-request-start": part})]
+    request = _request({"x-request-start": b"t=1"}, given, 0)
+    assert (request.id, request.client_id) == ("r0", "order-17?")
+    assert request.label == "r0 (client's order-17?)"
+    assert request.headers == {"x-request-id": "order-17\n"}

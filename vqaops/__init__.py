@@ -1,0 +1,1 @@
+"""The library for running a server: archives, TorchServe, versions, the gateway, training, importing models."""

@@ -1,0 +1,1 @@
+"""Recipes packed into model archives, each tried before it is stored."""

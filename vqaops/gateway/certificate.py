@@ -1,0 +1,41 @@
+"""What the gateway shows to clients: a certificate, and the key that goes with it."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from vqaops.errors import ServerError
+
+DAYS = 365
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """Two PEM files."""
+
+    chain: Path
+    key: Path
+
+    def sign_ourselves(self) -> None:
+        """Make both, if they are not there: for localhost, its own authority, good for a first try.
+
+        Raises:
+            ServerError: openssl is missing, or fails.
+        """
+        if self.chain.exists() and self.key.exists():
+            return
+        self.key.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        command = [
+            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-noenc"),
+            *("-days", str(DAYS), "-subj", "/CN=localhost", "-keyout", str(self.key), "-out", str(self.chain)),
+            *("-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1"),
+            *("-addext", "keyUsage=critical,digitalSignature,keyCertSign", "-addext", "extendedKeyUsage=serverAuth"),
+        ]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True)
+        except FileNotFoundError:
+            raise ServerError("openssl is not installed; install it, or give certificate and certificate_key") from None
+        if done.returncode:
+            raise ServerError(f"openssl made no certificate: {done.stderr.strip()}")

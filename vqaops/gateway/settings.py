@@ -1,0 +1,80 @@
+"""``deploy/gateway/gateway.yaml`` as one frozen object; a key it does not know is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Self
+from urllib.parse import urlsplit
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from vqaops.errors import ServerError
+
+Address = Annotated[str, Field(pattern=r"^([\w.\-]+|\[[0-9a-fA-F:]+\]):\d{1,5}$")]
+Upstream = Annotated[str, Field(pattern=r"^(https?://([\w.\-]+|\[[0-9a-fA-F:]+\]):\d{1,5}|unix:/[\w./\-]+)$")]
+Positive = Annotated[int, Field(gt=0)]
+
+
+class GatewaySettings(BaseModel):
+    """What an operator chooses; `gateway.yaml` says why each is as it is."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    listen: Annotated[tuple[Address, ...], Field(min_length=1)] = ("127.0.0.1:8443",)
+    certificate: Path | None = None
+    certificate_key: Path | None = None
+    requests_per_minute: Positive = 600
+    burst: Annotated[int, Field(ge=0)] = 60
+    connections: Positive = 32
+    answer_seconds: Positive = 60
+    upstreams: tuple[Upstream, ...] = ()
+    upstream_name: str | None = None
+    upstream_ca: Path = Path("/etc/ssl/certs/ca-certificates.crt")
+    keys: Path | None = None
+
+    @field_validator("upstreams")
+    @classmethod
+    def _of_one_kind(cls, upstreams: tuple[str, ...]) -> tuple[str, ...]:
+        if len({scheme_of(one) for one in upstreams}) > 1:
+            raise ValueError("some are gateways (https://) and some TorchServes (http://, unix:); list one kind")
+        return upstreams
+
+    @model_validator(mode="after")
+    def _certificate_has_its_key(self) -> Self:
+        if (self.certificate is None) != (self.certificate_key is None):
+            raise ValueError("certificate and certificate_key go together; give both or neither")
+        return self
+
+    @classmethod
+    def read(cls, path: Path) -> GatewaySettings:
+        """Read a YAML file; paths in it are relative to its folder.
+
+        Raises:
+            ServerError: The file is missing, is not YAML, or does not validate.
+        """
+        try:
+            given = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+            settings = cls.model_validate(given)
+        except FileNotFoundError:
+            raise ServerError(f"{path} is missing; copy deploy/gateway/gateway.yaml and edit that") from None
+        except yaml.YAMLError as error:
+            raise ServerError(f"{path} is not YAML: {error}") from None
+        except ValidationError as error:
+            faults = "; ".join(_complaint(fault["type"], fault["loc"], fault["msg"]) for fault in error.errors())
+            raise ServerError(f"{path}: {faults}") from None
+        folder = path.resolve().parent
+        paths = {name: folder / value for name, value in settings if isinstance(value, Path)}
+        return settings.model_copy(update=paths)
+
+
+def scheme_of(upstream: str) -> str:
+    """``https`` for a gateway of another machine, ``http`` for a TorchServe, whatever it listens on."""
+    return "https" if urlsplit(upstream).scheme == "https" else "http"
+
+
+def _complaint(kind: str, where: tuple[int | str, ...], message: str) -> str:
+    name = ".".join(str(part) for part in where)
+    if kind == "extra_forbidden":
+        return f"unknown key {name!r} (known: {', '.join(GatewaySettings.model_fields)})"
+    return f"{name}: {message}" if name else message

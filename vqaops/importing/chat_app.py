@@ -1,0 +1,95 @@
+"""The files of the VQA chat app as a recipe."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+from safetensors.torch import save_file
+from tokenizers import Tokenizer
+
+from vqaops.importing.conversion import Converted, convert
+from vqaops.importing.pickles import read_checkpoint
+from vqaops.importing.recipes import Origin, new_recipe
+from vqaops.importing.vocabularies import APP_TOKENS, pad_as_app, read_answer_space, read_vocabulary
+from vqaserve.families.modular.files import read_answers
+
+STORY = (
+    "Converted from a checkpoint of the VQA chat app, `{checkpoint}`: {image}, {text}, {fusion}; {words:,} words, "
+    "{answers:,} answers. Fill in what it was trained on, on what terms, and what it cannot do.",
+    "As in the app, pictures are squeezed to {side} x {side} pixels ({resample} filter) and divided by 255, without "
+    "mean and deviation. Questions are prepared as there too{padding}{question_mark}",
+)
+PADDED = f", padded to {APP_TOKENS} words."
+MASKED = ", but padding is masked: an answer no longer depends on the other questions of a batch."
+DROPPED = (
+    " And no word of the vocabulary ends in a question mark, so one at the end of a question is dropped, where the app "
+    "would have read `desk?` as an unknown word."
+)
+
+
+def convert_files(
+    checkpoint: Path,
+    vocabulary: Path,
+    answer_space: Path,
+    output: Path,
+    *,
+    preset: str | None = None,
+    keep_padding: bool = False,
+    device: str = "auto",
+    base_model: str | None = None,
+    revision: str | None = None,
+) -> None:
+    """Write a complete recipe of family ``modular``; nothing in the files is run.
+
+    Args:
+        checkpoint: ``best_modular_model.pth`` or the older ``best_model.pth``.
+        vocabulary: ``vocab.pkl``; for BERT its ``vocab.txt`` or ``tokenizer.json``.
+        answer_space: ``answer_space.txt``.
+        output: The recipe's folder; its name is the model's.
+        preset: What the app called the combination, to hold the file against.
+        keep_padding: Whether a question is padded to one length and the padding read, as the newer app does.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        base_model: The Hub's name of the repository that the files are from.
+        revision: Its commit.
+
+    Raises:
+        RecipeError: A file is missing, hostile, or does not fit the others; or ``output`` is there already.
+    """
+    tokenizer = read_vocabulary(vocabulary)
+    answers = read_answer_space(answer_space)
+    if keep_padding:
+        pad_as_app(tokenizer)
+    converted = convert(read_checkpoint(checkpoint), tokenizer, answers, preset)
+    origin = Origin(
+        family="modular",
+        pipeline_tag="visual-question-answering",
+        library_name="pytorch",
+        story=_story(converted, tokenizer, answers, checkpoint.name),
+        device=device,
+        base_model=base_model,
+        revision=revision,
+    )
+    with new_recipe(output, origin) as weights:
+        save_file(dict(converted.tensors), weights / "model.safetensors")
+        (weights / "config.json").write_text(converted.config.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        (weights / "answers.txt").write_text("\n".join(answers) + "\n", encoding="utf-8")
+        read_answers(weights / "answers.txt")
+        tokenizer.save(str(weights / "tokenizer.json"))
+
+
+def _story(converted: Converted, tokenizer: Tokenizer, answers: list[str], checkpoint: str) -> str:
+    config = converted.config
+    facts = {
+        "checkpoint": checkpoint,
+        "image": config.image_encoder.name,
+        "text": config.text_encoder.name,
+        "fusion": config.fusion.name,
+        "words": tokenizer.get_vocab_size(),
+        "answers": len(answers),
+        "side": config.pixels.width,
+        "resample": config.pixels.resample,
+        "padding": PADDED if tokenizer.padding else MASKED,
+        "question_mark": "" if any(word.endswith("?") for word in tokenizer.get_vocab()) else DROPPED,
+    }
+    return "\n\n".join(textwrap.fill(paragraph.format(**facts), 110) for paragraph in STORY)

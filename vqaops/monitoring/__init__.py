@@ -1,0 +1,1 @@
+"""What Prometheus reads beside TorchServe's own metrics."""

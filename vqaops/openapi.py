@@ -1,0 +1,180 @@
+"""The HTTP interface as an OpenAPI document, made from the models that parse the requests.
+
+``docs/openapi.json`` is its committed form; a test compares the two. TorchServe's own documents are not valid OpenAPI.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from vqaops.paths import ROOT
+from vqaserve.protocols.huggingface import HuggingFaceRequest
+from vqaserve.protocols.kserve_v1 import KServeV1Request
+from vqaserve.protocols.kserve_v2 import KServeV2Request
+from vqaserve.protocols.openai_chat import ChatRequest
+from vqaserve.protocols.plain import PlainRequest
+
+DOCUMENT = ROOT / "docs" / "openapi.json"
+MODELS: tuple[type[BaseModel], ...] = (
+    PlainRequest,
+    HuggingFaceRequest,
+    KServeV1Request,
+    KServeV2Request,
+    ChatRequest,
+)
+
+JSON = dict[str, Any]
+TEXT: JSON = {"type": "string"}
+WARNINGS: JSON = {
+    "type": "array",
+    "items": TEXT,
+    "description": "How the picture was read, where that may surprise: the first frame of an animation, say.",
+}
+RANKED: JSON = {
+    "type": "array",
+    "description": "Best first.",
+    "items": {
+        "type": "object",
+        "required": ["answer", "score"],
+        "properties": {"answer": TEXT, "score": {"type": "number", "minimum": 0, "maximum": 1}, "warnings": WARNINGS},
+    },
+}
+MODEL: JSON = {"type": "object", "required": ["name", "version"], "properties": {"name": TEXT, "version": TEXT}}
+ERROR: JSON = {
+    "type": "object",
+    "required": ["code", "type", "message"],
+    "properties": {"code": {"type": "integer"}, "type": TEXT, "message": TEXT},
+}
+ANSWER: JSON = {
+    "type": "object",
+    "required": ["answer", "confidence", "answers", "model"],
+    "properties": {
+        "answer": TEXT,
+        "confidence": {"type": "number"},
+        "abstained": {
+            "const": True,
+            "description": "Only where the answer is less sure than the recipe's `abstain_below`.",
+        },
+        "answers": RANKED,
+        "model": MODEL,
+        "warnings": WARNINGS,
+    },
+}
+PLAIN_REPLY: JSON = {"anyOf": [ANSWER, {"type": "array", "items": {"anyOf": [ANSWER, ERROR]}}, RANKED]}
+V1_REPLY: JSON = {
+    "type": "object",
+    "required": ["predictions"],
+    "properties": {"predictions": {"type": "array", "items": {"type": "object"}}, "model": MODEL},
+}
+V2_REPLY: JSON = {
+    "type": "object",
+    "required": ["model_name", "outputs"],
+    "properties": {
+        "model_name": TEXT,
+        "model_version": TEXT,
+        "id": TEXT,
+        "outputs": {"type": "array", "items": {"type": "object"}},
+        "parameters": {"type": "object", "properties": {"warnings": TEXT}},
+    },
+}
+CHAT_REPLY: JSON = {
+    "type": "object",
+    "required": ["id", "object", "created", "model", "choices", "usage"],
+    "properties": {"id": TEXT, "choices": {"type": "array", "items": {"type": "object"}}, "warnings": WARNINGS},
+}
+FORM: JSON = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        "image": {"type": "string", "format": "binary", "description": "The picture file."},
+        "question": TEXT,
+        "questions": {"type": "string", "description": "Several questions, as a JSON list of strings."},
+        "top_k": {"type": "integer"},
+    },
+}
+STATUSES = {
+    "400": "The request cannot be read, or the token is missing or wrong.",
+    "404": "No such model, version or route.",
+    "413": "The request is over the server's size limit.",
+    "422": "The request was understood, but cannot be answered.",
+    "500": "The server failed on this request.",
+    "503": "The queue is full, or the batch's time to open pictures is over.",
+    "504": "The deadline that X-Request-Start and X-Timeout-Ms set had passed before the request's turn came.",
+    "507": "The request does not fit into memory.",
+}
+
+
+def document() -> JSON:
+    """The whole document."""
+    _, schemas = models_json_schema(
+        [(model, "validation") for model in MODELS], ref_template="#/components/schemas/{model}"
+    )
+    plain = {"anyOf": [_reference(PlainRequest), _reference(HuggingFaceRequest)]}
+    asked = {"application/json": {"schema": plain}, "multipart/form-data": {"schema": FORM}}
+    name, version = _parameter("model"), _parameter("version")
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "vqaserve",
+            "version": "1.0.0",
+            "summary": "Questions about pictures, answered over HTTP.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "http://127.0.0.1:8080"}],
+        "security": [{"inference": []}],
+        "paths": {
+            "/predictions/{model}": _path("ask", "Ask the default version.", [name], asked, PLAIN_REPLY),
+            "/predictions/{model}/{version}": _path(
+                "ask_version", "Ask one version.", [name, version], asked, PLAIN_REPLY
+            ),
+            "/predictions/{model}/{version}/v1/chat/completions": _path(
+                "chat", "OpenAI chat completion.", [name, version], _json(ChatRequest), CHAT_REPLY
+            ),
+            "/v1/models/{model}:predict": _path("kserve_v1", "KServe v1.", [name], _json(KServeV1Request), V1_REPLY),
+            "/v2/models/{model}/infer": _path(
+                "kserve_v2", "Open Inference Protocol.", [name], _json(KServeV2Request), V2_REPLY
+            ),
+        },
+        "components": {
+            "schemas": {**schemas["$defs"], "Error": ERROR},
+            "securitySchemes": {"inference": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+def _path(operation: str, summary: str, parameters: list[JSON], content: JSON, reply: JSON) -> JSON:
+    errors = {status: _response(text, {"$ref": "#/components/schemas/Error"}) for status, text in STATUSES.items()}
+    return {
+        "post": {
+            "operationId": operation,
+            "summary": summary,
+            "parameters": parameters,
+            "requestBody": {"required": True, "content": content},
+            "responses": {"200": _response("Answered.", reply), **errors},
+        }
+    }
+
+
+def _response(description: str, schema: JSON) -> JSON:
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+def _parameter(name: str) -> JSON:
+    return {"name": name, "in": "path", "required": True, "schema": TEXT}
+
+
+def _json(model: type[BaseModel]) -> JSON:
+    return {"application/json": {"schema": _reference(model)}}
+
+
+def _reference(model: type[BaseModel]) -> JSON:
+    return {"$ref": f"#/components/schemas/{model.__name__}"}
+
+
+def text() -> str:
+    """The document as it is committed."""
+    return json.dumps(document(), indent=1, sort_keys=True) + "\n"

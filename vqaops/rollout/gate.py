@@ -1,0 +1,138 @@
+"""Whether a new version may replace the current one: both are asked what the recipe's samples ask.
+
+Both go on serving meanwhile, and neither is asked through a retrying client: a failure here is a finding.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from vqaops.errors import ServerError
+from vqaops.server.client import Client
+from vqaops.server.retry import NEVER
+from vqaops.store.archive import Sample
+from vqaserve.settings import Gate
+
+ROUNDS = 10
+LEAST_ROUNDS = 3
+SECONDS = 60
+"""Rounds end here, after the least of them: a slow model is compared on fewer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One gate: what was measured, what is allowed, and whether that is reached.
+
+    Attributes:
+        value: The figure alone: seconds (smoke), a share (agreement, accuracy) or a ratio (latency); None without one.
+    """
+
+    gate: str
+    value: float | None
+    measured: str
+    allowed: str
+    passed: bool
+
+    def as_dict(self) -> dict[str, Any]:
+        """The fields by name."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A version's answer to a question, and the seconds until it came."""
+
+    answer: str
+    seconds: float
+
+
+def smoke(client: Client, name: str, version: str, sample: Sample) -> Verdict:
+    """Ask a version one question; any answer of that version will do."""
+    try:
+        asked = _ask(replace(client, retry=NEVER), name, version, sample, b"")
+    except ServerError as error:
+        return Verdict("smoke", None, str(error), "an answer", passed=False)
+    return Verdict(
+        "smoke", asked.seconds, f"{asked.answer!r} in {1000 * asked.seconds:.0f} ms", "an answer", passed=True
+    )
+
+
+def compare(
+    client: Client, name: str, current: str, new: str, samples: Sequence[Sample], gate: Gate
+) -> Iterator[Verdict]:
+    """Ask both versions every sample, several rounds, in turns; yields the verdicts.
+
+    Each request's picture is a file of its own, by bytes after its end that decoders do not read: the workers'
+    caches know none of them, so that what is compared is the models.
+    """
+    try:
+        rounds = _rounds(replace(client, retry=NEVER), name, (current, new), samples)
+    except ServerError as error:
+        yield Verdict("answers", None, str(error), "an answer to every sample", passed=False)
+        return
+    answers = [{version: asked.answer for version, asked in pair.items()} for pair in rounds[0]]
+    same = _share([pair[current] == pair[new] for pair in answers])
+    right = {
+        version: _share([pair[version] == sample.answers[0] for pair, sample in zip(answers, samples, strict=True)])
+        for version in (current, new)
+    }
+    best = {
+        version: sum(min(one[index][version].seconds for one in rounds) for index in range(len(samples)))
+        for version in (current, new)
+    }
+    yield Verdict(
+        "agreement",
+        same,
+        f"{same:.0%} of {len(samples)} answers are those of {current}",
+        f"at least {gate.min_agreement:.0%}",
+        same >= gate.min_agreement,
+    )
+    yield Verdict(
+        "accuracy",
+        right[new],
+        f"{right[new]:.0%} right, {current} {right[current]:.0%}",
+        f"at most {gate.max_accuracy_loss:.0%} less",
+        right[current] - right[new] <= gate.max_accuracy_loss + 1e-9,
+    )
+    # The fastest of several rounds, as timeit does it: whatever else the machine does only ever adds.
+    ratio = best[new] / best[current]
+    yield Verdict(
+        "latency",
+        ratio,
+        f"{ratio:.2f} times {current}'s ({1000 * best[new] / len(samples):.1f} ms an answer, "
+        f"{1000 * best[current] / len(samples):.1f} ms; the best of {len(rounds)} rounds)",
+        f"at most {gate.max_latency_ratio:g} times",
+        ratio <= gate.max_latency_ratio,
+    )
+
+
+def _rounds(
+    client: Client, name: str, versions: tuple[str, str], samples: Sequence[Sample]
+) -> list[list[dict[str, Asked]]]:
+    """What each version answered to each sample in each round; who is asked first changes with the rounds."""
+    began = time.monotonic()
+    rounds: list[list[dict[str, Asked]]] = []
+    while len(rounds) < LEAST_ROUNDS or (len(rounds) < ROUNDS and time.monotonic() - began < SECONDS):
+        order = versions if len(rounds) % 2 else versions[::-1]
+        nonce = os.urandom(8)
+        rounds.append(
+            [{version: _ask(client, name, version, sample, nonce) for version in order} for sample in samples]
+        )
+    return rounds
+
+
+def _ask(client: Client, name: str, version: str, sample: Sample, nonce: bytes) -> Asked:
+    began = time.perf_counter()
+    reply = client.ask(f"{name}/{version}", sample.picture + nonce, sample.question)
+    seconds = time.perf_counter() - began
+    if reply["model"] != {"name": name, "version": version}:
+        raise ServerError(f"{reply['model']} answered a question to {name} {version}; the server mixes versions up")
+    return Asked(reply["answer"], seconds)
+
+
+def _share(marks: Sequence[bool]) -> float:
+    return sum(marks) / len(marks)

@@ -1,0 +1,103 @@
+"""The versions of a running server as rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psutil
+from rich.table import Table
+
+from vqaops.server.management import Management, Version
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One version.
+
+    Attributes:
+        workers: That TorchServe is to keep.
+        ready: That can answer.
+        memory: Resident bytes of its workers and what they have started; what several share is counted in each.
+        queue: Requests that wait.
+        since: When its oldest worker was started; None without workers.
+    """
+
+    model: str
+    version: str
+    is_default: bool
+    workers: int
+    ready: int
+    memory: int
+    queue: int
+    since: str | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The fields by name."""
+        return asdict(self)
+
+
+def rows(management: Management) -> list[Row]:
+    """All versions of all models, by name and version."""
+    found = []
+    for name in sorted(management.models()):
+        default = management.default(name)
+        for version in management.versions(name):
+            found.append(_row(version, version.version == default))
+    return found
+
+
+def table(found: Sequence[Row]) -> Table:
+    """The rows for people; the default version is marked."""
+    shown = Table(show_edge=False)
+    for column in ("model", "version"):
+        shown.add_column(column)
+    for column in ("workers ready", "memory", "queue", "age"):
+        shown.add_column(column, justify="right")
+    for row in found:
+        shown.add_row(
+            row.model,
+            f"{row.version} (default)" if row.is_default else row.version,
+            f"{row.ready} of {row.workers}",
+            f"{row.memory / 1e6:.0f} MB",
+            str(row.queue),
+            _age(row.since),
+        )
+    return shown
+
+
+def memory(version: Version) -> int:
+    """Resident bytes of a version's workers and what they have started, as far as they can be seen from here.
+
+    TorchServe's own figure is 0 where its system metrics are off, as they are here.
+    """
+    total = 0
+    for worker in version.workers:
+        try:
+            process = psutil.Process(worker.pid)
+            total += sum(one.memory_info().rss for one in [process, *process.children(recursive=True)])
+        except (psutil.Error, ValueError):  # it starts (pid -1), has ended, or is another container's
+            continue
+    return total
+
+
+def _row(version: Version, is_default: bool) -> Row:
+    return Row(
+        model=version.name,
+        version=version.version,
+        is_default=is_default,
+        workers=len(version.workers),
+        ready=version.ready,
+        memory=memory(version),
+        queue=version.pending,
+        since=min((worker.started for worker in version.workers), default=None),
+    )
+
+
+def _age(since: str | None) -> str:
+    if since is None:
+        return "-"
+    seconds = (datetime.now(UTC) - datetime.fromisoformat(since)).total_seconds()
+    return str(timedelta(seconds=max(0, round(seconds))))

@@ -1,0 +1,61 @@
+"""What was asked of a model and how long it waited, from TorchServe's metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
+
+from vqaops.errors import ServerError
+from vqaops.server.client import Client
+
+REQUESTS = "ts_inference_requests_total"
+WAITED = "ts_queue_latency_microseconds_total"
+"""TorchServe's name has no ``_total``; the parser gives it to every counter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """Running sums since the server's start: requests of a model, and the seconds that they waited in its queues."""
+
+    requests: float
+    waited: float
+
+
+def traffic(client: Client, name: str) -> Traffic:
+    """All requests of a model, whichever version they asked for.
+
+    Raises:
+        ServerError: The metrics address does not answer.
+    """
+    samples = list(_samples(client, name))
+    return Traffic(
+        requests=sum(sample.value for sample in samples if sample.name == REQUESTS),
+        waited=sum(sample.value for sample in samples if sample.name == WAITED) / 1e6,
+    )
+
+
+def asked_by_number(client: Client, name: str, version: str) -> float:
+    """Requests that named this version, ever; those that named none are counted under ``default``.
+
+    Raises:
+        ServerError: The metrics address does not answer.
+    """
+    return sum(
+        sample.value
+        for sample in _samples(client, name)
+        if sample.name == REQUESTS and sample.labels.get("model_version") == version
+    )
+
+
+def _samples(client: Client, name: str) -> Iterator[Sample]:
+    url = f"{client.addresses.metrics}/metrics"
+    try:
+        reply = client.http.get(url)
+    except httpx.TransportError as error:
+        raise ServerError(f"{url} does not answer ({error}); is the server running? make serve") from None
+    for family in text_string_to_metric_families(reply.text):
+        yield from (sample for sample in family.samples if sample.labels.get("model_name") == name)

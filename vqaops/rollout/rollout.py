@@ -1,0 +1,280 @@
+"""What an operator does to the versions of a running server; each change is noted in its state and in its history."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vqaops.errors import ServerError
+from vqaops.files import locked
+from vqaops.rollout import gate
+from vqaops.rollout.drain import drain
+from vqaops.rollout.gate import Verdict
+from vqaops.rollout.workers import Progress, Workers
+from vqaops.server.management import Management, Version
+from vqaops.server.server import Server
+from vqaops.store import checksums, history
+from vqaops.store.archive import Archive
+from vqaops.store.history import Event
+from vqaops.store.model_store import find_again, place
+from vqaops.store.state import State
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """The versions of one running server.
+
+    Attributes:
+        server: It must run.
+        progress: Told what is being waited for.
+    """
+
+    server: Server
+    progress: Progress
+
+    @property
+    def management(self) -> Management:
+        """The server's management API."""
+        return Management(self.server.client)
+
+    @property
+    def workers(self) -> Workers:
+        """The server's workers."""
+        return Workers(self.management, self.server.model_log, self.progress)
+
+    def only_model(self) -> str:
+        """The model that is meant when none is named.
+
+        Raises:
+            ServerError: The server has none or several.
+        """
+        names = list(self.management.models())
+        if len(names) != 1:
+            raise ServerError(f"name the model; the server has {', '.join(names) or 'none'}")
+        return names[0]
+
+    def register(self, path: Path, signers: Path | None = None) -> tuple[Version, Verdict]:
+        """Serve an archive beside the running version; the version, and what it answered to its first sample.
+
+        The answer is asked for by the version's number: nobody else is sent to it. Of a model that is new to the
+        server, it is the default at once.
+
+        Raises:
+            RecipeError: The archive is damaged, is not the one that the list beside it names, or has another's place.
+            ServerError: It cannot be loaded or does not answer; then nothing of it is left registered.
+        """
+        archive = Archive.read(path.resolve())
+        samples = archive.samples()
+        sha256 = checksums.check(archive.path, signers)
+        with self._changing() as state:
+            placed, is_new = place(archive, state.store)
+            try:
+                with self.workers.loading(placed):
+                    verdict = gate.smoke(self.server.client, archive.name, archive.version, samples[0])
+                    if not verdict.passed:
+                        raise ServerError(f"{archive.name} {archive.version} does not answer: {verdict.measured}")
+                    if is_new:
+                        checksums.record(placed.path)
+                    is_default = archive.name not in state.models
+                    event = Event.now("register", archive.name, archive.version, sha256, is_default=is_default)
+                    self._note(state.with_version(placed), event)
+            except BaseException:  # Ctrl-C too: only what is noted stays
+                if is_new:
+                    placed.path.unlink()
+                raise
+        return self.management.version(archive.name, archive.version), verdict
+
+    def promote(self, name: str, version: str, force: bool = False) -> tuple[list[Verdict], bool]:
+        """Let a registered version answer by default, if it passes its gates; the verdicts, and whether it does now.
+
+        It gets at least as many workers as the version that it replaces, which goes on running: a rollback is one call.
+
+        Args:
+            name: The model.
+            version: A registered version.
+            force: Promote it although a gate fails; the history says so.
+
+        Raises:
+            ServerError: It is not registered, or has no worker that is ready.
+        """
+        with self._changing() as state:
+            current = self.management.default(name)
+            new = self.management.version(name, version)
+            if current == version:
+                raise ServerError(f"{name} {version} is the default already")
+            archive = self._archive(state, new)
+            verdicts = list(self._gates(archive, current))
+            passed = all(verdict.passed for verdict in verdicts)
+            figures: dict[str, Any] = {"gates": [verdict.as_dict() for verdict in verdicts], "from": current}
+            if not passed and not force:
+                self._note(state, Event.now("refuse", name, version, archive.sha256, figures=figures))
+                return verdicts, False
+            state = self._match_workers(state, new, self.management.version(name, current))
+            self.management.set_default(name, version)
+            event = Event.now(
+                "promote", name, version, archive.sha256, is_default=True, figures=figures | {"forced": not passed}
+            )
+            self._note(state.with_default(name, version), event)
+            return verdicts, True
+
+    def rollback(self, name: str) -> Event:
+        """Let the version before the current default answer again; loaded from the store if it was removed.
+
+        Raises:
+            RecipeError: Its archive is gone or has changed.
+            ServerError: There is none before it, or it cannot be loaded.
+        """
+        with self._changing() as state:
+            current = self.management.default(name)
+            before = history.defaults(history.read(self.server.history_file), name)
+            while before and before[-1].version == current:
+                before.pop()
+            if not before:
+                raise ServerError(f"{name} {current} is the first default that {self.server.history_file} knows")
+            target = before[-1]
+            served = state.version(name, target.version)
+            if served is None:
+                state = self._serve_again(state, target)
+            elif served.sha256 != target.sha256:
+                raise ServerError(
+                    f"{name} {target.version} was built anew since it was the default; promote it, with its gates: "
+                    f"scripts/models.py promote {name} {target.version}"
+                )
+            there = self.management.version(name, target.version)
+            if not there.ready:
+                raise ServerError(f"{name} {target.version} has no worker that is ready; see {self.server.model_log}")
+            if served is None:
+                state = self._match_workers(state, there, self.management.version(name, current))
+            self.management.set_default(name, target.version)
+            event = Event.now(
+                "rollback", name, target.version, target.sha256, is_default=True, figures={"from": current}
+            )
+            self._note(state.with_default(name, target.version), event)
+            return event
+
+    def scale(self, name: str, version: str, least: int, most: int, reason: str = "") -> Version:
+        """Have between ``least`` and ``most`` workers; comes back when those that are needed are ready.
+
+        Raises:
+            ServerError: It is not registered, a worker does not get ready, or the workers are never idle.
+        """
+        with self._changing() as state:
+            self.workers.scale(name, version, least, most)
+            served = state.version(name, version)
+            figures = {"min": least, "max": most} | ({"reason": reason} if reason else {})
+            event = Event.now("scale", name, version, served.sha256 if served else "", figures=figures)
+            self._note(state.with_workers(name, version, least, most) if served else state, event)
+        return self.management.version(name, version)
+
+    def remove(self, name: str, version: str, patience: float, force: bool = False) -> None:
+        """Stop serving a version, once nothing of it can be in hand; its archive stays in the store.
+
+        Args:
+            name: The model.
+            version: A registered version.
+            patience: Seconds for clients that ask for it by number to stop.
+            force: Take the default version too (the one before it, or else the highest, becomes the default), and a
+                version that is still asked for.
+
+        Raises:
+            ServerError: It is not registered, is the default, or is still asked for.
+        """
+        with self._changing() as state:
+            self.management.version(name, version)
+            others = len(self.management.versions(name)) > 1
+            if self.management.default(name) == version:
+                if not force:
+                    raise ServerError(
+                        f"{name} {version} is the default: promote another first, or give --force"
+                        + ("" if others else f" to end {name} altogether")
+                    )
+                if others:
+                    state = self._hand_over(state, name, version)
+            try:
+                for quiet in drain(self.management, name, version, patience):
+                    self.progress(f"draining {name} {version}: quiet for {quiet:.0f} s")
+            except ServerError:
+                if not force:
+                    raise
+            self.management.unregister(name, version)
+            served = state.version(name, version)
+            event = Event.now("remove", name, version, served.sha256 if served else "")
+            self._note(state.without(name, version) if served else state, event)
+
+    @contextmanager
+    def _changing(self) -> Iterator[State]:
+        """The state, with nobody else changing it."""
+        if self.server.process() is None:
+            raise ServerError(f"no server is running in {self.server.run}; start it: make serve, or serve.py resume")
+        self.progress("waiting for another command to end")
+        with locked(self.server.run):
+            state = self.server.state()
+            if state is None:
+                raise ServerError(f"{self.server.state_file} is gone; start the server again: make stop serve")
+            yield state
+
+    def _note(self, state: State, event: Event) -> None:
+        history.append(self.server.history_file, event)
+        state.write(self.server.state_file)
+
+    def _gates(self, archive: Archive, current: str) -> Iterator[Verdict]:
+        samples = archive.samples()
+        client = self.server.client
+        self.progress(f"asking {archive.name} {archive.version} beside {current}")
+        verdict = gate.smoke(client, archive.name, archive.version, samples[0])
+        yield verdict
+        if verdict.passed:
+            allowed = archive.settings.handler.gate
+            yield from gate.compare(client, archive.name, current, archive.version, samples, allowed)
+
+    def _serve_again(self, state: State, target: Event) -> State:
+        """Load a version that was removed, or take over one that a rollback cut short has left loaded."""
+        archive = find_again(state.store, target)
+        state = state.with_version(archive)
+        registered = {one.version: one.archive for one in self.management.versions(target.model)}
+        if target.version not in registered:
+            with self.workers.loading(archive):
+                state.write(self.server.state_file)
+        elif registered[target.version] != archive.path.name:
+            raise self._unknown(target.model, target.version)
+        return state
+
+    def _match_workers(self, state: State, new: Version, current: Version) -> State:
+        """Give a version as many workers as the one that it replaces has."""
+        least, most = max(new.min_workers, current.min_workers), max(new.max_workers, current.max_workers)
+        if (least, most) == (new.min_workers, new.max_workers):
+            return state
+        self.workers.scale(new.name, new.version, least, most)
+        return state.with_workers(new.name, new.version, least, most)
+
+    def _hand_over(self, state: State, name: str, version: str) -> State:
+        """Make another version the default: the last one that was, or else the highest."""
+        others = state.without(name, version).models.get(name) if name in state.models else None
+        if others is None:
+            raise ServerError(
+                f"the other versions of {name} were registered by other means, and none may become the default; remove "
+                f"them first, and --force then ends {name} altogether"
+            )
+        known = [event.version for event in history.defaults(history.read(self.server.history_file), name)]
+        heir = next((one for one in reversed(known) if one in others.versions), others.default)
+        self.management.set_default(name, heir)
+        sha256 = others.versions[heir].sha256
+        event = Event.now("promote", name, heir, sha256, is_default=True, figures={"forced": True})
+        state = state.with_default(name, heir)
+        self._note(state, event)
+        return state
+
+    def _archive(self, state: State, version: Version) -> Archive:
+        if state.version(version.name, version.version) is None:
+            raise self._unknown(version.name, version.version)
+        return Archive(state.store / version.archive, version.name, version.version)
+
+    @staticmethod
+    def _unknown(name: str, version: str) -> ServerError:
+        return ServerError(
+            f"{name} {version} was registered by other means and would be gone after a restart; first: "
+            f"scripts/models.py remove {name} {version}, then register its archive"
+        )

@@ -1,0 +1,1 @@
+"""One TorchServe process: start it, wait for it, ask it, manage it."""

@@ -1,0 +1,1 @@
+"""What outlives a server: archives, their checksums, what is served, and the history of changes."""

@@ -1,0 +1,189 @@
+"""What a server shall serve: models, versions, defaults and worker counts, in a file that outlives it.
+
+TorchServe forgets all of it when it ends. Its own snapshots are written by its own rules (all properties in them, the
+newest wins over an edited config.properties) and are switched off; this file is the one truth, and a start hands it
+over as the property ``model_snapshot``, the only one of TorchServe 0.12 in which worker counts and the default version
+are heeded: ``models={...}`` loses to the archive's own ``model-config.yaml``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from vqaops.errors import ServerError
+from vqaops.files import replace_whole
+from vqaops.store.archive import Archive
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ServedVersion(_Frozen):
+    """One version: its archive in the model store, and how many workers it shall have."""
+
+    archive: str
+    sha256: str
+    min_workers: int
+    max_workers: int
+
+
+class ServedModel(_Frozen):
+    """A model's versions, and which of them answers when a request names none."""
+
+    default: str
+    versions: Mapping[str, ServedVersion]
+
+
+class State(_Frozen):
+    """All that a server serves, from one model store."""
+
+    store: Path
+    models: Mapping[str, ServedModel] = {}
+
+    @classmethod
+    def of(cls, archives: Sequence[Archive]) -> Self:
+        """Each archive with its own settings; of several versions of a model, the first is the default."""
+        state = cls(store=archives[0].path.parent.resolve())
+        for archive in archives:
+            state = state.with_version(archive)
+        return state
+
+    @classmethod
+    def read(cls, path: Path) -> Self | None:
+        """The state in a file; None where there is none yet.
+
+        Raises:
+            ServerError: The file is not a state.
+        """
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except ValidationError as error:
+            raise ServerError(
+                f"{path} is not a server's state ({error.error_count()} faults, first: {error.errors()[0]['msg']}); "
+                "delete it, and start with the recipes: make serve"
+            ) from None
+
+    def write(self, path: Path) -> None:
+        """Replace the file as a whole, so that a crash leaves the old state or the new one."""
+        replace_whole(path, json.dumps(self.model_dump(mode="json"), indent=2) + "\n")
+
+    def archives(self) -> list[Archive]:
+        """Every version's archive, each model's default first."""
+        return [
+            Archive(self.store / served.archive, name, version)
+            for name, model in self.models.items()
+            for version, served in sorted(model.versions.items(), key=lambda pair: pair[0] != model.default)
+        ]
+
+    def version(self, name: str, version: str) -> ServedVersion | None:
+        """What is noted of a version; None where it is not served."""
+        model = self.models.get(name)
+        return model.versions.get(version) if model else None
+
+    def with_version(self, archive: Archive) -> Self:
+        """With an archive beside what is served; of a new model it is the default, else the default stays."""
+        settings = archive.settings
+        served = ServedVersion(
+            archive=archive.path.name,
+            sha256=archive.sha256,
+            min_workers=settings.minWorkers,
+            max_workers=settings.maxWorkers,
+        )
+        model = self.models.get(archive.name) or ServedModel(default=archive.version, versions={})
+        return self._with(
+            archive.name, ServedModel(default=model.default, versions={**model.versions, archive.version: served})
+        )
+
+    def with_recipe(self, archive: Archive) -> Self:
+        """As ``make serve`` wants it: a version that it does not know replaces the model's others.
+
+        A version that it knows stays what it is, the default or not, so that a restart undoes no rollback.
+        """
+        served = self.version(archive.name, archive.version)
+        if served is None:
+            others = {name: model for name, model in self.models.items() if name != archive.name}
+            return self.model_copy(update={"models": others}).with_version(archive)
+        return self if served.sha256 == archive.sha256 else self.with_version(archive)
+
+    def with_default(self, name: str, version: str) -> Self:
+        """With another default version."""
+        return self._with(name, self.models[name].model_copy(update={"default": version}))
+
+    def with_workers(self, name: str, version: str, least: int, most: int) -> Self:
+        """With other worker counts of a version."""
+        model = self.models[name]
+        scaled = model.versions[version].model_copy(update={"min_workers": least, "max_workers": most})
+        return self._with(name, model.model_copy(update={"versions": {**model.versions, version: scaled}}))
+
+    def without(self, name: str, version: str) -> Self:
+        """Without a version; after the default comes the highest that is left, and a model ends with its last."""
+        model = self.models[name]
+        left = {one: served for one, served in model.versions.items() if one != version}
+        if left:
+            default = model.default if model.default in left else max(left, key=_order)
+            return self._with(name, ServedModel(default=default, versions=left))
+        return self.model_copy(update={"models": {one: kept for one, kept in self.models.items() if one != name}})
+
+    def check(self) -> None:
+        """Refuse archives that are missing, or not those that were registered.
+
+        Raises:
+            ServerError: With the archive's name and what to do.
+        """
+        for name, model in self.models.items():
+            for version, served in model.versions.items():
+                path = self.store / served.archive
+                if not path.exists():
+                    raise ServerError(f"{path} is missing, and {name} {version} was served from it; put it back")
+                found = Archive(path, name, version).sha256
+                if found != served.sha256:
+                    raise ServerError(
+                        f"{path} has sha256 {found[:16]}..., and {name} {version} was registered with "
+                        f"{served.sha256[:16]}...; put that archive back, or serve the new one: make serve"
+                    )
+
+    def snapshot(self) -> str:
+        """The property ``model_snapshot``.
+
+        Raises:
+            RecipeError: An archive cannot be read.
+        """
+        models = {
+            name: {
+                version: _snapshot(
+                    Archive(self.store / served.archive, name, version), served, version == model.default
+                )
+                for version, served in model.versions.items()
+            }
+            for name, model in self.models.items()
+        }
+        return json.dumps({"name": "models.json", "modelCount": len(models), "models": models})
+
+    def _with(self, name: str, model: ServedModel) -> Self:
+        return self.model_copy(update={"models": {**self.models, name: model}})
+
+
+def _order(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
+
+
+def _snapshot(archive: Archive, served: ServedVersion, is_default: bool) -> dict[str, object]:
+    settings = archive.settings
+    return {
+        "defaultVersion": is_default,
+        "marName": served.archive,
+        "minWorkers": served.min_workers,
+        "maxWorkers": served.max_workers,
+        "batchSize": settings.batchSize,
+        "maxBatchDelay": settings.maxBatchDelay,
+        "responseTimeout": settings.responseTimeout,
+        "startupTimeout": settings.startupTimeout,
+    }

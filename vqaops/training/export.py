@@ -1,0 +1,60 @@
+"""A finished recipe folder: weights, config, answers, tokenizer, learning curve."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from tokenizers import Tokenizer
+from torch import Tensor
+from torch.nn import functional as F
+
+from vqaops.training.trainer import Epoch
+from vqaserve.families.modular.config import ModularConfig
+from vqaserve.families.modular.model import ModularModel
+
+
+def fit_temperature(logits: Tensor, first: Tensor) -> float:
+    """The temperature under which the held-out answers [n] are most likely given logits [n, answers]."""
+    # In steps of 0.01; not below a half, where a model that got every held-out question right would end.
+    candidates = torch.linspace(0.5, 4, 351)
+    losses = torch.stack([F.cross_entropy(logits / temperature, first) for temperature in candidates])
+    return round(candidates[losses.argmin()].item(), 2)
+
+
+def write_weights(
+    folder: Path, model: ModularModel, config: ModularConfig, answers: Sequence[str], tokenizer: Tokenizer
+) -> None:
+    """Write ``model.safetensors`` in half precision, and all that makes sense of it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {name: _narrow(tensor) for name, tensor in model.state_dict().items()}
+    save_file(tensors, folder / "model.safetensors")
+    (folder / "config.json").write_text(config.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    (folder / "answers.txt").write_text("\n".join(answers) + "\n", encoding="utf-8")
+    tokenizer.save(str(folder / "tokenizer.json"))
+
+
+def draw_learning_curve(path: Path, history: Sequence[Epoch], title: str) -> None:
+    """Loss and accuracy by epoch, in training and on the held-out pictures."""
+    from matplotlib.figure import Figure  # not pyplot, which would look for a screen
+
+    figure = Figure(figsize=(8, 3), layout="constrained")
+    epochs = range(1, len(history) + 1)
+    (losses, accuracies) = figure.subplots(1, 2)
+    losses.plot(epochs, [epoch.loss for epoch in history], label="training")
+    losses.plot(epochs, [epoch.held_out_loss for epoch in history], label="held out")
+    losses.set(title=title, xlabel="epoch", ylabel="loss")
+    accuracies.plot(epochs, [100 * epoch.train_accuracy for epoch in history], label="training, one head")
+    accuracies.plot(epochs, [100 * epoch.held_out_accuracy for epoch in history], label="held out")
+    accuracies.set(title="exact first answer", xlabel="epoch", ylabel="%")
+    for axes in (losses, accuracies):
+        axes.grid(alpha=0.3)
+        axes.legend()
+    figure.savefig(path, dpi=100)
+
+
+def _narrow(tensor: Tensor) -> Tensor:
+    # Contiguous: safetensors refuses the channels-last order.
+    return (tensor.half() if tensor.is_floating_point() else tensor).contiguous()
