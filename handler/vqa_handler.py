@@ -17,7 +17,7 @@ from ts.metrics.metric_cache_yaml_impl import MetricsCacheYamlImpl
 from ts.metrics.metric_type_enum import MetricTypes
 
 from vqaserve.logs import HarmlessFormatter, safe_id
-from vqaserve.memory import Trimmer, give_back
+from vqaserve.memory import Trimmer, trim
 from vqaserve.metrics import METRICS, Emit, Metric, Sample
 from vqaserve.pipeline import Pipeline
 from vqaserve.settings import ModelConfig
@@ -46,9 +46,9 @@ class VqaHandler:
         model = Model(name=manifest["modelName"], version=manifest["modelVersion"])
         folder = Path(properties["model_dir"])
         self._pipeline = Pipeline.load(folder, settings, model, _emitter(context), config.opening_seconds)
-        self._give_back_at_times = Trimmer()
+        self._trimmer = Trimmer()
         atexit.register(self._pipeline.close)  # the front end is gone: the worker ends by itself
-        give_back()
+        trim()
         log.info("%s %s is loaded on %s", model.name, model.version, settings.device)
 
     def handle(self, data: Sequence[Mapping[str, object]], context: Context) -> list[bytes]:
@@ -56,8 +56,8 @@ class VqaHandler:
         requests = [_request(fields, context, index) for index, fields in enumerate(data)]
         if _is_describe(requests):
             return [self._pipeline.describe().body]
-        replies = self._pipeline(requests)
-        self._give_back_at_times()
+        replies = self._pipeline.answer(requests)
+        self._trimmer.after_batch()
         for index, reply in enumerate(replies):
             context.set_response_status(reply.status, HTTPStatus(reply.status).phrase, index)
             context.set_response_content_type(index, reply.content_type)

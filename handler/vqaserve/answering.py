@@ -49,7 +49,7 @@ class Answerer:
         picture = self._features.recall(picture)
         return replace(item, picture=picture, recalled="" if picture.features is None else "features")
 
-    def __call__(self, items: Sequence[Item]) -> list[Item]:
+    def answer(self, items: Sequence[Item]) -> list[Item]:
         """Every item with answers or an error; the same question about the same picture is computed once."""
         waiting: dict[Hashable, Item] = {}
         for item in items:

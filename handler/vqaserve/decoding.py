@@ -69,7 +69,7 @@ class Decoder:
         self._memory = PictureMemory(limits, squeeze)
         self._start()
 
-    def __call__(self, data: bytes, budget: Budget) -> Opened:
+    def decode(self, data: bytes, budget: Budget) -> Opened:
         """Decode a picture file within its request's budget, and take its cost from that.
 
         Raises:

@@ -18,7 +18,7 @@ from PIL.Image import Resampling
 
 from vqaserve.errors import InvalidImage
 from vqaserve.images import open_picture
-from vqaserve.memory import give_back
+from vqaserve.memory import trim
 from vqaserve.picture_memory import WAKE, Asked, PictureMemory, Told
 from vqaserve.types import Opened, Squeeze
 
@@ -45,7 +45,7 @@ def _serve(questions: int, answers: int, memory: PictureMemory, limits: Limits, 
         # The server tells workers, and so their children, to keep all memory; what a refused file took, nobody knows.
         if memory.large or not opened:
             del asked
-            give_back()
+            trim()
         os.write(answers, WAKE)
 
 

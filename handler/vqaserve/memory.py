@@ -21,16 +21,16 @@ class Trimmer:
     def __init__(self) -> None:
         self._batches, self._due = 0, 0.0
 
-    def __call__(self) -> None:
-        """A batch has been answered."""
+    def after_batch(self) -> None:
+        """Count a batch, and trim if it is time."""
         self._batches += 1
         now = time.monotonic()
         if self._batches >= _BATCHES and now >= self._due:
             self._batches, self._due = 0, now + _SECONDS
-            give_back()
+            trim()
 
 
-def give_back() -> None:
+def trim() -> None:
     """Return memory that is free to the system, once loading is done and now and then.
 
     Loading passes through two copies of the weights and more. The server tells glibc to keep what is freed for the next

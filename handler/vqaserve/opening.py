@@ -48,10 +48,10 @@ class Opener:
         self._recall = recall
         self._stopwatch = stopwatch
         self._seconds = seconds
-        self._decode = Decoder(settings.limits, squeeze)
-        self._fetch = Fetcher(settings.remote_images, settings.limits.max_image_bytes)
+        self._decoder = Decoder(settings.limits, squeeze)
+        self._fetcher = Fetcher(settings.remote_images, settings.limits.max_image_bytes)
 
-    def __call__(self, items: Sequence[Item]) -> Iterator[list[Item]]:
+    def open(self, items: Sequence[Item]) -> Iterator[list[Item]]:
         """Every item with its picture, or what is remembered of it, or an error; in order.
 
         They come together, unless their pixels are too many to be held at once: then whole requests at a time.
@@ -71,7 +71,7 @@ class Opener:
     def _gather(self, items: Sequence[Item]) -> _Batch:
         deadline = time.monotonic() + self._seconds
         images = [(item.request_id, item.query.image) for item in items if item.error is None and item.query]
-        fetched = self._fetch((label, image.url) for label, image in images if isinstance(image, RemoteImage))
+        fetched = self._fetcher.fetch((label, image.url) for label, image in images if isinstance(image, RemoteImage))
         files = (*(image for _, image in images), *fetched.values())
         digests = {data: digest_of(data) for data in files if isinstance(data, bytes)}
         return _Batch(fetched, digests, defaultdict(lambda: Budget.of(self._limits, deadline)))
@@ -87,7 +87,7 @@ class Opener:
             if (request, digest) in batch.refused:
                 raise batch.refused[request, digest]
             try:
-                opened = self._decode(data, batch.left[request])
+                opened = self._decoder.decode(data, batch.left[request])
                 batch.opened[digest] = Picture(digest, opened.pixels, warnings=opened.warnings)
             except VqaError as error:
                 batch.refused[request, digest] = error

@@ -62,7 +62,7 @@ class Pipeline:
         self.family = family
         self.stopwatch = Stopwatch()
         self.answerer = Answerer(family, settings.cache, self.stopwatch, shared)
-        self.open_pictures = Opener(settings, family.squeeze, self.answerer.recall, self.stopwatch, opening_seconds)
+        self.opener = Opener(settings, family.squeeze, self.answerer.recall, self.stopwatch, opening_seconds)
         self.settings = settings
         self.model = model
         self.recorder = Recorder(model, emit)
@@ -105,7 +105,7 @@ class Pipeline:
         pipeline.recorder.started(settings.task, settings.family, pipeline.family.precision)
         return pipeline
 
-    def __call__(self, requests: Sequence[Request]) -> list[Reply]:
+    def answer(self, requests: Sequence[Request]) -> list[Reply]:
         """One reply for each request, in order."""
         arrived = time.time()
         with self.stopwatch("parse"):
@@ -203,7 +203,7 @@ class Pipeline:
 
         with self.stopwatch("parse"):
             items = each(prepare, items)
-        answered = [_light(item) for opened in self.open_pictures(items) for item in self.answerer(opened)]
+        answered = [_light(item) for opened in self.opener.open(items) for item in self.answerer.answer(opened)]
         with self.stopwatch("reply"):
             return each(finish, answered)
 

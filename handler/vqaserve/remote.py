@@ -22,8 +22,8 @@ from urllib.parse import urljoin, urlsplit
 
 import httpcore
 
-from vqaserve.addresses import faces, is_public
 from vqaserve.errors import InvalidImage
+from vqaserve.public_addresses import faces, is_public
 from vqaserve.settings import RemoteImages
 
 Resolve = Callable[[str, int], Sequence[str]]
@@ -95,7 +95,7 @@ class Fetcher:
         self._backend = backend or httpcore.SyncBackend()
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="fetch")
 
-    def __call__(self, asked: Iterable[Asked]) -> Mapping[Asked, bytes | InvalidImage]:
+    def fetch(self, asked: Iterable[Asked]) -> Mapping[Asked, bytes | InvalidImage]:
         """The file behind each URL, or why there is none; what one request fetches is bounded, and not another's."""
         deadline = time.monotonic() + self._settings.seconds
         left: dict[str, _Allowance] = defaultdict(lambda: _Allowance(_PICTURES * self._max_bytes))

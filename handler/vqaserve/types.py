@@ -1,10 +1,12 @@
-"""The plain frozen data that travels down the pipeline; imports nothing of ours."""
+"""The frozen data that travels down the pipeline."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from vqaserve.errors import VqaError
 
 if TYPE_CHECKING:
     from PIL.Image import Image, Resampling
@@ -63,8 +65,10 @@ class Query:
         question: Free text.
         top_k: How many ranked answers are wanted; None means the recipe's default.
         parameters: What else was asked of the model, such as ``max_new_tokens``; a family says what it takes.
-        lenient: Parameters that the family does not take are dropped, not refused: chat front ends send
-            ``temperature`` to every model.
+        lenient: Whether a parameter that the family does not take is dropped with a warning instead of refused: chat
+            front ends send ``temperature`` to every model.
+        warnings: What was sent with the question and is not used, one sentence each. A protocol adds what it leaves
+            out; a warning about the whole request belongs to each of its queries.
     """
 
     image: bytes | RemoteImage
@@ -72,6 +76,7 @@ class Query:
     top_k: int | None = None
     parameters: Mapping[str, float] = field(default_factory=dict)
     lenient: bool = False
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +170,12 @@ class Item:
     recalled: str = ""
     ranked: tuple[Mapping[str, object], ...] = ()
     abstained: bool = False
-    error: Exception | None = None
+    error: VqaError | None = None
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the client should know about how the question and the picture were read, in that order."""
+        return (*(self.query.warnings if self.query else ()), *(self.picture.warnings if self.picture else ()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,24 +56,13 @@ class Parameters(BaseModel):
 
 def failed_whole(items: Sequence[Item]) -> VqaError | None:
     """The first error when every item has one: a reply that is not 200 is always one error, never a list."""
-    faults = [fault(item) for item in items]
+    faults = [item.error for item in items]
     return faults[0] if all(faults) else None
 
 
-def fault(item: Item) -> VqaError | None:
-    """An item's error; the pipeline has translated whatever was raised."""
-    assert item.error is None or isinstance(item.error, VqaError)
-    return item.error
-
-
 def notes(item: Item) -> dict[str, object]:
-    """``{"warnings": [...]}`` for a reply whose picture was not read as its sender may think; mostly nothing."""
-    return {"warnings": list(warnings(item))} if warnings(item) else {}
-
-
-def warnings(item: Item) -> tuple[str, ...]:
-    """What the sender of an item's picture should know about how it was read."""
-    return item.picture.warnings if item.picture else ()
+    """``{"warnings": [...]}`` for a reply to an item that has warnings, else nothing."""
+    return {"warnings": list(item.warnings)} if item.warnings else {}
 
 
 def settle(parse: Callable[[], Query]) -> Query | VqaError:

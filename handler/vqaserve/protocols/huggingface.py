@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pydantic import BaseModel, ConfigDict, Field
 
 from vqaserve.errors import InvalidQuestion, MissingImage
-from vqaserve.protocols.base import Parameters, Protocol, as_json, fault, notes
+from vqaserve.protocols.base import Parameters, Protocol, as_json, notes
 from vqaserve.protocols.body import picture, validated
 from vqaserve.settings import HandlerSettings
 from vqaserve.types import Item, Model, Query, Reply, Request
@@ -68,7 +68,7 @@ class HuggingFace(Protocol):
     def reply(self, request: Request, items: Sequence[Item], model: Model) -> Reply:
         """``[{"answer", "score"}, ...]``, best first; warnings stand with the best, for a list has no other place."""
         del request, model
-        if error := fault(items[0]):
+        if error := items[0].error:
             return self.refuse(error)
         best, *others = items[0].ranked
         return as_json([{**best, **notes(items[0])}, *others])

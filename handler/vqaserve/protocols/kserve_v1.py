@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from vqaserve.errors import InvalidQuestion, MissingImage, VqaError
-from vqaserve.protocols.base import Parameters, Protocol, as_json, failed_whole, fault, notes, settle
+from vqaserve.protocols.base import Parameters, Protocol, as_json, failed_whole, notes, settle
 from vqaserve.protocols.body import check_count, picture, validated
 from vqaserve.settings import HandlerSettings
 from vqaserve.types import Item, Model, Query, Reply, Request
@@ -68,7 +68,7 @@ class KServeV1(Protocol):
         del request
         if error := failed_whole(items):
             return self.refuse(error)
-        predictions = [error.body if (error := fault(item)) else _entry(item) for item in items]
+        predictions = [error.body if (error := item.error) else _entry(item) for item in items]
         return as_json({"predictions": predictions, "model": {"name": model.name, "version": model.version}})
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from vqaserve.errors import BadRequest, InvalidQuestion, MissingImage, VqaError
-from vqaserve.protocols.base import Parameters, Protocol, as_json, fault, warnings
+from vqaserve.protocols.base import Parameters, Protocol, as_json
 from vqaserve.protocols.body import BINARY_HEADER, check_count, picture, text, validated
 from vqaserve.settings import HandlerSettings
 from vqaserve.types import Item, Model, Query, RemoteImage, Reply, Request
@@ -101,7 +101,7 @@ class KServeV2(Protocol):
     def reply(self, request: Request, items: Sequence[Item], model: Model) -> Reply:
         """Tensors ``answer`` and ``score`` [n, k]; warnings as text in ``parameters``, which hold no lists."""
         for item in items:
-            if error := fault(item):
+            if error := item.error:
                 return self.refuse(error)
         shape = [len(items), min(len(item.ranked) for item in items)]
         ranked = [entry for item in items for entry in item.ranked[: shape[1]]]
@@ -110,7 +110,7 @@ class KServeV2(Protocol):
         content: dict[str, object] = {"model_name": model.name, "model_version": model.version}
         asked = _split(request)[0].id
         content |= {"id": asked} if asked else {}
-        warned = [f"{row}: {text}" for row, item in enumerate(items) for text in warnings(item)]
+        warned = [f"{row}: {text}" for row, item in enumerate(items) for text in item.warnings]
         content |= {"parameters": {"warnings": "; ".join(warned)}} if warned else {}
         return as_json({**content, "outputs": [answer, score]})
 

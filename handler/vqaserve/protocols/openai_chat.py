@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from vqaserve.errors import BadRequest, InvalidParameter, InvalidQuestion, MissingImage, NotFound, VqaError
-from vqaserve.protocols.base import Protocol, as_json, fault, notes
+from vqaserve.protocols.base import Protocol, as_json, notes
 from vqaserve.protocols.body import picture, validated
 from vqaserve.settings import HandlerSettings
 from vqaserve.types import Item, Model, Query, Reply, Request
@@ -90,7 +90,7 @@ class OpenAIChat(Protocol):
         if _path(request) == _MODELS:
             entry = {"id": model.name, "object": "model", "created": 0, "owned_by": "vqaserve"}
             return as_json({"object": "list", "data": [entry]})
-        if error := fault(items[0]):
+        if error := items[0].error:
             return self.refuse(error)
         message = {"role": "assistant", "content": items[0].ranked[0]["answer"]}
         choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pydantic import AliasChoices, Field
 
 from vqaserve.errors import BadRequest, InvalidQuestion, MissingImage
-from vqaserve.protocols.base import Parameters, Protocol, as_json, failed_whole, fault, notes
+from vqaserve.protocols.base import Parameters, Protocol, as_json, failed_whole, notes
 from vqaserve.protocols.body import check_count, picture, text, validated
 from vqaserve.settings import HandlerSettings
 from vqaserve.types import Item, Model, Query, RemoteImage, Reply, Request
@@ -64,7 +64,7 @@ class Plain(Protocol):
         """
         if error := failed_whole(items):
             return self.refuse(error)
-        entries = [error.body if (error := fault(item)) else _entry(item, model) for item in items]
+        entries = [error.body if (error := item.error) else _entry(item, model) for item in items]
         return as_json(entries if _is_list(request) else entries[0])
 
 

@@ -62,7 +62,7 @@ def ask(question: str, colour: str = "red", **fields: object) -> Request:
 
 
 def answers(pipeline: Pipeline, *requests: Request) -> list[str]:
-    return [json.loads(reply.body).get("answer") for reply in pipeline(requests)]
+    return [json.loads(reply.body).get("answer") for reply in pipeline.answer(requests)]
 
 
 def test_the_same_question_about_the_same_picture_is_computed_once():
@@ -82,7 +82,7 @@ def test_another_question_about_a_known_picture_costs_only_the_small_half():
 def test_a_known_picture_is_not_decoded_again(monkeypatch: pytest.MonkeyPatch):
     pipeline, _ = make()
     answers(pipeline, ask("a"))
-    monkeypatch.setattr(pipeline.open_pictures, "_decode", None)
+    monkeypatch.setattr(pipeline.opener, "_decoder", None)
     assert answers(pipeline, ask("a"), ask("b")) == ["4x3 #ff0000: a", "4x3 #ff0000: b"]
 
 
@@ -147,7 +147,7 @@ def test_a_shared_picture_keeps_its_warnings(tmp_path: Path):
     (one, _), (other, _) = make_worker(tmp_path / "shared"), make_worker(tmp_path / "shared")
     moving = animated()
     first, second = (
-        json.loads(pipeline([Request("id", {"image": moving, "question": question})])[0].body)
+        json.loads(pipeline.answer([Request("id", {"image": moving, "question": question})])[0].body)
         for pipeline, question in ((one, "a"), (other, "b"))
     )
     assert first["warnings"] == second["warnings"] != []

@@ -29,7 +29,7 @@ LIMITS = Limits()
 
 
 @pytest.fixture(scope="module")
-def decode() -> Decoder:
+def decoder() -> Decoder:
     return Decoder(LIMITS)
 
 
@@ -38,7 +38,7 @@ def budget(seconds: float = LIMITS.max_decode_seconds, pixels: int = LIMITS.max_
 
 
 def child_of(decoder: Decoder) -> psutil.Process:
-    decoder(encoded(), budget())  # one that has died is started again only by the next picture
+    decoder.decode(encoded(), budget())  # one that has died is started again only by the next picture
     return psutil.Process(decoder._child.pid)
 
 
@@ -49,25 +49,25 @@ def until(condition: Callable[[], bool], seconds: float = 30) -> bool:
     return condition()
 
 
-def test_a_picture_comes_back_as_it_was(decode: Decoder):
+def test_a_picture_comes_back_as_it_was(decoder: Decoder):
     noise = Image.effect_noise((301, 203), 90).convert("RGB")
-    picture = decode(saved(noise), budget())
+    picture = decoder.decode(saved(noise), budget())
     assert picture.pixels.tobytes() == noise.tobytes()
     assert (picture.pixels.size, picture.warnings) == ((301, 203), ())
 
 
-def test_a_refusal_is_told_in_the_words_of_the_child(decode: Decoder):
+def test_a_refusal_is_told_in_the_words_of_the_child(decoder: Decoder):
     with pytest.raises(InvalidImage, match=r"is not a JPEG, PNG, .* file; convert it"):
-        decode(b"hello", budget())
+        decoder.decode(b"hello", budget())
 
 
-def test_the_pixels_and_the_time_of_a_request_are_shared_by_its_pictures(decode: Decoder):
+def test_the_pixels_and_the_time_of_a_request_are_shared_by_its_pictures(decoder: Decoder):
     left = budget(pixels=2000 * 2000 + 12)
-    decode(saved(Image.effect_noise((2000, 2000), 90)), left)
+    decoder.decode(saved(Image.effect_noise((2000, 2000), 90)), left)
     assert left.pixels == 12
     assert 0 < left.seconds < LIMITS.max_decode_seconds
     with pytest.raises(InvalidImage, match="more than 40,000,000 pixels together"):
-        decode(encoded(size=(5, 4)), left)
+        decoder.decode(encoded(size=(5, 4)), left)
 
 
 @pytest.mark.parametrize(
@@ -75,43 +75,43 @@ def test_the_pixels_and_the_time_of_a_request_are_shared_by_its_pictures(decode:
     [jpeg_of_scans(20_000), png_of_profiles(4_000), jpeg_of_padding(8_000_000)],
     ids=["progressive JPEG", "PNG profiles", "JPEG padding"],
 )
-def test_a_file_that_takes_too_long_is_refused_and_the_next_one_opened(decode: Decoder, bomb: bytes):
+def test_a_file_that_takes_too_long_is_refused_and_the_next_one_opened(decoder: Decoder, bomb: bytes):
     assert len(bomb) < LIMITS.max_image_bytes
     left = budget(seconds=0.3)
     with pytest.raises(InvalidImage, match=r"takes too long to decode; .* 1\.5 s of CPU time together"):
-        decode(bomb, left)
+        decoder.decode(bomb, left)
     with pytest.raises(InvalidImage, match="takes too long"):  # nothing is left for the same request
-        decode(encoded(), left)
-    assert decode(encoded("blue"), budget()).pixels.getpixel((0, 0)) == (0, 0, 255)
+        decoder.decode(encoded(), left)
+    assert decoder.decode(encoded("blue"), budget()).pixels.getpixel((0, 0)) == (0, 0, 255)
 
 
-def test_next_to_no_time_left_is_not_taken_for_no_limit(decode: Decoder):
+def test_next_to_no_time_left_is_not_taken_for_no_limit(decoder: Decoder):
     with pytest.raises(InvalidImage, match="takes too long"):
-        decode(jpeg_of_scans(20_000), budget(seconds=1e-9))
+        decoder.decode(jpeg_of_scans(20_000), budget(seconds=1e-9))
 
 
 def test_a_file_that_needs_too_much_memory_is_refused_and_the_next_one_opened():
-    decode = Decoder(LIMITS)
-    child = child_of(decode)
+    decoder = Decoder(LIMITS)
+    child = child_of(decoder)
     assert child.rlimit(psutil.RLIMIT_AS)[0] < 2**30
     child.rlimit(psutil.RLIMIT_AS, (child.memory_info().vms + 20 * 2**20,) * 2)  # no file is known that needs 800 MB
     with pytest.raises(InvalidImage, match="takes too much memory to decode"):
-        decode(encoded(size=(3000, 3000)), budget())
-    assert decode(encoded(), budget()).pixels.size == (4, 3)
+        decoder.decode(encoded(size=(3000, 3000)), budget())
+    assert decoder.decode(encoded(), budget()).pixels.size == (4, 3)
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGSEGV, signal.SIGKILL])
-def test_a_child_that_ended_while_idle_costs_the_next_picture_nothing(decode: Decoder, end: signal.Signals):
-    child = child_of(decode)
+def test_a_child_that_ended_while_idle_costs_the_next_picture_nothing(decoder: Decoder, end: signal.Signals):
+    child = child_of(decoder)
     child.send_signal(end)
     assert until(lambda: child.status() == psutil.STATUS_ZOMBIE)
-    assert decode(encoded("blue"), budget()).pixels.getpixel((0, 0)) == (0, 0, 255)
+    assert decoder.decode(encoded("blue"), budget()).pixels.getpixel((0, 0)) == (0, 0, 255)
 
 
 @contextmanager
-def ended_in_the_middle(decode: Decoder, end: signal.Signals) -> Iterator[None]:
+def ended_in_the_middle(decoder: Decoder, end: signal.Signals) -> Iterator[None]:
     """The child is ended once it has used some time on a file."""
-    child = child_of(decode)
+    child = child_of(decoder)
     used = sum(child.cpu_times()[:2])
 
     def finish() -> None:
@@ -124,28 +124,28 @@ def ended_in_the_middle(decode: Decoder, end: signal.Signals) -> Iterator[None]:
         ending.result()
 
 
-def test_a_file_that_crashes_the_decoder_is_refused_and_the_next_one_opened(decode: Decoder):
+def test_a_file_that_crashes_the_decoder_is_refused_and_the_next_one_opened(decoder: Decoder):
     with (
-        ended_in_the_middle(decode, signal.SIGSEGV),  # stands for a hole in a library
+        ended_in_the_middle(decoder, signal.SIGSEGV),  # stands for a hole in a library
         pytest.raises(InvalidImage, match="damaged in a way that no decoder stands"),
     ):
-        decode(jpeg_of_scans(20_000), budget(seconds=20))
-    assert decode(encoded(), budget()).pixels.size == (4, 3)
+        decoder.decode(jpeg_of_scans(20_000), budget(seconds=20))
+    assert decoder.decode(encoded(), budget()).pixels.size == (4, 3)
 
 
-def test_a_machine_out_of_memory_is_not_the_pictures_fault(decode: Decoder):
-    with ended_in_the_middle(decode, signal.SIGKILL), pytest.raises(MemoryError):
-        decode(jpeg_of_scans(20_000), budget(seconds=20))
-    assert decode(encoded(), budget()).pixels.size == (4, 3)
+def test_a_machine_out_of_memory_is_not_the_pictures_fault(decoder: Decoder):
+    with ended_in_the_middle(decoder, signal.SIGKILL), pytest.raises(MemoryError):
+        decoder.decode(jpeg_of_scans(20_000), budget(seconds=20))
+    assert decoder.decode(encoded(), budget()).pixels.size == (4, 3)
 
 
-def test_a_picture_whose_child_is_asked_to_end_is_opened_by_the_next_child(decode: Decoder):
-    with ended_in_the_middle(decode, signal.SIGTERM):
-        assert decode(jpeg_of_scans(2_000), budget(seconds=20)).pixels.size
+def test_a_picture_whose_child_is_asked_to_end_is_opened_by_the_next_child(decoder: Decoder):
+    with ended_in_the_middle(decoder, signal.SIGTERM):
+        assert decoder.decode(jpeg_of_scans(2_000), budget(seconds=20)).pixels.size
 
 
-def test_a_child_that_ends_after_its_answer_costs_nobody_anything(decode: Decoder, monkeypatch: pytest.MonkeyPatch):
-    child = child_of(decode)
+def test_a_child_that_ends_after_its_answer_costs_nobody_anything(decoder: Decoder, monkeypatch: pytest.MonkeyPatch):
+    child = child_of(decoder)
     wait = decoding._wait
 
     def ending(answers: IO[bytes]) -> None:
@@ -155,57 +155,57 @@ def test_a_child_that_ends_after_its_answer_costs_nobody_anything(decode: Decode
             child.wait()
 
     monkeypatch.setattr(decoding, "_wait", ending)
-    assert decode(encoded("red", (3000, 3000)), budget()).pixels.getpixel((0, 0)) == (255, 0, 0)
+    assert decoder.decode(encoded("red", (3000, 3000)), budget()).pixels.getpixel((0, 0)) == (255, 0, 0)
     assert not child.is_running()
-    assert decode(encoded("blue"), budget()).pixels.getpixel((0, 0)) == (0, 0, 255)
+    assert decoder.decode(encoded("blue"), budget()).pixels.getpixel((0, 0)) == (0, 0, 255)
 
 
-def test_after_the_batchs_time_a_picture_is_refused_for_now(decode: Decoder):
+def test_after_the_batchs_time_a_picture_is_refused_for_now(decoder: Decoder):
     with pytest.raises(Overloaded, match="too busy to open this picture now"):
-        decode(encoded(), Budget(LIMITS.max_request_pixels, LIMITS.max_decode_seconds, time.monotonic()))
+        decoder.decode(encoded(), Budget(LIMITS.max_request_pixels, LIMITS.max_decode_seconds, time.monotonic()))
 
 
 def test_an_answer_that_nobody_waited_for_is_never_taken_for_the_next_pictures(
-    decode: Decoder, monkeypatch: pytest.MonkeyPatch
+    decoder: Decoder, monkeypatch: pytest.MonkeyPatch
 ):
     def failing(answers: IO[bytes]) -> None:
         raise MemoryError
 
-    child_of(decode)
+    child_of(decoder)
     with monkeypatch.context() as patched:
         patched.setattr(decoding, "_wait", failing)
         with pytest.raises(MemoryError):
-            decode(encoded("red", (301, 203)), budget())
-    assert decode(encoded("blue"), budget()).pixels.getpixel((0, 0)) == (0, 0, 255)
+            decoder.decode(encoded("red", (301, 203)), budget())
+    assert decoder.decode(encoded("blue"), budget()).pixels.getpixel((0, 0)) == (0, 0, 255)
 
 
-def test_a_file_that_is_over_the_limit_never_reaches_the_child(decode: Decoder):
+def test_a_file_that_is_over_the_limit_never_reaches_the_child(decoder: Decoder):
     with pytest.raises(InvalidImage, match="at most 8,388,608 are allowed"):
-        decode(b"x" * (LIMITS.max_image_bytes + 1), budget())
+        decoder.decode(b"x" * (LIMITS.max_image_bytes + 1), budget())
 
 
 def test_the_largest_picture_fits_and_its_memory_is_given_back_at_once():
     limits = Limits(max_image_pixels=4_000_000)
-    decode = Decoder(limits)
-    before = os.fstat(decode._memory.file).st_blocks
+    decoder = Decoder(limits)
+    before = os.fstat(decoder._memory.file).st_blocks
     noise = Image.effect_noise((2500, 1600), 90).convert("RGB")
-    picture = decode(saved(noise, "PNG", compress_level=1), Budget(40_000_000, 10))
+    picture = decoder.decode(saved(noise, "PNG", compress_level=1), Budget(40_000_000, 10))
     assert picture.pixels.tobytes() == noise.tobytes()
-    assert os.fstat(decode._memory.file).st_blocks == before
-    assert decode(encoded("blue"), budget()).pixels.getpixel((0, 0)) == (0, 0, 255)
+    assert os.fstat(decoder._memory.file).st_blocks == before
+    assert decoder.decode(encoded("blue"), budget()).pixels.getpixel((0, 0)) == (0, 0, 255)
 
 
 def test_a_picture_comes_back_squeezed_and_all_of_it_counts():
-    decode = Decoder(LIMITS, Squeeze(64, 48, Image.Resampling.BICUBIC))
+    decoder = Decoder(LIMITS, Squeeze(64, 48, Image.Resampling.BICUBIC))
     left, noise = budget(), Image.effect_noise((301, 203), 90).convert("RGB")
     squeezed = noise.resize((64, 48), Image.Resampling.BICUBIC)
-    assert decode(saved(noise), left).pixels.tobytes() == squeezed.tobytes()
+    assert decoder.decode(saved(noise), left).pixels.tobytes() == squeezed.tobytes()
     assert left.pixels == LIMITS.max_request_pixels - 301 * 203
 
 
 def test_there_is_room_for_a_picture_that_becomes_larger_than_any_file_may_be():
-    decode = Decoder(Limits(max_image_pixels=100), Squeeze(1000, 1000, Image.Resampling.BILINEAR))
-    assert decode(encoded(), budget()).pixels.size == (1000, 1000)
+    decoder = Decoder(Limits(max_image_pixels=100), Squeeze(1000, 1000, Image.Resampling.BILINEAR))
+    assert decoder.decode(encoded(), budget()).pixels.size == (1000, 1000)
 
 
 def test_the_child_ends_with_its_owner():

@@ -12,20 +12,20 @@ def test_memory_is_given_back_after_many_batches_and_not_more_often_than_every_t
 ):
     now, given = 100.0, []
     monkeypatch.setattr(memory.time, "monotonic", lambda: now)
-    monkeypatch.setattr(memory, "give_back", lambda: given.append(now))
-    trim = memory.Trimmer()
+    monkeypatch.setattr(memory, "trim", lambda: given.append(now))
+    trimmer = memory.Trimmer()
     for batch in range(300):
         now = 100 + batch / 100
-        trim()
+        trimmer.after_batch()
     assert given == [100.31, 102.31]
 
 
 def test_lone_requests_hardly_ever_wait_for_it(monkeypatch: pytest.MonkeyPatch):
     now, given = 0.0, []
     monkeypatch.setattr(memory.time, "monotonic", lambda: now)
-    monkeypatch.setattr(memory, "give_back", lambda: given.append(now))
-    trim = memory.Trimmer()
+    monkeypatch.setattr(memory, "trim", lambda: given.append(now))
+    trimmer = memory.Trimmer()
     for batch in range(64):
         now = 10.0 * batch
-        trim()
+        trimmer.after_batch()
     assert len(given) == 2

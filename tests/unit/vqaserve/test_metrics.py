@@ -28,7 +28,9 @@ class Counted:
 
     def ask(self, *bodies: object, headers: dict[str, str] | None = None) -> list[Reply]:
         self.samples.clear()
-        return self.pipeline([Request(f"r{at}", {"body": body}, headers or {}) for at, body in enumerate(bodies)])
+        return self.pipeline.answer(
+            [Request(f"r{at}", {"body": body}, headers or {}) for at, body in enumerate(bodies)]
+        )
 
     def of(self, name: str) -> dict[tuple[str, ...], float]:
         """Values by labels, without the model's."""
@@ -138,7 +140,7 @@ def test_answers_go_out_even_if_they_cannot_be_counted(caplog: pytest.LogCapture
 
     settings = HandlerSettings(version="1.0.0", family="dummy")
     pipeline = Pipeline.load(Path(), settings, Model("dummy", "1.0.0"), refuse)
-    (reply,) = pipeline([Request("r", {"body": question()})])
+    (reply,) = pipeline.answer([Request("r", {"body": question()})])
     assert reply.status == 200
     assert "answered, but not counted" in caplog.text
 
@@ -146,7 +148,7 @@ def test_answers_go_out_even_if_they_cannot_be_counted(caplog: pytest.LogCapture
 def test_of_a_batch_the_longest_wait_since_a_proxy_took_a_request_is_told():
     counted, now = Counted(), time.time()
     starts = [f"t={now - 0.5:.3f}", f"t={now - 2:.3f}", "yesterday", "t=1", f"t={now + 3600:.3f}"]
-    counted.pipeline([Request("r", {"body": question()}, {"x-request-start": start}) for start in starts])
+    counted.pipeline.answer([Request("r", {"body": question()}, {"x-request-start": start}) for start in starts])
     assert counted.of("vqa_queue_seconds") == {(): pytest.approx(2, abs=0.5)}
 
 

@@ -62,17 +62,19 @@ def body(reply: Reply) -> dict:
 def test_each_request_gets_the_answer_to_its_own_question_and_picture(pipeline: Pipeline):
     colours = ["red", "lime", "blue", "white", "black"]
     requests = [ask(f"question {index}", encoded(colour)) for index, colour in enumerate(colours)]
-    answers = [body(reply)["answer"] for reply in pipeline(requests)]
+    answers = [body(reply)["answer"] for reply in pipeline.answer(requests)]
     hexes = ["ff0000", "00ff00", "0000ff", "ffffff", "000000"]
     assert answers == [f"4x3 #{code}: question {index}" for index, code in enumerate(hexes)]
 
 
 def test_the_reply_names_the_model_and_its_version(pipeline: Pipeline):
-    assert body(pipeline([ask()])[0])["model"] == {"name": "dummy", "version": "1.0.0"}
+    assert body(pipeline.answer([ask()])[0])["model"] == {"name": "dummy", "version": "1.0.0"}
 
 
 def test_bad_items_get_their_own_status_and_their_neighbours_keep_their_answers(pipeline: Pipeline):
-    replies = pipeline([ask("one"), ask(""), ask("three", b"no picture"), ask("x" * 501), ask("five"), ask(top_k="99")])
+    replies = pipeline.answer(
+        [ask("one"), ask(""), ask("three", b"no picture"), ask("x" * 501), ask("five"), ask(top_k="99")]
+    )
     assert [reply.status for reply in replies] == [200, 422, 422, 422, 200, 422]
     assert body(replies[4])["answer"].endswith("five")
 
@@ -81,7 +83,7 @@ def test_an_exception_on_one_item_costs_nobody_else_and_shows_no_detail(pipeline
     requests = [ask(str(index)) for index in range(8)]
     requests[5] = Request("id-of-the-failing", ask("fail").fields)
     with caplog.at_level(logging.ERROR):
-        replies = pipeline(requests)
+        replies = pipeline.answer(requests)
     assert [reply.status for reply in replies] == [200] * 5 + [500] + [200] * 2
     assert b"secret" not in replies[5].body
     assert "id-of-the-failing" in caplog.text
@@ -89,24 +91,24 @@ def test_an_exception_on_one_item_costs_nobody_else_and_shows_no_detail(pipeline
 
 
 def test_a_query_that_does_not_fit_into_memory_is_refused_alone(pipeline: Pipeline, fragile: Fragile):
-    replies = pipeline([ask("a"), ask("huge"), ask("c"), ask("d")])
+    replies = pipeline.answer([ask("a"), ask("huge"), ask("c"), ask("d")])
     assert [reply.status for reply in replies] == [200, 507, 200, 200]
     assert fragile.batches == [4, 2, 1, 1, 2]
 
 
 def test_a_picture_that_recurs_in_a_batch_is_encoded_once(pipeline: Pipeline, fragile: Fragile):
-    pipeline([ask("a"), ask("b"), ask("c", encoded("blue"))])
+    pipeline.answer([ask("a"), ask("b"), ask("c", encoded("blue"))])
     assert fragile.encoded == [2]
 
 
 def test_a_batch_of_nothing_but_bad_input_never_reaches_the_family(pipeline: Pipeline, fragile: Fragile):
-    assert [reply.status for reply in pipeline([ask(""), ask("")])] == [422, 422]
+    assert [reply.status for reply in pipeline.answer([ask(""), ask("")])] == [422, 422]
     assert fragile.batches == []
 
 
 def test_several_questions_keep_their_order_and_carry_their_own_errors(pipeline: Pipeline):
     asked = {"image": as_base64(encoded()), "questions": ["a", " ", "fail", "d"], "top_k": 1}
-    reply = pipeline([Request("id", {"body": asked})])[0]
+    reply = pipeline.answer([Request("id", {"body": asked})])[0]
     entries = json.loads(reply.body)
     assert reply.status == 200
     assert [entry.get("answer") or entry["code"] for entry in entries] == ["4x3 #ff0000: a", 422, 500, "4x3 #ff0000: d"]
@@ -114,11 +116,11 @@ def test_several_questions_keep_their_order_and_carry_their_own_errors(pipeline:
 
 def test_several_questions_that_all_fail_fail_the_request(pipeline: Pipeline):
     asked = {"image": as_base64(encoded()), "questions": ["", ""]}
-    assert pipeline([Request("id", {"body": asked})])[0].status == 422
+    assert pipeline.answer([Request("id", {"body": asked})])[0].status == 422
 
 
 def test_a_parameter_that_the_family_does_not_take_is_refused(pipeline: Pipeline):
-    reply = pipeline([ask(num_beams="4")])[0]
+    reply = pipeline.answer([ask(num_beams="4")])[0]
     assert reply.status == 422
     assert body(reply)["message"] == "this model takes no parameter 'num_beams'; it takes: top_k"
 
@@ -129,7 +131,7 @@ def test_a_score_that_is_not_a_number_is_our_error_and_costs_nobody_else(pipelin
         return [(Answer(output, score),) for output, score in zip(outputs, scores, strict=True)]
 
     monkeypatch.setattr(Fragile, "decode", decode)
-    assert [reply.status for reply in pipeline([ask("a"), ask("nan"), ask("c")])] == [200, 500, 200]
+    assert [reply.status for reply in pipeline.answer([ask("a"), ask("nan"), ask("c")])] == [200, 500, 200]
 
 
 @pytest.mark.parametrize(
@@ -144,7 +146,7 @@ def test_a_score_that_is_not_a_number_is_our_error_and_costs_nobody_else(pipelin
     ],
 )
 def test_no_request_makes_a_reply_that_would_kill_the_worker(pipeline: Pipeline, body: dict):
-    good, reply = pipeline([ask("good"), Request("id", {"body": body})])
+    good, reply = pipeline.answer([ask("good"), Request("id", {"body": body})])
     assert good.status == 200
     assert reply.status == 400
     assert len(reply.body) < 10_000
@@ -155,14 +157,14 @@ def test_a_reply_over_torchserves_limit_becomes_an_error_of_its_own(pipeline: Pi
         return [(Answer("x" * (5_000_000 if query.question == "long" else 1), 0.5),) for query in queries]
 
     monkeypatch.setattr(Fragile, "decode", decode)
-    assert [reply.status for reply in pipeline([ask("a"), ask("long")])] == [200, 500]
+    assert [reply.status for reply in pipeline.answer([ask("a"), ask("long")])] == [200, 500]
 
 
 def test_the_pictures_of_one_request_share_a_limit(fragile: Fragile):
     pipeline = small_budget(fragile)
     pictures = [as_base64(encoded(colour)) for colour in ("red", "lime", "blue")]  # 12 pixels each
     body = {"instances": [{"image": picture, "question": "q"} for picture in [*pictures, pictures[0]]]}
-    reply = json.loads(pipeline([Request("id", {"body": body})])[0].body)
+    reply = json.loads(pipeline.answer([Request("id", {"body": body})])[0].body)
     assert [entry.get("code", 200) for entry in reply["predictions"]] == [200, 200, 422, 200]
 
 
@@ -175,7 +177,7 @@ def test_one_requests_pixel_limit_is_not_anothers(fragile: Fragile):
     pictures = [encoded(colour) for colour in ("red", "lime", "blue")]  # 12 pixels each
     body = {"instances": [{"image": as_base64(picture), "question": "q"} for picture in pictures]}
     greedy, modest = Request("greedy", {"body": body}), Request("modest", {"image": pictures[2], "question": "q"})
-    replies = small_budget(fragile)([greedy, modest])
+    replies = small_budget(fragile).answer([greedy, modest])
     assert "InvalidImage" in replies[0].body.decode()
     assert json.loads(replies[1].body)["answer"] == "4x3 #0000ff: q"
 
@@ -183,7 +185,7 @@ def test_one_requests_pixel_limit_is_not_anothers(fragile: Fragile):
 def test_a_picture_asked_about_several_times_counts_once(fragile: Fragile):
     pictures = [as_base64(encoded(colour)) for colour in ("red", "red", "red", "lime")]
     body = {"instances": [{"image": picture, "question": str(index)} for index, picture in enumerate(pictures)]}
-    reply = json.loads(small_budget(fragile)([Request("id", {"body": body})])[0].body)
+    reply = json.loads(small_budget(fragile).answer([Request("id", {"body": body})])[0].body)
     assert [entry["answer"][-1] for entry in reply["predictions"]] == ["0", "1", "2", "3"]
 
 
@@ -197,29 +199,29 @@ def test_a_picture_asked_about_several_times_counts_once(fragile: Fragile):
 )
 def test_a_clients_mistake_is_never_our_error(pipeline: Pipeline, body: bytes, status: int):
     body = body.replace(b'"image": ""', b'"image": "' + as_base64(encoded()).encode() + b'"')
-    reply = pipeline([Request("id", {"body": bytearray(body)})])[0]
+    reply = pipeline.answer([Request("id", {"body": bytearray(body)})])[0]
     assert reply.status == status
     assert len(reply.body) < 1000
 
 
 def test_a_first_frame_is_said_to_be_one_also_when_the_picture_or_the_answer_is_remembered(pipeline: Pipeline):
     note = ["the picture has several frames or pages; only the first was used"]
-    decoded, recalled, answered = (pipeline([ask(question, animated())])[0] for question in ("a", "b", "a"))
+    decoded, recalled, answered = (pipeline.answer([ask(question, animated())])[0] for question in ("a", "b", "a"))
     assert [body(reply)["warnings"] for reply in (decoded, recalled, answered)] == [note] * 3
-    assert "warnings" not in body(pipeline([ask("a")])[0])
+    assert "warnings" not in body(pipeline.answer([ask("a")])[0])
 
 
 def test_each_instance_says_what_was_peculiar_about_its_picture(pipeline: Pipeline):
     pictures = [as_base64(encoded()), as_base64(animated("blue"))]
     asked = {"instances": [{"image": picture, "question": "q"} for picture in pictures]}
-    first, second = body(pipeline([Request("id", {"body": asked})])[0])["predictions"]
+    first, second = body(pipeline.answer([Request("id", {"body": asked})])[0])["predictions"]
     assert "warnings" not in first
     assert len(second["warnings"]) == 1
 
 
 def test_a_request_past_its_deadline_is_refused_before_it_is_looked_at(pipeline: Pipeline, fragile: Fragile):
     late = replace(ask(), headers={"x-request-start": "t=1", "x-timeout-ms": "1000"})
-    replies = pipeline([late, ask("in time"), replace(late, fields={"body": b"{"})])
+    replies = pipeline.answer([late, ask("in time"), replace(late, fields={"body": b"{"})])
     assert [reply.status for reply in replies] == [504, 200, 504]
     assert fragile.batches == [1]
 
@@ -230,10 +232,10 @@ def test_a_neighbour_of_slow_pictures_is_refused_for_now_once_the_batchs_time_is
     pipeline = Pipeline(VisualQuestionAnswering(settings), fragile, settings, model, opening_seconds=0.3)
     slow = Request("slow", {"image": jpeg_of_scans(20_000), "question": "q"})
     late = Request("late", {"image": encoded("blue"), "question": "q"})
-    replies = pipeline([slow, late])  # 0.4 s of CPU time take as many by the clock at least
+    replies = pipeline.answer([slow, late])  # 0.4 s of CPU time take as many by the clock at least
     assert [body(reply)["type"] for reply in replies] == ["InvalidImage", "Overloaded"]
     assert replies[1].status == 503
-    assert pipeline([late])[0].status == 200
+    assert pipeline.answer([late])[0].status == 200
 
 
 def test_describe_names_task_family_and_limits(pipeline: Pipeline):
@@ -266,7 +268,7 @@ def test_a_batch_never_holds_much_more_than_one_requests_pixels(fragile: Fragile
     pipeline = small_budget(fragile)  # 30 pixels; each picture has 12
     colours = ["red", "lime", "blue", "white", "black", "yellow", "cyan"]
     requests = [Request(colour, {"image": encoded(colour), "question": colour}) for colour in colours]
-    answers = [body(reply)["answer"].split(": ")[1] for reply in pipeline(requests)]
+    answers = [body(reply)["answer"].split(": ")[1] for reply in pipeline.answer(requests)]
     assert answers == colours
     assert fragile.batches == [3, 3, 1]
 
@@ -275,5 +277,5 @@ def test_the_entries_of_one_request_are_computed_together(fragile: Fragile):
     pictures = [as_base64(encoded(colour)) for colour in ("red", "lime", "blue")]
     many = [{"image": picture, "question": "q"} for picture in pictures[:2]]
     requests = [Request("a", {"body": {"instances": many}}), Request("b", {"image": encoded("blue"), "question": "q"})]
-    assert [reply.status for reply in small_budget(fragile)(requests)] == [200, 200]
+    assert [reply.status for reply in small_budget(fragile).answer(requests)] == [200, 200]
     assert fragile.batches == [3]

@@ -37,7 +37,7 @@ class Logged:
         self.pipeline = Pipeline.load(Path(), settings, MODEL, self.samples.extend)
 
     def ask(self, *bodies: object, client_id: str = "") -> None:
-        self.pipeline([Request(f"r{at}", {"body": body}, {}, client_id) for at, body in enumerate(bodies)])
+        self.pipeline.answer([Request(f"r{at}", {"body": body}, {}, client_id) for at, body in enumerate(bodies)])
 
     def lines(self) -> list[dict[str, Any]]:
         """What was written until now, oldest first; the writer is closed."""
@@ -92,7 +92,7 @@ def test_questions_of_a_request_have_a_line_each_and_refused_ones_their_error(lo
 
 def test_the_list_of_models_is_no_question(logged: Callable[..., Logged]):
     log = logged()
-    (reply,) = log.pipeline([Request("r0", {}, {"url_path": "v1/models"})])
+    (reply,) = log.pipeline.answer([Request("r0", {}, {"url_path": "v1/models"})])
     assert reply.status == 200
     assert log.lines() == []
 

@@ -44,7 +44,7 @@ def fetcher(recorder: Recorder, addresses: list[str] | None = None, **settings: 
 
 
 def refusal(fetch: Fetcher, url: str) -> str:
-    found = fetch([("r", url)])["r", url]
+    found = fetch.fetch([("r", url)])["r", url]
     assert isinstance(found, InvalidImage)
     return str(found)
 
@@ -206,7 +206,7 @@ def fetch_from(site: ThreadingHTTPServer) -> Callable[[str], bytes | str]:
     fetch = Fetcher(settings, 100_000, lambda name, port: ["127.0.0.1"])
 
     def get(page: str) -> bytes | str:
-        found = fetch([("r", f"{host}/{page}")])["r", f"{host}/{page}"]
+        found = fetch.fetch([("r", f"{host}/{page}")])["r", f"{host}/{page}"]
         return found if isinstance(found, bytes) else str(found)
 
     return get
@@ -243,7 +243,7 @@ def test_pictures_of_a_batch_are_fetched_side_by_side_within_one_limit(fetch_fro
     host = f"http://pictures.test:{site.server_port}"
     settings = RemoteImages(allowed_image_hosts=(host,), allowed_image_networks=("127.0.0.0/8",), seconds=1)
     fetch = Fetcher(settings, 100_000, lambda name, port: ["127.0.0.1"])
-    found = fetch([*(("r", f"{host}/slow/{number}") for number in range(6)), ("r", f"{host}/good")])
+    found = fetch.fetch([*(("r", f"{host}/slow/{number}") for number in range(6)), ("r", f"{host}/good")])
     assert found["r", f"{host}/good"] == PNG
     assert sum(isinstance(one, InvalidImage) for one in found.values()) == 6
 
@@ -252,7 +252,7 @@ def test_one_requests_pictures_are_bounded_together_and_not_anothers(site: Threa
     host = f"http://pictures.test:{site.server_port}"
     settings = RemoteImages(allowed_image_hosts=(host,), allowed_image_networks=("127.0.0.0/8",), seconds=20)
     fetch = Fetcher(settings, len(PNG), lambda name, port: ["127.0.0.1"])
-    found = fetch([*(("greedy", f"{host}/good/{number}") for number in range(6)), ("modest", f"{host}/good/0")])
+    found = fetch.fetch([*(("greedy", f"{host}/good/{number}") for number in range(6)), ("modest", f"{host}/good/0")])
     refused = [str(one) for one in found.values() if isinstance(one, InvalidImage)]
     assert found["modest", f"{host}/good/0"] == PNG
     assert len(refused) == 2
