@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -192,8 +192,7 @@ class Pipeline:
         def prepare(item: Item) -> Item:
             query = self.task.prepare(_query(item))
             if query.lenient:
-                taken = {name: value for name, value in query.parameters.items() if name in self.family.parameters}
-                query = replace(query, parameters=taken)
+                query = _without(query, query.parameters.keys() - self.family.parameters.keys())
             self.family.check(query)
             return replace(item, query=query)
 
@@ -206,6 +205,15 @@ class Pipeline:
         answered = [_light(item) for opened in self.opener.open(items) for item in self.answerer.answer(opened)]
         with self.stopwatch("reply"):
             return each(finish, answered)
+
+
+def _without(query: Query, ignored: Collection[str]) -> Query:
+    """The query without parameters that the family does not take, and with a warning that names them."""
+    if not ignored:
+        return query
+    taken = {name: value for name, value in query.parameters.items() if name not in ignored}
+    warning = f"this model does not take {', '.join(sorted(ignored))}, which had no effect"
+    return replace(query, parameters=taken, warnings=(*query.warnings, warning))
 
 
 def _light(item: Item) -> Item:

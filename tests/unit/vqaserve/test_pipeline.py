@@ -125,6 +125,15 @@ def test_a_parameter_that_the_family_does_not_take_is_refused(pipeline: Pipeline
     assert body(reply)["message"] == "this model takes no parameter 'num_beams'; it takes: top_k"
 
 
+def test_a_parameter_that_a_chat_sends_to_every_model_is_ignored_with_a_warning(pipeline: Pipeline):
+    picture = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{as_base64(encoded())}"}}
+    content = [picture, {"type": "text", "text": "what?"}]
+    asked = {"model": "dummy", "messages": [{"role": "user", "content": content}], "temperature": 0.7}
+    reply = pipeline.answer([Request("id", {"body": asked}, {"url_path": "v1/chat/completions"})])[0]
+    assert reply.status == 200
+    assert body(reply)["warnings"] == ["this model does not take temperature, which had no effect"]
+
+
 def test_a_score_that_is_not_a_number_is_our_error_and_costs_nobody_else(pipeline: Pipeline, monkeypatch, caplog):
     def decode(self, outputs, queries):
         scores = [float("nan") if query.question == "nan" else 0.5 for query in queries]
