@@ -1,4 +1,4 @@
-"""Every row of the README's table of errors, asked of a real server; a row without a case fails, or the reverse."""
+"""Asks a real server for every row of docs/reference/errors.md; rows and cases must be the same."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 
 import httpx
 import psutil
@@ -19,18 +18,20 @@ from PIL import Image
 from tests.support.bombs import jpeg_of_scans, png_chunk
 from tests.support.pictures import as_base64, encoded, saved
 from tests.support.recipes import RecipeMaker
+from vqaops.paths import ROOT
 from vqaops.server.client import Client
 from vqaops.server.server import Server
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = ROOT / "docs" / "reference" / "errors.md"
 QUEUE = 4
 SECONDS = 120
 
 
 def table() -> set[tuple[str, str]]:
-    """Every pair of a status (or several) and a type that the README's table has."""
+    """Every pair of a status (or several) and a type in the page's table of the server's errors."""
     pairs = set()
-    for line in README.read_text(encoding="utf-8").splitlines():
+    section = PAGE.read_text(encoding="utf-8").partition("\n## From the server\n")[2].partition("\n## ")[0]
+    for line in section.split("\n"):
         cells = [cell.strip() for cell in line.strip("|").split("|")]
         if re.fullmatch(r"[45]\d\d(, [45]\d\d)*", cells[0]):
             assert len(cells) == 4, f"a row needs status, type, when, what to do: {line}"
