@@ -29,7 +29,7 @@ from vqaops.errors import ServerError
 from vqaops.gateway.nginx import Gateway
 from vqaops.gateway.routes import Route
 from vqaops.paths import ROOT
-from vqaops.questions import samples
+from vqaops.questions import read_samples
 from vqaops.server.ports import free_ports
 from vqaops.server.server import Server
 
@@ -111,8 +111,8 @@ def _measure(
     ways: list[Way], server: Server, gateway: Gateway, model: str, rounds: int, requests: int, connections: int
 ) -> None:
     recipe = ROOT / "recipes" / model
-    sample = next(samples(recipe))
-    picture, form = (recipe / "samples" / sample["image"]).read_bytes(), {"question": sample["question"]}
+    sample = read_samples(recipe)[0]
+    picture, form = sample.read_image(), {"question": sample.text}
     nginx, torchserve = gateway.process(), server.process()
     assert nginx
     assert torchserve

@@ -26,7 +26,7 @@ from vqaops.building.build import build
 from vqaops.console import refuse
 from vqaops.errors import ServerError
 from vqaops.paths import ROOT
-from vqaops.questions import samples
+from vqaops.questions import read_samples
 from vqaops.server.ports import own_ports
 from vqaops.server.server import Server
 from vqaserve.errors import RecipeError
@@ -56,12 +56,12 @@ def started(recipe: Path, folder: Path, log: bool, **properties: str) -> Iterato
 
 def milliseconds(server: Server, recipe: Path, requests: int, connections: int) -> float:
     """CPU time of Java and workers for each of so many answers."""
-    sample = next(samples(recipe))
-    picture, process = (recipe / "samples" / sample["image"]).read_bytes(), server.process()
+    sample = read_samples(recipe)[0]
+    picture, process = sample.read_image(), server.process()
     assert process
     before = cpu_of(process)
     with ThreadPoolExecutor(connections) as pool:
-        list(pool.map(lambda _: server.client.ask(recipe.name, picture, sample["question"]), range(requests)))
+        list(pool.map(lambda _: server.client.ask(recipe.name, picture, sample.text), range(requests)))
     return 1000 * (cpu_of(process) - before).whole / requests
 
 

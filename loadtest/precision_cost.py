@@ -75,7 +75,7 @@ def main(
 
 
 def _opened(question: Question, settings: HandlerSettings) -> tuple[Opened, Query]:
-    return open_picture(question.picture.read_bytes(), settings.limits), Query(b"", question.text, top_k=1)
+    return open_picture(question.read_image(), settings.limits), Query(b"", question.text, top_k=1)
 
 
 def _in(settings: HandlerSettings, runtime: str, precision: str) -> HandlerSettings:

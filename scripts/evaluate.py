@@ -19,6 +19,7 @@ from vqaops.evaluation.scores import Prediction, Scores, scores_of
 from vqaops.questions import Question, read_questions
 from vqaops.server.client import Client
 from vqaops.server.server import Server
+from vqaserve.errors import RecipeError
 
 LABELS = {
     "top1": "top-1 (exact match of the first answer)",
@@ -44,10 +45,10 @@ def main(
     Example: scripts/evaluate.py rooms path/to/daquar/eval.jsonl --reworded --output run/rooms.json
     """
     beside = file.parent / "images"
-    questions = read_questions(file, images or (beside if beside.is_dir() else file.parent))
     try:
+        questions = read_questions(file, images or (beside if beside.is_dir() else file.parent))
         figures = _evaluate(Server().client, model, questions, connections, reworded)
-    except ServerError as error:
+    except (RecipeError, ServerError) as error:
         refuse("evaluate", error)
     if output:
         output.parent.mkdir(parents=True, exist_ok=True)
@@ -85,7 +86,7 @@ def _compare_wordings(
     """Ask what can be asked in other words (none of them used in training), beside the original wording."""
     other = [(index, reword(question.text)) for index, question in enumerate(questions)]
     pairs = [(index, text) for index, text in other if text is not None]
-    asked = [Question(questions[index].picture, text, questions[index].answers) for index, text in pairs]
+    asked = [Question(questions[index].image, text, questions[index].answers) for index, text in pairs]
     after = ask_all(client, model, asked, connections)
     original = [before[index] for index, _ in pairs]
     same = sum(a.ranked[0] == b.ranked[0] for a, b in zip(original, after, strict=True)) / len(pairs)

@@ -18,7 +18,7 @@ from vqaops.building.build import archive_of, build, is_current
 from vqaops.console import refuse
 from vqaops.errors import ServerError
 from vqaops.paths import MODEL_STORE, ROOT
-from vqaops.questions import samples
+from vqaops.questions import read_samples
 from vqaops.rollout.drain import wait_idle
 from vqaops.server.management import Management
 from vqaops.server.server import Server
@@ -228,17 +228,16 @@ def _worded(workers: list[str]) -> str:
 
 
 def _show_sample(server: Server, recipe: Path) -> None:
-    sample = next(samples(recipe))
-    picture = recipe / "samples" / sample["image"]
-    reply = server.client.ask(recipe.name, picture.read_bytes(), sample["question"])
-    shown, addresses = _from_here(picture), server.client.addresses
-    table = Table(title=f"\n{recipe.name}: {sample['question']}  ({shown})", title_justify="left", show_header=False)
+    sample = read_samples(recipe)[0]
+    reply = server.client.ask(recipe.name, sample.read_image(), sample.text)
+    shown, addresses = _from_here(sample.image), server.client.addresses
+    table = Table(title=f"\n{recipe.name}: {sample.text}  ({shown})", title_justify="left", show_header=False)
     for answer in reply["answers"]:
         table.add_row(answer["answer"], f"{answer['score']:6.1%}", "█" * round(answer["score"] * 30))
     console.print(table)
     console.print(
         f"curl -H @{_from_here(server.auth_header)} -F {shlex.quote(f'image=@{shown}')} "
-        f"-F {shlex.quote('question=' + sample['question'])} "
+        f"-F {shlex.quote('question=' + sample.text)} "
         f"{addresses.curl(f'{addresses.inference}/predictions/{recipe.name}')}",
         markup=False,
     )

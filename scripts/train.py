@@ -8,18 +8,19 @@ from typing import Annotated
 
 import torch
 import typer
-from pydantic import ValidationError
-from rich.console import Console
 from rich.logging import RichHandler
 
+from vqaops.console import refuse
 from vqaops.importing.recipes import Origin, complete_recipe
+from vqaops.questions import Question
 from vqaops.training.batches import Batches
-from vqaops.training.datasets import Example, fingerprint, hash_pictures, hold_out, read_examples
+from vqaops.training.datasets import fingerprint, hash_images, hold_out, read_split
 from vqaops.training.export import draw_learning_curve, fit_temperature, write_weights
 from vqaops.training.pretrained import load_features, load_pixels
 from vqaops.training.settings import TrainSettings
 from vqaops.training.trainer import Pictures, Trainer, stored_features, stored_pixels
 from vqaops.training.vocabulary import build_answers, build_tokenizer
+from vqaserve.errors import RecipeError
 from vqaserve.families.modular.model import Head, ModularModel
 
 log = logging.getLogger(__name__)
@@ -49,10 +50,9 @@ def main(
     torch.set_num_threads(threads)
     try:
         settings = TrainSettings.read(recipe / "train.yaml")
-        examples = read_examples(data, "train")
-    except (FileNotFoundError, ValidationError) as error:
-        Console(stderr=True, soft_wrap=True, highlight=False).print(f"[red]train:[/] {error}")
-        raise typer.Exit(1) from None
+        examples = read_split(data, "train")
+    except RecipeError as error:
+        refuse("train", error)
     if text_only:
         name = f"{recipe.name}-text-only"
         train(settings.blind(), examples, state / name, output=state / name)
@@ -62,7 +62,7 @@ def main(
             log.info("wrote %s, yours to change", recipe / name)
 
 
-def train(settings: TrainSettings, examples: list[Example], state: Path, output: Path) -> None:
+def train(settings: TrainSettings, examples: list[Question], state: Path, output: Path) -> None:
     """Train on the examples and write ``output/weights`` and ``output/learning-curve.png``."""
     config, wanted = settings.model, settings.optimisation
     tokenizer = build_tokenizer(settings.tokenizer, examples)
@@ -92,7 +92,7 @@ def _pictures(settings: TrainSettings, model: ModularModel, images: list[Path], 
     model.image_encoder.requires_grad_(False)
     cache = state / "features.pt"
     pixels, encoder = settings.model.pixels.model_dump_json(), settings.model.image_encoder.model_dump_json()
-    key = [pixels, encoder, hash_pictures(images)]
+    key = [pixels, encoder, hash_images(images)]
     if cache.exists():
         kept = torch.load(cache, weights_only=True)
         if kept["key"] == key:
@@ -104,7 +104,7 @@ def _pictures(settings: TrainSettings, model: ModularModel, images: list[Path], 
     return stored_features(features)
 
 
-def _start_at_frequencies(model: ModularModel, examples: list[Example], answers: list[str]) -> None:
+def _start_at_frequencies(model: ModularModel, examples: list[Question], answers: list[str]) -> None:
     """Start the classifiers at the answers' log frequencies, so that training need not learn those first."""
     counts = torch.zeros(len(answers))
     for example in examples:

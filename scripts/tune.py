@@ -16,7 +16,7 @@ from loadtest.bench.serving import archive_from
 from loadtest.trials import Bench, sample_pairs
 from vqaops.console import refuse
 from vqaops.paths import ROOT
-from vqaops.questions import samples
+from vqaops.questions import read_samples
 from vqaops.tuning.plot import plot_trade_off
 from vqaops.tuning.recipe_file import with_settings
 from vqaops.tuning.search import Outcome, Search
@@ -56,6 +56,7 @@ def main(
     file = recipe / "model-config.yaml"
     try:
         own = Candidate.of(ModelConfig.read(file))
+        samples = read_samples(recipe)
         with console.status(f"packing {recipe.name}"):
             archive = archive_from(recipe, output / "tune" / "recipe")
     except RecipeError as error:
@@ -66,9 +67,8 @@ def main(
         tuple(sorted(delay or [1, 5])),
         tuple(dict.fromkeys(precision or [own.precision, "fp32", "bf16"])),
     )
-    asked = list(samples(recipe))
-    questions = list(dict.fromkeys(one["question"] for one in asked))
-    pictures = list(dict.fromkeys(one["image"] for one in asked))
+    questions = list(dict.fromkeys(sample.text for sample in samples))
+    pictures = list(dict.fromkeys(str(sample.image) for sample in samples))
     pairs = sample_pairs(recipe, questions, pictures, PICTURES)
     bench = Bench(recipe, archive, connections, seconds, output / "tune")
     with _progress(console) as progress:

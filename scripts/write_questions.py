@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from vqaops.training.datasets import read_examples
+from vqaops.training.datasets import read_split
 
 
 def main(
@@ -20,8 +20,8 @@ def main(
     Example: python scripts/write_questions.py work/easy-vqa.jsonl
     """
     rows = (
-        {"image": str(example.image.resolve()), "question": example.question, "answers": list(example.answers)}
-        for example in read_examples(data, "eval")
+        {"image": str(example.image.resolve()), "question": example.text, "answers": list(example.answers)}
+        for example in read_split(data, "eval")
     )
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")

@@ -1,30 +1,126 @@
-"""Files of questions about pictures: one ``{"image", "question", "answers"}`` a line."""
+"""Files of questions about pictures: ``{"image", "question", "answers"}`` on each line."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from vqaserve.errors import RecipeError
+from vqaserve.text_files import decode, read_text, split_lines
+
+_FORMAT = '{"image": "kitchen.jpg", "question": "what is on the table?", "answers": ["cup"]}'
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One line of a questions file."""
+    """A question about a picture.
 
-    picture: Path
+    Attributes:
+        image: Path of the picture.
+        text: The question.
+        answers: Correct answers, at least one; exact match compares with the first.
+        source: Where the question stands, as ``FILE:LINE``, for error messages.
+    """
+
+    image: Path
     text: str
     answers: tuple[str, ...]
+    source: str = field(default="", compare=False)
+
+    def read_image(self) -> bytes:
+        """Return the bytes of the picture file.
+
+        Raises:
+            RecipeError: The file cannot be read.
+        """
+        try:
+            return self.image.read_bytes()
+        except OSError as error:
+            raise RecipeError(f"{self.source}: the picture {self.image} cannot be read: {error.strerror}") from None
 
 
 def read_questions(file: Path, images: Path) -> list[Question]:
-    """The questions of a ``.jsonl`` file with ``{"image", "question", "answers"}`` on each line."""
-    lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
-    return [Question(images / line["image"], line["question"], tuple(line["answers"])) for line in lines]
+    """Read a questions file.
+
+    Args:
+        file: A ``.jsonl`` file; empty lines are skipped, and keys that are not ours are ignored.
+        images: Folder that the paths of the pictures are relative to.
+
+    Raises:
+        RecipeError: The file cannot be read or has no questions, a line is faulty, or a picture is missing. The message
+            names the file and the line.
+    """
+    questions = list(parse_questions(read_text(file), str(file), images))
+    present: dict[Path, bool] = {}
+    for question in questions:
+        if question.image not in present:
+            present[question.image] = _is_file(question.image)
+        if not present[question.image]:
+            raise RecipeError(f"{question.source}: the picture {question.image} is missing")
+    return questions
 
 
-def samples(recipe: Path) -> Iterator[dict[str, Any]]:
-    """The recipe's sample questions: ``{"image", "question", "answers"}`` each."""
-    for line in (recipe / "samples" / "questions.jsonl").read_text(encoding="utf-8").splitlines():
-        yield json.loads(line)
+def read_samples(recipe: Path) -> list[Question]:
+    """Read the sample questions of a recipe folder, ``samples/questions.jsonl``.
+
+    Raises:
+        RecipeError: As ``read_questions``.
+    """
+    samples = recipe / "samples"
+    return read_questions(samples / "questions.jsonl", samples)
+
+
+def parse_questions(text: str | bytes, source: str, images: Path) -> list[Question]:
+    """Parse the content of a questions file, without a look at the pictures.
+
+    Args:
+        text: The content.
+        source: What error messages call the file.
+        images: As in ``read_questions``.
+
+    Raises:
+        RecipeError: There are no questions, or a line is faulty.
+    """
+    if isinstance(text, bytes):
+        text = decode(text, source)
+    questions = list(_parse_lines(text, source, images))
+    if not questions:
+        raise RecipeError(f"{source} has no questions; each line is an object such as {_FORMAT}")
+    return questions
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    image: Annotated[str, Field(min_length=1)]
+    question: str
+    answers: Annotated[list[str], Field(min_length=1)]
+
+
+def _parse_lines(text: str, source: str, images: Path) -> Iterator[Question]:
+    for number, line in enumerate(split_lines(text), 1):
+        if not line.strip():
+            continue
+        where = f"{source}:{number}"
+        try:
+            record = _Record.model_validate(json.loads(line))
+        except ValidationError as error:
+            fault = error.errors()[0]
+            name = ".".join(map(str, fault["loc"])) or "the line"
+            raise RecipeError(f"{where}: {name}: {fault['msg']}; a line is an object such as {_FORMAT}") from None
+        except (ValueError, RecursionError) as error:
+            reason = f"{error.msg} at column {error.colno}" if isinstance(error, json.JSONDecodeError) else str(error)
+            raise RecipeError(f"{where} is not JSON ({reason}); a line is an object such as {_FORMAT}") from None
+        yield Question(images / record.image, record.question, tuple(record.answers), where)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # the name is too long
+        return False

@@ -75,7 +75,7 @@ def original_answers(questions: Sequence[Question]) -> list[str]:
     def answer(question: Question) -> str:
         words = question.text.lower().removesuffix("?").split()
         tokens = torch.tensor([[numbers.get(word, 1) for word in words]])
-        return answers[int(model(pixels(question.picture), tokens).argmax())]
+        return answers[int(model(pixels(question.image), tokens).argmax())]
 
     return [answer(question) for question in questions]
 

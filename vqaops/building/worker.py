@@ -13,6 +13,8 @@ from ts.context import RequestProcessor
 from ts.model_loader import TsModelLoader
 from ts.service import Service
 
+from vqaops.questions import read_samples
+
 
 @dataclass(frozen=True, slots=True)
 class WorkerReply:
@@ -60,10 +62,9 @@ def main() -> None:
     workers, the unpacked archive comes first on the import path.
     """
     folder = Path.cwd()
-    sample = json.loads((folder / "samples" / "questions.jsonl").read_text(encoding="utf-8").splitlines()[0])
+    sample = read_samples(folder)[0]
     worker = Worker.load(folder)
-    picture = (folder / "samples" / sample["image"]).read_bytes()
-    reply = worker.predict([{"image": picture, "question": sample["question"]}])[0]
+    reply = worker.predict([{"image": sample.read_image(), "question": sample.text}])[0]
     (sys.stdout if reply.status == 200 else sys.stderr).write(reply.body.decode() + os.linesep)
     sys.exit(reply.status != 200)
 

@@ -24,7 +24,7 @@ def ask_all(client: Client, model: str, questions: Sequence[Question], connectio
     """
 
     def ask(question: Question) -> Prediction:
-        reply = client.ask(model, question.picture.read_bytes(), question.text, TOP_K)
+        reply = client.ask(model, question.read_image(), question.text, TOP_K)
         ranked = [answer["answer"] for answer in reply["answers"]]
         return Prediction(ranked, reply["confidence"], question.answers)
 

@@ -12,9 +12,12 @@ from typing import Any, Self
 
 import yaml
 
+from vqaops.questions import parse_questions
 from vqaops.store import checksums
 from vqaserve.errors import RecipeError
 from vqaserve.settings import ModelConfig
+
+_QUESTIONS = "samples/questions.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +67,13 @@ class Archive:
         """The questions and pictures that the recipe ships.
 
         Raises:
-            RecipeError: There are none.
+            RecipeError: There are none, or a line or a picture of them is faulty.
         """
         with self._opened() as archive:
-            lines = archive.read("samples/questions.jsonl").decode().splitlines()
-            given = [json.loads(line) for line in lines if line.strip()]
+            content = archive.read(_QUESTIONS)
+            questions = parse_questions(content, f"{self.path}: {_QUESTIONS}", Path("samples"))
             return [
-                Sample(one["image"], archive.read(f"samples/{one['image']}"), one["question"], tuple(one["answers"]))
-                for one in given
+                Sample(one.image.name, archive.read(one.image.as_posix()), one.text, one.answers) for one in questions
             ]
 
     def check(self) -> None:

@@ -13,7 +13,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from vqaops.evaluation import rewording as wording
-from vqaops.training.datasets import Example
+from vqaops.questions import Question
 from vqaops.training.settings import Augmentation
 from vqaops.training.vocabulary import UNKNOWN
 from vqaserve.families.modular.preparation import to_tokens
@@ -46,7 +46,7 @@ class Batches:
 
     def __init__(
         self,
-        examples: Sequence[Example],
+        examples: Sequence[Question],
         images: Sequence[Path],
         answers: Sequence[str],
         tokenizer: Tokenizer,
@@ -59,7 +59,7 @@ class Batches:
         self.max_tokens = max_tokens
         self.pictures_per_step = pictures_per_step
         self.unknown: int = tokenizer.get_vocab()[UNKNOWN]
-        self.by_picture: dict[int, list[Example]] = defaultdict(list)
+        self.by_picture: dict[int, list[Question]] = defaultdict(list)
         for example in examples:
             self.by_picture[row[example.image]].append(example)
 
@@ -84,7 +84,7 @@ class Batches:
         which, questions, given = [], [], []
         for place, picture in enumerate(pictures):
             for example in self.by_picture[picture]:
-                question = example.question
+                question = example.text
                 if rng.random() < augmentation.paraphrase:
                     question = wording.paraphrase(question, rng)
                 questions.append(wording.mirror(question) if mirrored[place] else question)

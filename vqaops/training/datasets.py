@@ -1,4 +1,4 @@
-"""Questions about pictures: DAQUAR's format in any folder, or the easy-VQA package."""
+"""Data sets to train and evaluate with: a folder in DAQUAR's format, or the easy-VQA package."""
 
 from __future__ import annotations
 
@@ -6,71 +6,82 @@ import hashlib
 import json
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+from vqaops.questions import Question, read_questions
+from vqaserve.errors import RecipeError
 
 Split = Literal["train", "eval"]
 
 
-@dataclass(frozen=True, slots=True)
-class Example:
-    """A question about a picture; the first of the answers is the one that counts."""
-
-    image: Path
-    question: str
-    answers: tuple[str, ...]
-
-
-def read_examples(data: str, split: Split) -> list[Example]:
-    """The questions of one split.
+def read_split(data: str, split: Split) -> list[Question]:
+    """Read the questions of one split.
 
     Args:
-        data: ``easy-vqa`` for the installed package, otherwise a folder with ``train.jsonl``,
-            ``eval.jsonl`` and ``images/``; a line is ``{"image", "question", "answers"}``.
-        split: Which part.
+        data: ``easy-vqa`` for the installed package, otherwise a folder with ``train.jsonl``, ``eval.jsonl`` and
+            ``images/``.
+        split: Which split.
+
+    Raises:
+        RecipeError: The folder or its file of the split is missing or faulty, or the package is not installed.
     """
-    return _easy_vqa(split) if data == "easy-vqa" else _folder(Path(data), split)
+    return _read_easy_vqa(split) if data == "easy-vqa" else _read_folder(Path(data), split)
 
 
-def hold_out(examples: Sequence[Example], share: float, seed: int) -> tuple[list[Example], list[Example]]:
-    """Split by picture, so that no picture is on both sides: (kept, held out)."""
-    pictures = sorted({example.image for example in examples})
-    random.Random(seed).shuffle(pictures)
-    apart = set(pictures[: max(1, round(share * len(pictures)))])
-    kept = [example for example in examples if example.image not in apart]
-    return kept, [example for example in examples if example.image in apart]
+def hold_out(questions: Sequence[Question], share: float, seed: int) -> tuple[list[Question], list[Question]]:
+    """Split questions into (kept, held out) by picture, so that no picture is in both.
+
+    Args:
+        questions: About at least two pictures.
+        share: Share of the pictures to hold out; at least one picture is held out, and one kept.
+        seed: Seed of the random choice of pictures.
+
+    Raises:
+        RecipeError: All questions are about one picture.
+    """
+    images = sorted({question.image for question in questions})
+    if len(images) < 2:
+        raise RecipeError("training needs questions about at least two pictures: one to learn from, one to hold out")
+    random.Random(seed).shuffle(images)
+    held_out = set(images[: min(len(images) - 1, max(1, round(share * len(images))))])
+    kept = [question for question in questions if question.image not in held_out]
+    return kept, [question for question in questions if question.image in held_out]
 
 
-def fingerprint(examples: Sequence[Example]) -> str:
-    """A hash of all that training takes from its data: the questions, their answers, the pictures' paths and bytes."""
-    pictures = hash_pictures(sorted({example.image for example in examples}))
-    rows = [(str(example.image), example.question, example.answers) for example in examples]
-    return hashlib.sha256(json.dumps([pictures, rows]).encode()).hexdigest()
+def fingerprint(questions: Sequence[Question]) -> str:
+    """Return a hash of all data that training reads: questions, answers, and the paths and bytes of the pictures."""
+    images = hash_images(sorted({question.image for question in questions}))
+    rows = [(str(question.image), question.text, question.answers) for question in questions]
+    return hashlib.sha256(json.dumps([images, rows]).encode()).hexdigest()
 
 
-def hash_pictures(images: Sequence[Path]) -> str:
-    """A hash of the pictures' paths and bytes; hundreds of megabytes take a second, and are read anyway."""
+def hash_images(images: Sequence[Path]) -> str:
+    """Return a hash of the paths and bytes of picture files; it takes about a second for hundreds of megabytes."""
     digest = hashlib.sha256()
     for image in images:
         digest.update(str(image).encode() + b"\0" + hashlib.sha256(image.read_bytes()).digest())
     return digest.hexdigest()
 
 
-def _folder(folder: Path, split: Split) -> list[Example]:
-    lines = (folder / f"{split}.jsonl").read_text(encoding="utf-8").splitlines()
-    rows = [json.loads(line) for line in lines]
-    return [Example(folder / "images" / row["image"], row["question"], tuple(row["answers"])) for row in rows]
+def _read_folder(folder: Path, split: Split) -> list[Question]:
+    if not folder.is_dir():
+        raise RecipeError(f"--data {folder} is not a folder; give one with {split}.jsonl and images/, or easy-vqa")
+    file = folder / f"{split}.jsonl"
+    if not file.exists():
+        raise RecipeError(f"{file} is missing; a folder of data has {split}.jsonl and images/")
+    return read_questions(file, folder / "images")
 
 
-def _easy_vqa(split: Split) -> list[Example]:
-    import easy_vqa  # only `shapes` needs it
+def _read_easy_vqa(split: Split) -> list[Question]:
+    try:
+        import easy_vqa  # only `shapes` needs it
+    except ImportError:
+        raise RecipeError("--data easy-vqa needs the package easy-vqa: pip install easy-vqa") from None
 
     paths, questions = {
         "train": (easy_vqa.get_train_image_paths, easy_vqa.get_train_questions),
         "eval": (easy_vqa.get_test_image_paths, easy_vqa.get_test_questions),
     }[split]
     images = paths()
-    return [
-        Example(Path(images[image]), question, (answer,)) for question, answer, image in zip(*questions(), strict=True)
-    ]
+    return [Question(Path(images[image]), text, (answer,)) for text, answer, image in zip(*questions(), strict=True)]

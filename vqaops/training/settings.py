@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from vqaserve.errors import RecipeError
 from vqaserve.families.modular.config import ModularConfig
+from vqaserve.text_files import read_text
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 
@@ -81,9 +83,14 @@ class TrainSettings(_Frozen):
         """Read a ``train.yaml``.
 
         Raises:
-            pydantic.ValidationError: A key is unknown or missing, or a value is out of range.
+            RecipeError: The file cannot be read, is not YAML, or has an unknown key, a missing key or a bad value.
         """
-        return cls.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        try:
+            return cls.model_validate(yaml.safe_load(read_text(path)))
+        except yaml.YAMLError as error:
+            raise RecipeError(f"{path} is not YAML: {error}") from None
+        except ValidationError as error:
+            raise RecipeError(f"{path}: {error}") from None
 
     def blind(self) -> TrainSettings:
         """The text-only twin: the same but for a picture encoder that sees nothing."""

@@ -9,22 +9,22 @@ from importlib.resources import files
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from vqaops.evaluation import rewording as wording
-from vqaops.training.datasets import Example
+from vqaops.questions import Question
 
 UNKNOWN = "[UNK]"
 PADDING = "[PAD]"
 
 
-def build_tokenizer(kind: str, examples: Sequence[Example]) -> Tokenizer:
+def build_tokenizer(kind: str, examples: Sequence[Question]) -> Tokenizer:
     """A tokenizer that knows the words of the training questions and of their paraphrases."""
-    questions = [example.question for example in examples]
+    questions = [example.text for example in examples]
     frames = [
         frame.format(thing="", things="", colour="", where="") for form in wording.FORMS for frame in form.training
     ]
     return BUILDERS[kind]([*questions, *frames, *wording.PLACES])
 
 
-def build_answers(examples: Sequence[Example]) -> list[str]:
+def build_answers(examples: Sequence[Question]) -> list[str]:
     """Every answer given in training, the most frequent first."""
     counts = Counter(answer for example in examples for answer in example.answers)
     return sorted(counts, key=lambda answer: (-counts[answer], answer))

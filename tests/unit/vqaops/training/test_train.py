@@ -11,18 +11,19 @@ import pytest
 import torch
 import yaml
 from PIL import Image
-from pydantic import ValidationError
 from typer.testing import CliRunner
 
 from scripts import train as command
 from scripts import write_questions
 from vqaops.building.build import build
+from vqaops.questions import Question
 from vqaops.training.batches import Batches
-from vqaops.training.datasets import Example, hold_out, read_examples
+from vqaops.training.datasets import hold_out, read_split
 from vqaops.training.export import fit_temperature
 from vqaops.training.pretrained import lite0_weights
 from vqaops.training.settings import Augmentation, TrainSettings
 from vqaops.training.vocabulary import build_answers, build_tokenizer
+from vqaserve.errors import RecipeError
 from vqaserve.families.modular import Modular
 from vqaserve.families.modular.image_encoders import EfficientNetLite0
 from vqaserve.families.modular.model import ModularModel
@@ -257,13 +258,13 @@ def test_the_text_only_twin_cannot_tell_pictures_apart(tmp_path: Path, data: Pat
 
 
 def test_no_picture_is_both_learnt_from_and_held_out(data: Path):
-    kept, apart = hold_out(read_examples(str(data), "train"), 0.2, seed=0)
+    kept, apart = hold_out(read_split(str(data), "train"), 0.2, seed=0)
     assert not {example.image for example in kept} & {example.image for example in apart}
     assert (len(kept), len(apart)) == (48, 12)
 
 
 def test_a_batch_keeps_each_question_with_its_picture(data: Path):
-    examples = read_examples(str(data), "train")
+    examples = read_split(str(data), "train")
     images = sorted({example.image for example in examples})
     answers = build_answers(examples)
     batches = Batches(examples, images, answers, build_tokenizer("words", examples), 32, pictures_per_step=7)
@@ -278,7 +279,7 @@ def test_a_batch_keeps_each_question_with_its_picture(data: Path):
 
 
 def test_several_answers_share_the_target():
-    examples = [Example(Path("a"), "what ?", ("cup", "book"))]
+    examples = [Question(Path("a"), "what ?", ("cup", "book"))]
     batches = Batches(examples, [Path("a")], ["book", "cup", "lamp"], build_tokenizer("words", examples), 32, 1)
     (batch,) = batches.plain()
     assert batch.targets.tolist() == [[0.5, 0.5, 0.0]]
@@ -294,24 +295,25 @@ def test_the_temperature_undoes_exaggeration():
 
 def test_settings_with_an_unknown_key_are_refused(tmp_path: Path):
     recipe = make_recipe(tmp_path / "recipe", epoch=3)
-    with pytest.raises(ValidationError, match="epoch"):
+    with pytest.raises(RecipeError, match="epoch"):
         TrainSettings.read(recipe / "train.yaml")
 
 
 def test_a_tokenizer_knows_the_training_words_and_calls_others_unknown():
-    examples = [Example(Path("a"), "what is on the Sofa ?", ("cup",))]
+    examples = [Question(Path("a"), "what is on the Sofa ?", ("cup",))]
     tokenizer = build_tokenizer("words", examples)
     assert tokenizer.encode("What is on the sofa?").tokens == ["what", "is", "on", "the", "sofa", "?"]
     assert tokenizer.encode("zebra \U0001f600").tokens == ["[UNK]", "[UNK]"]
 
 
 def test_the_evaluation_split_is_written_as_the_evaluation_reads_it(tmp_path: Path, data: Path):
-    (tmp_path / "eval.jsonl").write_text((data / "train.jsonl").read_text())
-    write_questions.main(tmp_path / "work" / "questions.jsonl", data=str(tmp_path))
+    copy = shutil.copytree(data, tmp_path / "data")
+    (copy / "train.jsonl").rename(copy / "eval.jsonl")
+    write_questions.main(tmp_path / "work" / "questions.jsonl", data=str(copy))
     rows = [json.loads(line) for line in (tmp_path / "work" / "questions.jsonl").read_text().splitlines()]
     assert len(rows) == 60
     assert rows[1] == {
-        "image": str(tmp_path / "images" / "image0.png"),
+        "image": str(copy / "images" / "image0.png"),
         "question": "how many walls are there ?",
         "answers": ["1"],
     }
