@@ -14,6 +14,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, ValidationError, field_validator, model_validator
 
 from vqaserve.errors import RecipeError
+from vqaserve.validation import describe_faults
 
 
 class _Frozen(BaseModel):
@@ -206,7 +207,7 @@ class ModelConfig(_Frozen):
         try:
             return cls.model_validate(mapping)
         except ValidationError as error:
-            raise RecipeError("model-config.yaml: " + "; ".join(_complaints(cls, error))) from None
+            raise RecipeError(f"model-config.yaml: {describe_faults(cls, error)}") from None
 
     @classmethod
     def read(cls, path: Path) -> ModelConfig:
@@ -221,24 +222,3 @@ class ModelConfig(_Frozen):
             raise RecipeError(f"{path} is missing; every recipe needs one") from None
         except yaml.YAMLError as error:
             raise RecipeError(f"{path} is not YAML: {error}") from None
-
-
-def _complaints(model: type[BaseModel], error: ValidationError) -> list[str]:
-    lines = []
-    for fault in error.errors():
-        where = ".".join(str(part) for part in fault["loc"]) or "the file"
-        if fault["type"] == "extra_forbidden":
-            known = ", ".join(sorted(_fields_at(model, fault["loc"][:-1])))
-            lines.append(f"unknown key {where!r} (known here: {known})")
-        else:
-            lines.append(f"{where}: {fault['msg']}, got {fault['input']!r:.80}")
-    return lines
-
-
-def _fields_at(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
-    for part in path:
-        annotation = model.model_fields[str(part)].annotation
-        assert isinstance(annotation, type)
-        assert issubclass(annotation, BaseModel)
-        model = annotation
-    return list(model.model_fields)

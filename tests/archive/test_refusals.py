@@ -49,7 +49,7 @@ def test_weights_of_wrong_shapes(modular: Path, tmp_path: Path):
 def test_an_unknown_key_in_a_models_config(modular: Path, tmp_path: Path):
     file = modular / "weights" / "config.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "colour": 1}))
-    assert "unknown key 'colour' (known here: pixels, " in refusal(tmp_path, modular)
+    assert "unknown key 'colour'; allowed: fusion, " in refusal(tmp_path, modular)
 
 
 def test_a_hugging_face_folder_of_wrong_shapes(tmp_path: Path):

@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from vqaops.errors import ServerError
+from vqaserve.validation import describe_faults
 
 Address = Annotated[str, Field(pattern=r"^([\w.\-]+|\[[0-9a-fA-F:]+\]):\d{1,5}$")]
 Upstream = Annotated[str, Field(pattern=r"^(https?://([\w.\-]+|\[[0-9a-fA-F:]+\]):\d{1,5}|unix:/[\w./\-]+)$")]
@@ -61,8 +62,7 @@ class GatewaySettings(BaseModel):
         except yaml.YAMLError as error:
             raise ServerError(f"{path} is not YAML: {error}") from None
         except ValidationError as error:
-            faults = "; ".join(_complaint(fault["type"], fault["loc"], fault["msg"]) for fault in error.errors())
-            raise ServerError(f"{path}: {faults}") from None
+            raise ServerError(f"{path}: {describe_faults(cls, error)}") from None
         folder = path.resolve().parent
         paths = {name: folder / value for name, value in settings if isinstance(value, Path)}
         return settings.model_copy(update=paths)
@@ -71,10 +71,3 @@ class GatewaySettings(BaseModel):
 def scheme_of(upstream: str) -> str:
     """``https`` for a gateway of another machine, ``http`` for a TorchServe, whatever it listens on."""
     return "https" if urlsplit(upstream).scheme == "https" else "http"
-
-
-def _complaint(kind: str, where: tuple[int | str, ...], message: str) -> str:
-    name = ".".join(str(part) for part in where)
-    if kind == "extra_forbidden":
-        return f"unknown key {name!r} (known: {', '.join(GatewaySettings.model_fields)})"
-    return f"{name}: {message}" if name else message

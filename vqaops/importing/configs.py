@@ -11,6 +11,7 @@ from vqaops.importing.presets import Words
 from vqaops.importing.vocabularies import APP_TOKENS
 from vqaserve.errors import RecipeError
 from vqaserve.families.modular.config import ModularConfig
+from vqaserve.validation import describe_faults
 
 CLAIMS: dict[str, type] = {
     "image_encoder_type": str,
@@ -83,8 +84,7 @@ def to_config(words: Words, older: bool) -> ModularConfig:
     try:
         return ModularConfig.model_validate(config)
     except ValidationError as error:
-        faults = (f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
-        raise RecipeError(f"there is no such model: {'; '.join(faults)}") from None
+        raise RecipeError(f"there is no such model: {describe_faults(ModularConfig, error)}") from None
 
 
 def _unless(native: int, wanted: int) -> int | None:

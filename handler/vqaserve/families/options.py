@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from vqaserve.errors import RecipeError
 from vqaserve.settings import HandlerSettings
+from vqaserve.validation import describe_faults
 
 
 class Options(BaseModel):
@@ -28,9 +29,5 @@ def read_options(kind: type[Chosen], settings: HandlerSettings) -> Chosen:
     try:
         return kind.model_validate(settings.options)
     except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}, got {fault['input']!r:.80}"
-            for fault in error.errors()
-        )
-        known = ", ".join(sorted(kind.model_fields)) or "nothing"
-        raise RecipeError(f"handler.options of family {settings.family!r}: {faults} (it knows: {known})") from None
+        faults = describe_faults(kind, error)
+        raise RecipeError(f"handler.options of family {settings.family!r}: {faults}") from None

@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import base64
 import binascii
-import difflib
 import json
-import reprlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
-from itertools import islice
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from vqaserve.errors import BadRequest, InvalidImage, InvalidQuestion
 from vqaserve.settings import Limits
 from vqaserve.types import RemoteImage, Request
+from vqaserve.validation import describe_faults
 
 Schema = TypeVar("Schema", bound=BaseModel)
 
 BINARY_HEADER = "inference-header-content-length"
 """Under it a body is JSON and raw tensors behind that: the Open Inference Protocol's binary extension."""
-
-_SHOWN = 8  # faults named before the rest is only counted
 
 _VALUES = 10_000
 """Values in a body, its nested ones included. For each fault there is a dictionary in the end, so that 25 MB of unknown
@@ -68,9 +64,7 @@ def validated(schema: type[Schema], content: object) -> Schema:
     try:
         return schema.model_validate(content)
     except ValidationError as error:
-        shown = list(islice(_complaints(schema, error), _SHOWN))
-        more = [f"and {error.error_count() - _SHOWN} more"] if error.error_count() > _SHOWN else []
-        raise BadRequest("; ".join(shown + more)) from None
+        raise BadRequest(describe_faults(schema, error, "field")) from None
 
 
 def _check_extent(content: Mapping[Any, Any]) -> None:
@@ -90,46 +84,6 @@ def _check_extent(content: Mapping[Any, Any]) -> None:
         if not level:
             return
     raise BadRequest(f"the body is nested deeper than {_DEPTH} levels; send it as the format's documentation shows")
-
-
-def _complaints(schema: type[BaseModel], error: ValidationError) -> Iterable[str]:
-    faults = error.errors(include_url=False)
-    for fault in faults:
-        path, known = _located(schema, fault["loc"])
-        where = ".".join(path)[:80]
-        if fault["type"] == "extra_forbidden":
-            nearest = difflib.get_close_matches(path[-1][:80], known, n=1)
-            hint = f"did you mean {nearest[0]!r}?" if nearest else f"allowed: {', '.join(known)}"
-            yield f"unknown field {where!r}; {hint}"
-        elif not _is_other_branch(fault["loc"], [other["loc"] for other in faults]):
-            wanted = fault["msg"].partition(" or instance of ")[0]
-            came = "" if fault["type"] == "missing" else f", and {reprlib.repr(fault['input'])} came"
-            yield f"{where or 'the body'}: {wanted:.200}{came}"
-
-
-def _located(annotation: Any, loc: Sequence[int | str]) -> tuple[list[str], list[str]]:
-    """A fault's place without pydantic's names for the branches of a union, and the fields known there."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        if loc and loc[0] == annotation.__name__:  # a branch
-            loc = loc[1:]
-        field = annotation.model_fields.get(str(loc[0])) if loc else None
-        if field is None:
-            return [str(part) for part in loc], sorted(annotation.model_fields)
-        path, known = _located(field.annotation, loc[1:])
-        return [str(loc[0]), *path], known
-    if loc and isinstance(loc[0], int):  # an element of a list
-        path, known = _located(get_args(annotation)[0], loc[1:])
-        return [str(loc[0]), *path], known
-    branches = {getattr(branch, "__name__", ""): branch for branch in get_args(annotation)}
-    models = [branch for branch in branches.values() if isinstance(branch, type) and issubclass(branch, BaseModel)]
-    if loc and (branch := branches.get(str(loc[0])) or next(iter(models), None)):
-        return _located(branch, loc)
-    return [] if loc and loc[0] == getattr(annotation, "__name__", None) else [str(part) for part in loc], []
-
-
-def _is_other_branch(loc: Sequence[int | str], others: Sequence[Sequence[int | str]]) -> bool:
-    """Whether this is only what a union's plain type says about an object that is of another branch."""
-    return bool(loc) and loc[-1] == "str" and any(other[: len(loc) - 1] == loc[:-1] != other[:-1] for other in others)
 
 
 def text(value: object, field: str) -> str:

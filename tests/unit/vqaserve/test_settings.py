@@ -27,13 +27,15 @@ def test_a_complete_config_is_read_with_its_defaults(tmp_path: Path):
 
 
 def test_an_unknown_key_is_refused_with_the_known_ones():
-    with pytest.raises(RecipeError, match=r"unknown key 'handler.familly' \(known here: .*family"):
+    with pytest.raises(RecipeError, match=r"unknown key 'handler.familly'; did you mean 'family'\?"):
         ModelConfig.parse({**GOOD, "handler": {**GOOD["handler"], "familly": "dummy"}})
 
 
 def test_an_unknown_key_two_levels_down_names_its_neighbours():
     handler = {**GOOD["handler"], "limits": {"max_pixels": 3}}
-    with pytest.raises(RecipeError, match=r"unknown key 'handler.limits.max_pixels' .*max_image_pixels"):
+    with pytest.raises(
+        RecipeError, match=r"unknown key 'handler.limits.max_pixels'; did you mean 'max_image_pixels'\?"
+    ):
         ModelConfig.parse({**GOOD, "handler": handler})
 
 

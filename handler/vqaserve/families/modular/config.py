@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from vqaserve.errors import RecipeError
 from vqaserve.families.modular.fusions import FUSIONS, FusionOptions
 from vqaserve.families.modular.image_encoders import IMAGE_ENCODERS, ImageEncoderOptions
 from vqaserve.families.modular.options import PartOptions, Pixels, Size
 from vqaserve.families.modular.text_encoders import TEXT_ENCODERS, TextEncoderOptions
+from vqaserve.validation import describe_faults
 
 TABLES: dict[str, dict[str, Any]] = {
     "image_encoder": IMAGE_ENCODERS,
@@ -53,29 +54,7 @@ class ModularConfig(PartOptions):
             return cls.model_validate_json(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise RecipeError(f"{path} is missing; a modular model needs one") from None
-        except (ValidationError, UnicodeDecodeError) as error:
-            raise RecipeError(f"{path}: {_complaints(error)}") from None
-
-
-def _complaints(error: ValidationError | UnicodeDecodeError) -> str:
-    if isinstance(error, UnicodeDecodeError):
-        return f"not UTF-8 text ({error.reason})"
-    return "; ".join(_complaint(dict(fault)) for fault in error.errors())
-
-
-def _complaint(fault: dict[str, Any]) -> str:
-    *parents, key = [str(part) for part in fault["loc"]] or ["the file"]
-    where = ".".join([*parents, key])
-    if fault["type"] == "extra_forbidden":
-        return f"unknown key {where!r} (known here: {', '.join(_options(parents).model_fields)})"
-    return f"{where}: {fault['msg']}, got {fault['input']!r:.80}"
-
-
-def _options(parents: list[str]) -> type[BaseModel]:
-    if not parents:
-        return ModularConfig
-    if parents[0] not in TABLES:
-        return Pixels
-    part, *named = parents
-    options: type[BaseModel] = TABLES[part][named[0] if named else next(iter(TABLES[part]))].Options
-    return options
+        except UnicodeDecodeError as error:
+            raise RecipeError(f"{path}: not UTF-8 text ({error.reason})") from None
+        except ValidationError as error:
+            raise RecipeError(f"{path}: {describe_faults(cls, error)}") from None

@@ -51,11 +51,11 @@ def test_a_name_near_to_none_is_refused_with_all_that_are_known():
 @pytest.mark.parametrize(
     ("schema", "body", "message"),
     [
-        (PlainRequest, {"top_k": "x"}, r"^top_k: Input should be a valid integer, .*, and 'x' came$"),
-        (PlainRequest, {"questions": ["a", 2]}, "^questions.1: Input should be a valid string, and 2 came$"),
-        (HuggingFaceRequest, {"inputs": {"image": 3}}, "^inputs.image: Input should be a valid string, and 3 came$"),
+        (PlainRequest, {"top_k": "x"}, r"^top_k: Input should be a valid integer, .*, got 'x'$"),
+        (PlainRequest, {"questions": ["a", 2]}, "^questions.1: Input should be a valid string, got 2$"),
+        (HuggingFaceRequest, {"inputs": {"image": 3}}, "^inputs.image: Input should be a valid string, got 3$"),
         (KServeV2Request, {}, "^inputs: Field required$"),
-        (KServeInstance, {"image": 7}, "^image: Input should be a valid dictionary, and 7 came; image: .* string"),
+        (KServeInstance, {"image": 7}, "^image: Input should be a valid dictionary, got 7; image: .* string"),
     ],
 )
 def test_a_wrong_type_is_told_with_what_is_allowed_and_what_came(schema: type[BaseModel], body: dict, message: str):

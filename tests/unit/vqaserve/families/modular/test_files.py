@@ -77,11 +77,11 @@ def test_weights_in_half_precision_are_widened(folder: Path):
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
-        ({"colour": 1}, r"unknown key 'colour' \(known here: pixels, image_encoder"),
-        ({"pixels": {"width": 64, "height": 32, "depth": 3}}, r"unknown key 'pixels\.depth' \(known here: width"),
+        ({"colour": 1}, r"unknown key 'colour'; allowed: fusion, heads, image_encoder"),
+        ({"pixels": {"width": 64, "height": 32, "depth": 3}}, r"unknown key 'pixels\.depth'; did you mean 'width'"),
         (
             {"fusion": {"name": "concatenation", "glimpses": 2}},
-            r"glimpses' \(known here: name, hidden, activation, dropout\)",
+            r"unknown key 'fusion\.glimpses'; allowed: activation, dropout, hidden, name$",
         ),
         ({"image_encoder": {"name": "resnet9000"}}, r"'small_cnn', .*'efficientnet_lite0'"),
         ({"text_encoder": {"width": 16}}, "name"),
