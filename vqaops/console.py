@@ -1,19 +1,61 @@
-"""How the commands refuse: one line on stderr, and a non-zero exit."""
+"""What every command prints through: a console, and errors as one line on stderr."""
 
 from __future__ import annotations
 
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NoReturn
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
+from vqaops.errors import ServerError
+from vqaserve.errors import RecipeError
+
+PIPE_WIDTH = 180
+"""Columns of a table where no terminal sets the width; rich's default of 80 cuts tables short in logs."""
+
+
+def new_console(stderr: bool = False) -> Console:
+    """A console that breaks no lines and changes no text: no highlighting, no ``:emoji:`` codes.
+
+    Markup is on. Text that comes from outside, such as a path, needs ``rich.markup.escape``.
+    """
+    terminal = (sys.stderr if stderr else sys.stdout).isatty()
+    width = None if terminal else PIPE_WIDTH
+    return Console(stderr=stderr, highlight=False, soft_wrap=True, emoji=False, width=width)
+
 
 def refuse(command: str, error: Exception) -> NoReturn:
-    """Print ``command: error`` and end with status 1.
-
-    The message is escaped: rich would take the ``[hf]`` of ``.[hf]`` for markup and drop the brackets.
-    """
-    line = " ".join(str(error).split())
-    Console(stderr=True, highlight=False, soft_wrap=True).print(f"[red]{command}:[/] {escape(line)}")
+    """Print ``command: error`` as one line on stderr and exit with status 1."""
+    # Unescaped, rich would take the ``[hf]`` of ``.[hf]`` for markup and drop it.
+    new_console(stderr=True).print(f"[red]{escape(command)}:[/] {escape(_one_line(_message(error)))}")
     raise typer.Exit(1)
+
+
+@contextmanager
+def one_line_errors(command: str) -> Iterator[None]:
+    """Turn what a user can cause into one line on stderr and exit status 1; anything else keeps its traceback.
+
+    Args:
+        command: The command's name, which begins the line.
+    """
+    try:
+        yield
+    except (RecipeError, ServerError, OSError) as error:
+        refuse(command, error)
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return str(error) or type(error).__name__
+
+
+def _one_line(text: str) -> str:
+    """The text with line ends as blanks and other control characters, which a path may hold, as escapes."""
+    joined = re.sub(r"\s*[\r\n]+\s*", " ", text.strip())
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in joined)

@@ -6,9 +6,17 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 HANDLER = ROOT / "handler"
-"""What every archive carries besides its recipe."""
+"""Code that every archive contains besides its recipe."""
 RECIPES = ROOT / "recipes"
 MODEL_STORE = ROOT / "model_store"
 RUN = ROOT / "run"
-"""Everything of the server that ``make serve`` starts."""
+"""Run folder of the server that ``make serve`` starts; reports of load tests are written there too."""
 CONFIG = ROOT / "config.properties"
+"""TorchServe's properties."""
+DEPLOY = ROOT / "deploy"
+
+
+def short_path(path: Path) -> Path:
+    """The path relative to the working directory if it lies below it, else absolute; for messages."""
+    path, here = path.resolve(), Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
