@@ -1,22 +1,21 @@
-"""Real TorchServe processes as fixtures, each with its own ports and folder, ended by what started them."""
+"""Real TorchServe processes as fixtures, each with its own ports and folder, stopped by what started them."""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from tests.support.recipes import RecipeMaker
 from vqaops.building.build import build
-from vqaops.paths import ROOT
+from vqaops.paths import CONFIG
+from vqaops.server.own_server import own_server
 from vqaops.server.ports import own_ports
 from vqaops.server.server import Server
-from vqaops.store.archive import Archive
-
-START_SECONDS = 180
 
 
 @pytest.fixture(scope="session")
@@ -35,11 +34,11 @@ def run_folder() -> Iterator[Callable[[], Path]]:
 
 @pytest.fixture(scope="session")
 def new_server(run_folder: Callable[[], Path]) -> Iterator[Callable[..., Server]]:
-    """Makes servers that are not started yet; whatever became of them, they are ended when the tests are over."""
+    """Makes servers that are not started yet, and stops those that were when the tests are over."""
     made: list[Server] = []
 
     def make(**overrides: str) -> Server:
-        made.append(Server(run_folder() / "run", ROOT / "config.properties", {**own_ports(), **overrides}))
+        made.append(Server(run_folder() / "run", CONFIG, {**own_ports(), **overrides}))
         return made[-1]
 
     yield make
@@ -49,19 +48,16 @@ def new_server(run_folder: Callable[[], Path]) -> Iterator[Callable[..., Server]
 
 
 @pytest.fixture(scope="session")
-def serve(new_server: Callable[..., Server], run_folder: Callable[[], Path]) -> Callable[..., Server]:
+def serve(run_folder: Callable[[], Path]) -> Iterator[Callable[..., Server]]:
     """Builds recipes and serves them until the tests are over."""
+    with ExitStack() as stack:
 
-    def start(*recipes: Path, **overrides: str) -> Server:
-        store = run_folder() / "store"
-        archives: list[Archive] = [build(recipe, store) for recipe in recipes]
-        server = new_server(**overrides)
-        server.start(archives)
-        for _ in server.wait_ready(archives, START_SECONDS):
-            pass
-        return server
+        def start(*recipes: Path, **overrides: str) -> Server:
+            folder = run_folder()
+            archives = [build(recipe, folder / "store") for recipe in recipes]
+            return stack.enter_context(own_server(archives, folder / "run", **overrides))
 
-    return start
+        yield start
 
 
 @pytest.fixture(scope="session")

@@ -27,14 +27,15 @@ class Addresses:
 
     @classmethod
     def of(cls, properties: Mapping[str, str]) -> Self:
-        """The addresses in TorchServe's properties, where each is ``http://host:port`` or ``unix:/path``."""
+        """The addresses in TorchServe's properties: ``http://host:port`` or ``unix:/path``, or TorchServe's default."""
         urls, sockets = {}, {}
         for kind in ("inference", "management", "metrics"):
-            url = properties[f"{kind}_address"]
+            if (url := properties.get(f"{kind}_address")) is None:
+                continue
             if socket := socket_of(url):
                 url = f"http://{kind}.invalid"  # RFC 6761: never resolves
                 sockets[url] = socket
-            urls[kind] = url
+            urls[kind] = url.rstrip("/")
         return cls(**urls, sockets=sockets)
 
     def pool(self, timeout: float = 60) -> httpx.Client:

@@ -1,0 +1,117 @@
+"""The folder that holds every file of one server."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from vqaops.errors import ServerError
+from vqaops.server.ports import SOCKET_PATH_LIMIT
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """Paths in a run folder, and the steps that make it ready for a start.
+
+    Attributes:
+        path: The folder. While the server runs it holds ``pid.json``, temporary files, worker sockets, logs and the
+            tokens (``key_file.json``). ``models.json`` (what is served), ``history.jsonl`` (changes of that) and
+            ``logs.previous`` (logs of the run before) outlive the server.
+    """
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The properties that the server was started with."""
+        return self.path / "config.properties"
+
+    @property
+    def temporary(self) -> Path:
+        """TorchServe's temporary folder: unpacked archives and worker sockets."""
+        return self.path / "tmp"
+
+    @property
+    def logs(self) -> Path:
+        """Logs of the server and of its workers."""
+        return self.path / "logs"
+
+    def check(self) -> None:
+        """Refuse a folder that a start would damage or that TorchServe cannot use.
+
+        Raises:
+            ServerError: The folder holds files of another program, or its path is too long or not printable.
+        """
+        # A start removes these; reports of benchmarks may lie in the folder as well.
+        others = [name for name in ("tmp", "logs", "logs.previous") if (self.path / name).exists()]
+        if others and not self.config.exists():
+            raise ServerError(f"{self.path} holds {', '.join(others)} and is not a server's folder; choose another one")
+        if unprintable := next((one for one in str(self.path) if not one.isprintable()), None):
+            raise ServerError(
+                f"the path {str(self.path)!r} holds {unprintable!r}, which TorchServe's addresses cannot hold; "
+                "choose another folder"
+            )
+        if len(str(self.temporary / ".ts.sock.9000").encode()) > SOCKET_PATH_LIMIT:
+            raise ServerError(f"the path {self.temporary} is too long for unix sockets; choose a shorter folder")
+
+    def prepare(self, sockets: Sequence[Path]) -> None:
+        """Empty the temporary folder, keep the last run's logs as ``logs.previous``, and remove stale sockets.
+
+        Args:
+            sockets: Unix sockets that the server will listen on.
+        """
+        shutil.rmtree(self.temporary, ignore_errors=True)
+        previous = self.path / "logs.previous"
+        if self.logs.exists():  # after a crash they are the only record of its reason
+            shutil.rmtree(previous, ignore_errors=True)
+            self.logs.rename(previous)
+        for left in (self.path / "key_file.json", *sockets):
+            left.unlink(missing_ok=True)
+        for folder in (self.temporary, self.logs):
+            folder.mkdir(parents=True)
+        self.path.chmod(0o700)
+
+    def clear(self) -> None:
+        """Remove what is of no use once the server has ended."""
+        for name in ("pid.json", "key_file.json", "auth.header"):
+            (self.path / name).unlink(missing_ok=True)
+        shutil.rmtree(self.temporary, ignore_errors=True)
+
+    def record_process(self, process: psutil.Process) -> None:
+        """Write down which process the server is."""
+        recorded = {"pid": process.pid, "created": process.create_time()}
+        (self.path / "pid.json").write_text(json.dumps(recorded), encoding="utf-8")
+
+    def has_record(self) -> bool:
+        """Whether a server was started here and not stopped since."""
+        return bool(self._recorded())
+
+    def process(self) -> psutil.Process | None:
+        """The running process that was recorded; None if it has ended, even if another one has its pid."""
+        recorded = self._recorded()
+        try:
+            process = psutil.Process(int(recorded["pid"]))
+            same = abs(process.create_time() - recorded["created"]) < 0.01
+            return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+        except (KeyError, psutil.NoSuchProcess):
+            return None
+
+    def _recorded(self) -> dict[str, float]:
+        try:
+            recorded = json.loads((self.path / "pid.json").read_text(encoding="utf-8"))
+            return {name: float(recorded[name]) for name in ("pid", "created")}
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            return {}
+
+    def last_error(self) -> str:
+        """The last line of the console and server logs that tells of an error, or else the last line."""
+        files = [self.logs / name for name in ("console.log", "server.log")]
+        texts = [file.read_text(encoding="utf-8", errors="replace") for file in files if file.exists()]
+        lines = [line for text in texts for line in text.split("\n") if line.strip()]
+        errors = [line for line in lines if "rror" in line or "xception" in line]
+        return (errors or lines or ["its logs are empty"])[-1].strip()
