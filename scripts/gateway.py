@@ -1,4 +1,4 @@
-"""`make gateway`: nginx with TLS, API keys and limits before the server that `make serve` runs."""
+"""Start, check, reload and stop the gateway: nginx with TLS, API keys and limits in front of TorchServe."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from rich.console import Console
 from vqaops.console import refuse
 from vqaops.errors import ServerError
 from vqaops.gateway.nginx import Gateway
-from vqaops.gateway.rendering import SOURCES
-from vqaops.paths import ROOT
+from vqaops.gateway.rendering import GATEWAY_FILES
+from vqaops.paths import RUN
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 console = Console(highlight=False, soft_wrap=True)
 
 Config = Annotated[Path, typer.Option(help="The gateway's settings.")]
-Run = Annotated[Path, typer.Option(help="The server's folder; the gateway's is in it.")]
+Run = Annotated[Path, typer.Option(help="The server's run folder; the gateway's folder is in it.")]
 
 
 @app.command()
-def start(config: Config = SOURCES / "gateway.yaml", run: Run = ROOT / "run") -> None:
-    """Start nginx before the running server, and make a first key where there is none.
+def start(config: Config = GATEWAY_FILES / "gateway.yaml", run: Run = RUN) -> None:
+    """Start nginx in front of the running server, and create a first key if there is none.
 
     Example: scripts/gateway.py start --config /etc/vqaserve/gateway.yaml
     """
@@ -34,31 +34,31 @@ def start(config: Config = SOURCES / "gateway.yaml", run: Run = ROOT / "run") ->
         certificate = gateway.certificate.chain
         console.print(f"[green]Listening[/] at {gateway.url} (certificate: {certificate})")
         if not gateway.keys.entries():
-            console.print(f"A first key, shown this once: [b]{gateway.keys.add('first')}[/]")
-        console.print("A client's file KEY_FILE (chmod 600) holds one line: Authorization: Bearer <the key>")
+            console.print(f"First key, shown only once: [b]{gateway.keys.add('first')}[/]")
+        console.print("Clients keep it in a file KEY_FILE (chmod 600) with one line: Authorization: Bearer <the key>")
     except ServerError as error:
         refuse("make gateway", error)
     console.print(
         f"curl --cacert {shlex.quote(str(certificate))} -H @KEY_FILE "
         f"-F image=@picture.jpg -F 'question=...' {gateway.url}/predictions/MODEL\n"
-        "More keys: scripts/keys.py add NAME. End it: [b]make stop[/]"
+        "More keys: scripts/keys.py add NAME. Stop the gateway: [b]make stop[/]"
     )
 
 
 @app.command()
-def stop(run: Run = ROOT / "run") -> None:
-    """Answer what was accepted, then end.
+def stop(run: Run = RUN) -> None:
+    """Answer the accepted requests, then stop nginx.
 
     Example: scripts/gateway.py stop
     """
-    with console.status("answering what was accepted"):
+    with console.status("answering the accepted requests"):
         was_running = Gateway(run.resolve()).stop()
     console.print("the gateway has stopped" if was_running else "no gateway was running")
 
 
 @app.command()
-def reload(config: Config = SOURCES / "gateway.yaml", run: Run = ROOT / "run") -> None:
-    """Take changed settings or certificates while requests go on. Keys and canaries need no reload.
+def reload(config: Config = GATEWAY_FILES / "gateway.yaml", run: Run = RUN) -> None:
+    """Apply changed settings or certificates without dropping a request. Keys and canaries need no reload.
 
     Example: scripts/gateway.py reload
     """
@@ -70,8 +70,8 @@ def reload(config: Config = SOURCES / "gateway.yaml", run: Run = ROOT / "run") -
 
 
 @app.command("test")
-def check(config: Config = SOURCES / "gateway.yaml", run: Run = ROOT / "run") -> None:
-    """Let nginx check the settings, without touching what runs.
+def check(config: Config = GATEWAY_FILES / "gateway.yaml", run: Run = RUN) -> None:
+    """Let nginx check the settings; the running gateway does not change.
 
     Example: scripts/gateway.py test --config new.yaml
     """
@@ -79,7 +79,7 @@ def check(config: Config = SOURCES / "gateway.yaml", run: Run = ROOT / "run") ->
         Gateway(run.resolve(), config).check()
     except ServerError as error:
         refuse("gateway", error)
-    console.print("nginx takes these settings")
+    console.print("nginx accepts these settings")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The gateway's API keys: `add`, `list`, `revoke`. Each holds at once; nothing is reloaded."""
+"""Add, list and revoke the gateway's API keys. Changes apply to the next request, without a reload."""
 
 from __future__ import annotations
 
@@ -14,20 +14,22 @@ from rich.table import Table
 from vqaops.console import refuse
 from vqaops.errors import ServerError
 from vqaops.gateway.nginx import Gateway
-from vqaops.gateway.rendering import SOURCES
-from vqaops.paths import ROOT
+from vqaops.gateway.rendering import GATEWAY_FILES
+from vqaops.paths import RUN
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 console = Console(highlight=False, soft_wrap=True)
 
-Name = Annotated[str, typer.Argument(help="Whose it is; the access log and the limits know it by this.")]
-Config = Annotated[Path, typer.Option(help="The gateway's settings: `keys` in it is the folder.")]
-Run = Annotated[Path, typer.Option(help="The server's folder; the keys are in it unless the settings say otherwise.")]
+Name = Annotated[str, typer.Argument(help="The owner's name, which the access log shows and the limits apply to.")]
+Config = Annotated[Path, typer.Option(help="The gateway's settings; `keys` in them is the folder of keys.")]
+Run = Annotated[
+    Path, typer.Option(help="The server's run folder; the keys are in it unless the settings name another folder.")
+]
 
 
 @app.command()
-def add(name: Name, config: Config = SOURCES / "gateway.yaml", run: Run = ROOT / "run") -> None:
-    """Make a key and print it; it is not kept, so this is the only time.
+def add(name: Name, config: Config = GATEWAY_FILES / "gateway.yaml", run: Run = RUN) -> None:
+    """Create a key and print it. The key itself is not stored, so this is the only time it is shown.
 
     Example: scripts/keys.py add chat-app
     """
@@ -39,11 +41,11 @@ def add(name: Name, config: Config = SOURCES / "gateway.yaml", run: Run = ROOT /
 
 @app.command("list")
 def list_(
-    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
-    config: Config = SOURCES / "gateway.yaml",
-    run: Run = ROOT / "run",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    config: Config = GATEWAY_FILES / "gateway.yaml",
+    run: Run = RUN,
 ) -> None:
-    """Show whose keys there are, and since when.
+    """List the names of the keys and when each was created.
 
     Example: scripts/keys.py list --json
     """
@@ -54,14 +56,14 @@ def list_(
     if as_json:
         typer.echo(json.dumps([asdict(entry) for entry in entries]))
         return
-    table = Table("name", "made", "sha256")
+    table = Table("name", "created", "sha256")
     for entry in entries:
         table.add_row(entry.name, entry.created, f"{entry.digest[:16]}...")
-    console.print(table if entries else "no keys; make one: scripts/keys.py add NAME")
+    console.print(table if entries else "no keys; create one: scripts/keys.py add NAME")
 
 
 @app.command()
-def revoke(name: Name, config: Config = SOURCES / "gateway.yaml", run: Run = ROOT / "run") -> None:
+def revoke(name: Name, config: Config = GATEWAY_FILES / "gateway.yaml", run: Run = RUN) -> None:
     """Refuse a key from the next request on.
 
     Example: scripts/keys.py revoke chat-app
@@ -70,7 +72,7 @@ def revoke(name: Name, config: Config = SOURCES / "gateway.yaml", run: Run = ROO
         Gateway(run.resolve(), config).keys.revoke(name)
     except ServerError as error:
         refuse("keys", error)
-    console.print(f"{name} is refused from now on")
+    console.print(f"{name} is revoked")
 
 
 if __name__ == "__main__":

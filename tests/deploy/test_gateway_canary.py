@@ -16,7 +16,7 @@ import httpx
 import psutil
 import pytest
 
-from tests.support.gateways import Door, ask, refused
+from tests.support.gateways import RunningGateway, ask, check_error
 from tests.support.pictures import as_base64, encoded
 from vqaops.errors import ServerError
 from vqaops.gateway.nginx import Gateway
@@ -30,14 +30,14 @@ Router = Callable[..., None]
 
 
 @pytest.fixture
-def route(door: Door) -> Iterator[Router]:
+def route(gateway: RunningGateway) -> Iterator[Router]:
     """Sets the route of ``dummy``, and ends it after the test."""
 
     def to(version: str, share: float = 1.0, kind: Kind = "canary") -> None:
-        door.gateway.routes.set("dummy", Route(version, share, kind))
+        gateway.nginx.routes.set("dummy", Route(version, share, kind))
 
     yield to
-    door.gateway.routes.set("dummy", None)
+    gateway.nginx.routes.set("dummy", None)
 
 
 @pytest.fixture
@@ -89,10 +89,12 @@ def test_a_larger_share_keeps_who_was_in_the_smaller_one(client: httpx.Client, r
     }
 
 
-def test_without_a_route_everything_is_the_default_versions(client: httpx.Client, door: Door, route: Router):
+def test_without_a_route_everything_is_the_default_versions(
+    client: httpx.Client, gateway: RunningGateway, route: Router
+):
     route("2.0.0")
     assert set(versions(client, 5)) == {"2.0.0"}
-    door.gateway.routes.set("dummy", None)
+    gateway.nginx.routes.set("dummy", None)
     assert set(versions(client, 5)) == {"1.0.0"}
 
 
@@ -126,15 +128,15 @@ def test_a_canary_that_is_gone_costs_nobody_a_request(client: httpx.Client, rout
 def test_what_a_canary_refuses_for_its_content_is_refused_in_its_words(client: httpx.Client, route: Router):
     route("2.0.0")
     reply = client.post("/predictions/dummy", data={"question": "what?"})
-    assert refused(reply, 422) == "MissingImage"
+    assert check_error(reply, 422) == "MissingImage"
 
 
-def test_a_request_for_a_canary_counts_once(new_front: Callable[..., Door]):
-    front = new_front(requests_per_minute=2, burst=2)
-    front.gateway.routes.set("dummy", Route("9.9.9", 1.0, "canary"))  # asked, refused, and asked again elsewhere
-    with front.client() as client:
+def test_a_request_for_a_canary_counts_once(new_outer_gateway: Callable[..., RunningGateway]):
+    outer = new_outer_gateway(requests_per_minute=2, burst=2)
+    outer.nginx.routes.set("dummy", Route("9.9.9", 1.0, "canary"))  # asked, refused, and asked again elsewhere
+    with outer.client() as client:
         assert [version_of(ask(client)) for _ in range(3)] == ["1.0.0"] * 3
-        refused(ask(client), 429)
+        check_error(ask(client), 429)
 
 
 def test_a_shadow_is_asked_as_well_and_its_answers_are_nobodys(client: httpx.Client, route: Router, torchserve: Server):
@@ -169,39 +171,39 @@ def test_a_hanging_shadow_costs_time_of_nobody_and_is_asked_all_the_same(
 
 @pytest.mark.usefixtures("hanging_new_version")
 def test_a_hanging_canary_has_half_of_the_time_and_a_clients_deadline_goes_on(
-    torchserve: Server, new_gateway: Callable[..., Door], run_folder: Callable[[], Path]
+    torchserve: Server, new_gateway: Callable[..., RunningGateway], run_folder: Callable[[], Path]
 ):
-    own = new_gateway(torchserve.run, own=run_folder(), answer_seconds=10)
-    own.gateway.routes.set("dummy", Route("2.0.0", 1.0, "canary"))
+    own = new_gateway(torchserve.run, own_folder=run_folder(), answer_seconds=10)
+    own.nginx.routes.set("dummy", Route("2.0.0", 1.0, "canary"))
     with own.client() as client, ThreadPoolExecutor(2) as pool:
-        patient = pool.submit(ask, client)
+        other = pool.submit(ask, client)
         hasty = pool.submit(ask, client, headers={"X-Timeout-Ms": "4000"})  # over before the canary's 5 s are
-        assert version_of(patient.result()) == "1.0.0"
-        assert refused(hasty.result(), 504) == "DeadlineExceeded"
+        assert version_of(other.result()) == "1.0.0"
+        assert check_error(hasty.result(), 504) == "DeadlineExceeded"
 
 
-def test_a_canary_outlives_a_restart_of_the_gateway(new_front: Callable[..., Door]):
-    front = new_front()
-    front.gateway.routes.set("dummy", Route("2.0.0", 1.0, "canary"))
-    front.gateway.stop()
-    front.gateway.start()
-    with front.client() as client:
+def test_a_canary_outlives_a_restart_of_the_gateway(new_outer_gateway: Callable[..., RunningGateway]):
+    outer = new_outer_gateway()
+    outer.nginx.routes.set("dummy", Route("2.0.0", 1.0, "canary"))
+    outer.nginx.stop()
+    outer.nginx.start()
+    with outer.client() as client:
         assert set(versions(client, 5)) == {"2.0.0"}
 
 
-def models(door: Door, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / "scripts" / "models.py"), *words, "--run", str(door.gateway.run)]
+def models(gateway: RunningGateway, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "scripts" / "models.py"), *words, "--run", str(gateway.nginx.run)]
     return subprocess.run(command, capture_output=True, text=True, timeout=120)
 
 
 @pytest.mark.usefixtures("route")
-def test_the_command_starts_shows_and_ends_a_canary(door: Door, client: httpx.Client, torchserve: Server):
-    started = models(door, "canary", "dummy", "2.0.0", "--share", "30%")
+def test_the_command_starts_shows_and_ends_a_canary(gateway: RunningGateway, client: httpx.Client, torchserve: Server):
+    started = models(gateway, "canary", "dummy", "2.0.0", "--share", "30%")
     assert started.returncode == 0, started.stderr
     assert "30% of dummy's requests are answered by 2.0.0" in started.stdout
     assert 0 < Counter(versions(client, 60))["2.0.0"] < 40
-    assert "dummy 2.0.0 is the canary of 0.3" in models(door, "list").stdout
-    ended = models(door, "canary", "dummy", "2.0.0", "--share", "0", "--json")
+    assert "dummy 2.0.0 is the canary of 0.3" in models(gateway, "list").stdout
+    ended = models(gateway, "canary", "dummy", "2.0.0", "--share", "0", "--json")
     assert json.loads(ended.stdout)["share"] == 0
     assert set(versions(client, 20)) == {"1.0.0"}
     noted = [json.loads(line) for line in torchserve.history_file.read_text().splitlines()]
@@ -232,23 +234,23 @@ def test_a_versions_end_ends_its_own_route_and_no_others(run_folder: Callable[[]
         (["dummy", "9.9.9", "--share", "10%"], "9.9.9"),
     ],
 )
-def test_the_command_refuses_in_one_line(door: Door, words: list[str], reason: str):
-    done = models(door, "canary", *words)
+def test_the_command_refuses_in_one_line(gateway: RunningGateway, words: list[str], reason: str):
+    done = models(gateway, "canary", *words)
     assert done.returncode == 1
     assert reason in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
-    assert door.gateway.routes.all() == {}
+    assert gateway.nginx.routes.all() == {}
 
 
 def test_without_a_gateway_there_is_no_canary(torchserve: Server, tmp_path: Path):
     with pytest.raises(ServerError, match=r"no gateway runs in .*make gateway"):
-        canary.start(torchserve, Gateway(torchserve.run, own=tmp_path), "dummy", Route("2.0.0", 0.1, "canary"))
+        canary.start(torchserve, Gateway(torchserve.run, own_folder=tmp_path), "dummy", Route("2.0.0", 0.1, "canary"))
 
 
 @pytest.mark.usefixtures("dead_new_version")
-def test_a_version_without_a_worker_is_no_canary(torchserve: Server, door: Door):
+def test_a_version_without_a_worker_is_no_canary(torchserve: Server, gateway: RunningGateway):
     with pytest.raises(ServerError, match="has no worker that is ready"):
-        canary.start(torchserve, door.gateway, "dummy", Route("2.0.0", 0.1, "canary"))
+        canary.start(torchserve, gateway.nginx, "dummy", Route("2.0.0", 0.1, "canary"))
 
 
 def asked_of_the_new(server: Server, counter: str = "ts_inference_requests_total") -> float:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.gateways import ANSWER, Door, ask, one_answer
+from tests.support.gateways import ANSWER, RunningGateway, answer_of, ask
 from vqaops.errors import ServerError
 from vqaops.gateway.nginx import Gateway
 from vqaops.paths import ROOT
@@ -19,32 +19,32 @@ from vqaops.server.ports import free_ports
 from vqaops.server.server import Server
 
 
-def test_a_reload_under_traffic_loses_no_request(new_front: Callable[..., Door]):
-    front, done = new_front(), threading.Event()
+def test_a_reload_under_traffic_loses_no_request(new_outer_gateway: Callable[..., RunningGateway]):
+    outer, done = new_outer_gateway(), threading.Event()
 
     def traffic() -> list[str]:
         answers = []
         while not done.is_set() or len(answers) < 10:
-            with front.client() as client:  # a connection each: one kept open may end as a request is sent
-                answers.append(one_answer(ask(client)))
+            with outer.client() as client:  # a connection each: one kept open may end as a request is sent
+                answers.append(answer_of(ask(client)))
         return answers
 
     with ThreadPoolExecutor(2) as pool:
         running = [pool.submit(traffic) for _ in range(2)]
         for _ in range(3):
-            front.gateway.reload()
+            outer.nginx.reload()
         done.set()
         answers = [answer for one in running for answer in one.result()]
     assert set(answers) == {ANSWER}
 
 
-def test_settings_that_nginx_or_we_refuse_change_nothing(new_front: Callable[..., Door]):
-    front = new_front()
-    kept = front.gateway.config.read_text()
+def test_settings_that_nginx_or_we_refuse_change_nothing(new_outer_gateway: Callable[..., RunningGateway]):
+    outer = new_outer_gateway()
+    kept = outer.nginx.config.read_text()
     for wrong, reason in [
         ("connectons: 3\n", "unknown key 'connectons'"),
         ("listen: [8443]\n", "listen.0"),
-        ("certificate: /nowhere.pem\n", "go together"),
+        ("certificate: /nowhere.pem\n", "belong together"),
         (
             "upstreams: ['http://127.0.0.1:1']\ncertificate: /nowhere.pem\ncertificate_key: /nowhere.key\n",
             "refuses: .*nowhere.pem",
@@ -52,12 +52,12 @@ def test_settings_that_nginx_or_we_refuse_change_nothing(new_front: Callable[...
         ("upstreams: ['https://a:1', 'http://b:2']\n", "list one kind"),
         ("upstreams: ['http://127.0.0.1:1']\nkeys: '/tmp/{}; evil'\n", "cannot stand in nginx's configuration"),
     ]:
-        front.gateway.config.write_text(wrong)
+        outer.nginx.config.write_text(wrong)
         with pytest.raises(ServerError, match=reason):
-            Gateway(front.gateway.run, front.gateway.config).reload()
-    front.gateway.config.write_text(kept)
-    with front.client() as client:
-        assert one_answer(ask(client)) == ANSWER
+            Gateway(outer.nginx.run, outer.nginx.config).reload()
+    outer.nginx.config.write_text(kept)
+    with outer.client() as client:
+        assert answer_of(ask(client)) == ANSWER
 
 
 def test_without_a_server_it_says_what_to_start(run_folder: Callable[[], Path]):
@@ -79,13 +79,13 @@ def test_the_commands_start_test_reload_and_stop(torchserve: Server, run_folder:
     try:
         started = gateway("start")
         assert started.returncode == 0, started.stderr
-        assert "A first key, shown this once: vqa_" in started.stdout
+        assert "First key, shown only once: vqa_" in started.stdout
         assert "-H @KEY_FILE" in started.stdout  # a key on a command line is in the process list, and in the history
-        assert Gateway(run).ending_seconds > 300  # `stop` knows the folder alone
+        assert Gateway(run).shutdown_seconds > 300  # `stop` knows the folder alone
         again = gateway("start")
         assert again.returncode == 1
         assert "a gateway is already running" in again.stderr
-        assert gateway("test").stdout.strip() == "nginx takes these settings"
+        assert gateway("test").stdout.strip() == "nginx accepts these settings"
         assert gateway("reload").stdout.strip() == "reloaded"
     finally:
         stopped = gateway("stop")

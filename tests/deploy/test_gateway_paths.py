@@ -7,7 +7,7 @@ import json
 import httpx
 import pytest
 
-from tests.support.gateways import ANSWER, Door, ask, one_answer, refused
+from tests.support.gateways import ANSWER, RunningGateway, answer_of, ask, check_error
 from vqaops.server.server import Server
 
 
@@ -44,24 +44,24 @@ from vqaops.server.server import Server
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_nothing_but_the_listed_paths_is_there_for_anybody(door: Door, method: str, path: str):
-    head = f"{method} {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {door.key}\r\nContent-Length: 0\r\n\r\n"
-    status, body = door.raw(head.encode())
+def test_nothing_but_the_listed_paths_is_there_for_anybody(gateway: RunningGateway, method: str, path: str):
+    head = f"{method} {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {gateway.key}\r\nContent-Length: 0\r\n\r\n"
+    status, body = gateway.raw(head.encode())
     assert status == 404
     assert json.loads(body)["type"] == "ResourceNotFoundException"
 
 
 def test_a_query_is_no_part_of_the_path_and_goes_no_further(client: httpx.Client):
-    assert one_answer(ask(client, "/predictions/dummy?next=..//../models&model_name=other")) == ANSWER
+    assert answer_of(ask(client, "/predictions/dummy?next=..//../models&model_name=other")) == ANSWER
 
 
-def test_a_zero_byte_in_a_path_is_not_even_a_request(door: Door):
-    assert door.raw(b"GET /predictions/dummy%00 HTTP/1.1\r\nHost: x\r\n\r\n")[0] == 400
+def test_a_zero_byte_in_a_path_is_not_even_a_request(gateway: RunningGateway):
+    assert gateway.raw(b"GET /predictions/dummy%00 HTTP/1.1\r\nHost: x\r\n\r\n")[0] == 400
 
 
-def test_an_absolute_address_in_the_request_line_leads_nowhere_else(door: Door):
-    head = f"POST http://127.0.0.1:8081/models?url=x HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {door.key}\r\n\r\n"
-    assert door.raw(head.encode())[0] == 404
+def test_an_absolute_address_in_the_request_line_leads_nowhere_else(gateway: RunningGateway):
+    head = f"POST http://127.0.0.1:8081/models?url=x HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {gateway.key}\r\n\r\n"
+    assert gateway.raw(head.encode())[0] == 404
 
 
 @pytest.mark.parametrize(
@@ -79,12 +79,12 @@ def test_an_absolute_address_in_the_request_line_leads_nowhere_else(door: Door):
 )
 def test_other_methods_are_405_with_those_that_are_allowed(client: httpx.Client, method: str, path: str, allowed: str):
     reply = client.request(method, path)
-    refused(reply, 405)
+    check_error(reply, 405)
     assert reply.headers["allow"] == allowed
 
 
-def test_ping_needs_no_key_and_says_no_more_than_healthy(door: Door):
-    with door.client(key="") as balancer:
+def test_ping_needs_no_key_and_says_no_more_than_healthy(gateway: RunningGateway):
+    with gateway.client(key="") as balancer:
         del balancer.headers["Authorization"]
         reply = balancer.get("/ping")
     assert reply.json() == {"status": "Healthy"}

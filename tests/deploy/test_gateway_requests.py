@@ -12,42 +12,44 @@ import httpx
 import pytest
 from PIL import Image
 
-from tests.support.gateways import Door, refused
+from tests.support.gateways import RunningGateway, check_error
 from tests.support.pictures import encoded
 from vqaops.server.server import Server
 
 
-def test_plain_http_is_refused_in_words(door: Door):
+def test_plain_http_is_refused_in_words(gateway: RunningGateway):
     with httpx.Client(trust_env=False) as plain:
-        reply = plain.post(f"http://127.0.0.1:{door.port}/predictions/dummy", content=b"x")
-    refused(reply, 400)
+        reply = plain.post(f"http://127.0.0.1:{gateway.port}/predictions/dummy", content=b"x")
+    check_error(reply, 400)
     assert "https://" in reply.json()["message"]
 
 
-def test_tls_1_2_is_refused(door: Door):
-    old = door.tls()
+def test_tls_1_2_is_refused(gateway: RunningGateway):
+    old = gateway.tls()
     old.maximum_version = ssl.TLSVersion.TLSv1_2
-    with socket.create_connection(("127.0.0.1", door.port), timeout=60) as plain, pytest.raises(ssl.SSLError):
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=60) as plain, pytest.raises(ssl.SSLError):
         old.wrap_socket(plain, server_hostname="localhost")
 
 
-def test_headers_that_are_too_large_are_431(door: Door):
+def test_headers_that_are_too_large_are_431(gateway: RunningGateway):
     head = "GET /ping HTTP/1.1\r\nHost: x\r\nX-Large: {}\r\n\r\n"
-    status, body = door.raw(head.format("a" * 9000).encode())
+    status, body = gateway.raw(head.format("a" * 9000).encode())
     assert (status, json.loads(body)["code"]) == (431, 431)
 
 
-def test_a_request_line_that_is_too_long_is_414(door: Door):
-    status, body = door.raw(f"GET /ping?{'a' * 9000} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+def test_a_request_line_that_is_too_long_is_414(gateway: RunningGateway):
+    status, body = gateway.raw(f"GET /ping?{'a' * 9000} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
     assert (status, json.loads(body)["code"]) == (414, 414)
 
 
-def test_a_body_over_torchserves_limit_is_413_before_it_is_sent(door: Door, torchserve: Server, client: httpx.Client):
+def test_a_body_over_torchserves_limit_is_413_before_it_is_sent(
+    gateway: RunningGateway, torchserve: Server, client: httpx.Client
+):
     most = int(torchserve.properties["max_request_size"])
-    head = f"POST /predictions/dummy HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {door.key}\r\n"
-    status, body = door.raw(f"{head}Content-Length: {most + 1}\r\n\r\n".encode())
+    head = f"POST /predictions/dummy HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {gateway.key}\r\n"
+    status, body = gateway.raw(f"{head}Content-Length: {most + 1}\r\n\r\n".encode())
     assert (status, json.loads(body)["code"]) == (413, 413)
-    assert refused(client.post("/predictions/dummy", content=(b"x" * 65536 for _ in range(most // 65536 + 2))), 413)
+    assert check_error(client.post("/predictions/dummy", content=(b"x" * 65536 for _ in range(most // 65536 + 2))), 413)
 
 
 SMUGGLED = b"0\r\n\r\nGET /models HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -72,10 +74,10 @@ SMUGGLED = b"0\r\n\r\nGET /models HTTP/1.1\r\nHost: x\r\n\r\n"
     ],
 )
 def test_a_request_that_two_readers_could_read_differently_is_refused_and_nothing_follows_it(
-    door: Door, headers: bytes
+    gateway: RunningGateway, headers: bytes
 ):
-    start = f"POST /predictions/dummy HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {door.key}\r\n".encode()
-    status, body = door.raw(start + headers + SMUGGLED)
+    start = f"POST /predictions/dummy HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {gateway.key}\r\n".encode()
+    status, body = gateway.raw(start + headers + SMUGGLED)
     assert status in {400, 501}
     assert json.loads(body)["code"] == status
 
@@ -88,9 +90,11 @@ def test_a_request_that_two_readers_could_read_differently_is_refused_and_nothin
         b"X-Content-Length: 5\r\nContent-Length: 38\r\n\r\n",
     ],
 )
-def test_a_request_that_nginx_reads_leniently_reaches_torchserve_as_exactly_one(door: Door, headers: bytes):
-    start = f"POST /predictions/nobody HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {door.key}\r\n".encode()
-    status, body = door.raw(start + headers + SMUGGLED)
+def test_a_request_that_nginx_reads_leniently_reaches_torchserve_as_exactly_one(
+    gateway: RunningGateway, headers: bytes
+):
+    start = f"POST /predictions/nobody HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {gateway.key}\r\n".encode()
+    status, body = gateway.raw(start + headers + SMUGGLED)
     assert (status, json.loads(body)["type"]) == (404, "ModelNotFoundException")
 
 
@@ -110,7 +114,7 @@ def test_a_form_of_very_many_fields_is_400_and_reaches_no_worker(
 ):
     body = "".join(field.format(n) for n in range(fields)) + ("--X--\r\n" if "X" in kind else "")
     reply = client.post("/predictions/dummy", content=body.encode(), headers={"Content-Type": kind})
-    assert refused(reply, 400) == "BadRequest"
+    assert check_error(reply, 400) == "BadRequest"
     assert "at most 100 fields" in reply.json()["message"]
 
 
@@ -138,7 +142,7 @@ def test_a_form_whose_fields_cannot_be_counted_for_sure_is_400(
     client: httpx.Client, kind: str, body: bytes, reason: str
 ):
     reply = client.post("/predictions/dummy", content=body, headers={"Content-Type": kind})
-    assert refused(reply, 400) == "BadRequest"
+    assert check_error(reply, 400) == "BadRequest"
     assert reason in reply.json()["message"]
 
 
@@ -169,4 +173,4 @@ def test_torchserve_sees_no_header_that_it_does_not_need(client: httpx.Client):
     # `describe: True` on an empty request would be answered with the model's description.
     headers = {"describe": "True", "explain": "True", "X-Forwarded-For": "1", "Cookie": "a=b"}
     reply = client.post("/predictions/dummy", headers=headers)
-    assert refused(reply, 422) == "MissingImage"
+    assert check_error(reply, 422) == "MissingImage"

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import httpx
 
-from tests.support.gateways import ANSWER, Door, ask, one_answer, refused
+from tests.support.gateways import ANSWER, RunningGateway, answer_of, ask, check_error
 from vqaops.server.ports import free_ports
 from vqaops.server.server import Server
 
@@ -17,19 +17,21 @@ def metrics_of(server: Server) -> str:
     return server.client.http.get(f"{server.client.addresses.metrics}/metrics").text
 
 
-def test_a_dead_upstream_costs_nobody_a_request(new_front: Callable[..., Door]):
-    front = new_front(f"https://127.0.0.1:{free_ports(1)[0]}")
-    with front.client() as client:
-        assert [one_answer(ask(client)) for _ in range(12)] == [ANSWER] * 12
+def test_a_dead_upstream_costs_nobody_a_request(new_outer_gateway: Callable[..., RunningGateway]):
+    outer = new_outer_gateway(f"https://127.0.0.1:{free_ports(1)[0]}")
+    with outer.client() as client:
+        assert [answer_of(ask(client)) for _ in range(12)] == [ANSWER] * 12
 
 
-def test_with_every_upstream_dead_the_error_is_ours_and_says_when_to_try_again(new_gateway: Callable[..., Door]):
+def test_with_every_upstream_dead_the_error_is_ours_and_says_when_to_try_again(
+    new_gateway: Callable[..., RunningGateway],
+):
     dead = new_gateway(upstreams=[f"unix:/tmp/nobody-{port}.sock" for port in free_ports(2)])
     with dead.client() as client:
         reply = ask(client)
-        assert refused(reply, 502) == "ServiceUnavailableException"
+        assert check_error(reply, 502) == "ServiceUnavailableException"
         assert reply.headers["retry-after"] == "1"
-        refused(client.get("/ping"), 502)
+        check_error(client.get("/ping"), 502)
 
 
 def test_torchserves_503_gets_the_retry_after_that_it_does_not_send_itself(torchserve: Server, client: httpx.Client):
@@ -39,13 +41,13 @@ def test_torchserves_503_gets_the_retry_after_that_it_does_not_send_itself(torch
     try:
         assert management.http.put(scale.format(0), headers=header).status_code == 200
         reply = ask(client, "/predictions/dummy/2.0.0")
-        assert refused(reply, 503) == "ServiceUnavailableException"
+        assert check_error(reply, 503) == "ServiceUnavailableException"
         assert reply.headers["retry-after"] == "1"
     finally:
         assert management.http.put(scale.format(1), headers=header).status_code == 200
 
 
-def test_a_request_id_is_kept_where_it_is_sane_and_made_where_it_is_not(door: Door, client: httpx.Client):
+def test_a_request_id_is_kept_where_it_is_sane_and_made_where_it_is_not(gateway: RunningGateway, client: httpx.Client):
     assert ask(client, headers={"X-Request-Id": "order-66:b"}).headers["x-request-id"] == "order-66:b"
     for bad in ("with space", "a" * 200, 'quote"', "<script>"):
         given = ask(client, headers={"X-Request-Id": bad}).headers.get_list("x-request-id")
@@ -55,25 +57,27 @@ def test_a_request_id_is_kept_where_it_is_sane_and_made_where_it_is_not(door: Do
 
 def test_the_time_of_arrival_is_the_gateways_and_a_timeout_counts_from_it(torchserve: Server, client: httpx.Client):
     early = {"X-Request-Start": "t=1"}  # which a client cannot set
-    assert one_answer(ask(client, headers={**early, "X-Timeout-Ms": "60000"})) == ANSWER
-    assert refused(ask(client, headers={**early, "X-Timeout-Ms": "0"}), 504) == "DeadlineExceeded"
+    assert answer_of(ask(client, headers={**early, "X-Timeout-Ms": "60000"})) == ANSWER
+    assert check_error(ask(client, headers={**early, "X-Timeout-Ms": "0"}), 504) == "DeadlineExceeded"
     deadline = time.monotonic() + 60  # TorchServe counts a little after its reply
     while "vqa_queue_seconds_count{" not in metrics_of(torchserve):
         assert time.monotonic() < deadline
 
 
-def test_the_log_has_the_keys_name_and_both_ids_but_neither_key_nor_question(door: Door, client: httpx.Client):
+def test_the_log_has_the_keys_name_and_both_ids_but_neither_key_nor_question(
+    gateway: RunningGateway, client: httpx.Client
+):
     ask(client, question="is it a secret?", headers={"X-Request-Id": "logged-1"})
     deadline, found = time.monotonic() + 60, []  # nginx writes the line after the reply
     while not found:
         assert time.monotonic() < deadline
-        log = (door.gateway.folder / "logs" / "access.log").read_text()
+        log = (gateway.nginx.folder / "logs" / "access.log").read_text()
         lines = [line for line in log.splitlines(keepends=True) if line.endswith("\n")]
         found = [entry for entry in map(json.loads, lines) if entry["id"] == "logged-1"]
     (entry,) = found
-    assert (entry["key"], entry["status"], entry["path"]) == (door.name, 200, "/predictions/dummy")
+    assert (entry["key"], entry["status"], entry["path"]) == (gateway.name, 200, "/predictions/dummy")
     assert len(entry["torchserve_id"]) == 36
-    assert door.key not in log
+    assert gateway.key not in log
     assert "secret" not in log
 
 
@@ -87,5 +91,5 @@ def test_every_reply_has_the_headers_of_an_api_and_none_names_a_version(client: 
 
 def test_the_error_of_a_bad_request_is_the_handlers_own(client: httpx.Client):
     reply = client.post("/predictions/dummy", json={"imagee": "x"})
-    assert refused(reply, 400) == "BadRequest"
+    assert check_error(reply, 400) == "BadRequest"
     assert "imagee" in reply.json()["message"]

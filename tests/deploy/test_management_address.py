@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.gateways import Door, refused
+from tests.support.gateways import RunningGateway, check_error
 from vqaops.server.server import Server
 
 ORIGIN = {"createdOn": "01/01/2026 00:00:00", "archiverVersion": "0.12.0"}
@@ -112,8 +112,10 @@ def test_a_workflow_in_the_model_store_is_not_found(register: Register, foreign_
     assert not marker.exists()
 
 
-def test_the_gateway_passes_on_neither(door: Door, foreign_folder: Path, foreign_workflow: Path, marker: Path):
-    with door.client() as client:
-        refused(client.post("/models", params={"url": str(foreign_folder), "initial_workers": 1}), 404)
-        refused(client.post("/workflows", params={"url": foreign_workflow.name}), 404)
+def test_the_gateway_passes_on_neither(
+    gateway: RunningGateway, foreign_folder: Path, foreign_workflow: Path, marker: Path
+):
+    with gateway.client() as client:
+        check_error(client.post("/models", params={"url": str(foreign_folder), "initial_workers": 1}), 404)
+        check_error(client.post("/workflows", params={"url": foreign_workflow.name}), 404)
     assert not marker.exists()

@@ -1,4 +1,4 @@
-"""A real nginx before a real TorchServe, as fixtures."""
+"""Fixtures: a real nginx in front of a real TorchServe."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from vqaops.server.server import Server
 
 
 @dataclass(frozen=True)
-class Door:
-    """A running gateway, and a key for it with its name."""
+class RunningGateway:
+    """A running gateway, and a key for it with the key's name."""
 
-    gateway: Gateway
+    nginx: Gateway
     key: str
     name: str
 
     @property
     def url(self) -> str:
-        return self.gateway.url
+        return self.nginx.url
 
     @property
     def port(self) -> int:
@@ -42,7 +42,7 @@ class Door:
 
     @property
     def authority(self) -> Path:
-        return self.gateway.certificate.chain
+        return self.nginx.certificate.chain
 
     def tls(self) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=str(self.authority))
@@ -54,7 +54,7 @@ class Door:
         )
 
     def raw(self, request: bytes) -> tuple[int, bytes]:
-        """Status and body of the first answer to bytes that no client library would send."""
+        """Status and body of the first reply to a request given as bytes, which client libraries would not send."""
         with (
             socket.create_connection(("127.0.0.1", self.port), timeout=60) as plain,
             self.tls().wrap_socket(plain, server_hostname="localhost") as connection,
@@ -70,7 +70,7 @@ def ask(client: httpx.Client, path: str = "/predictions/dummy", question: str = 
     return client.post(path, data={"question": question}, files=files, **request)
 
 
-def one_answer(reply: httpx.Response) -> str:
+def answer_of(reply: httpx.Response) -> str:
     assert reply.status_code == 200, reply.text
     return reply.json()["answer"]
 
@@ -88,46 +88,48 @@ def torchserve(serve: Callable[..., Server], run_folder: Callable[[], Path], mak
 
 
 @pytest.fixture(scope="session")
-def new_gateway(run_folder: Callable[[], Path]) -> Iterator[Callable[..., Door]]:
-    """Starts gateways, each on a port of its own, and ends them when the tests are over."""
+def new_gateway(run_folder: Callable[[], Path]) -> Iterator[Callable[..., RunningGateway]]:
+    """Starts gateways on ports of their own, and stops them at the end of the session."""
     try:
         javascript_module()
         subprocess.run(["openssl", "version"], check=True, capture_output=True)
     except (ServerError, FileNotFoundError) as error:
         pytest.skip(f"{error}")
-    made: list[Gateway] = []
+    started: list[Gateway] = []
 
-    def start(run: Path | None = None, own: Path | None = None, **settings: object) -> Door:
+    def start(run: Path | None = None, own_folder: Path | None = None, **settings: object) -> RunningGateway:
         config = run_folder() / "gateway.yaml"
         given = {"listen": [f"127.0.0.1:{free_ports(1)[0]}"], "requests_per_minute": 60_000, "burst": 1_000}
         config.write_text(yaml.safe_dump({**given, **settings}))
-        gateway = Gateway(run or run_folder() / "run", config, own)
-        made.append(gateway)
+        gateway = Gateway(run or run_folder() / "run", config, own_folder)
+        started.append(gateway)
         gateway.start()
         name = f"tests-{gateway.url.rpartition(':')[2]}"
-        return Door(gateway, gateway.keys.add(name), name)
+        return RunningGateway(gateway, gateway.keys.add(name), name)
 
     yield start
-    for gateway in made:
+    for gateway in started:
         gateway.stop()
 
 
 @pytest.fixture(scope="session")
-def door(torchserve: Server, new_gateway: Callable[..., Door]) -> Door:
-    """The gateway before ``torchserve``, with limits that no test meets."""
+def gateway(torchserve: Server, new_gateway: Callable[..., RunningGateway]) -> RunningGateway:
+    """The gateway in front of ``torchserve``, with limits that no test reaches."""
     return new_gateway(torchserve.run)
 
 
 @pytest.fixture(scope="session")
-def new_front(door: Door, new_gateway: Callable[..., Door]) -> Callable[..., Door]:
-    """Starts gateways before the gateway, as one machine stands before others."""
+def new_outer_gateway(
+    gateway: RunningGateway, new_gateway: Callable[..., RunningGateway]
+) -> Callable[..., RunningGateway]:
+    """Starts gateways in front of the gateway, as with several machines."""
 
-    def start(*others: str, **settings: object) -> Door:
+    def start(*others: str, **settings: object) -> RunningGateway:
         return new_gateway(
-            upstreams=[*others, door.url],
+            upstreams=[*others, gateway.url],
             upstream_name="localhost",
-            upstream_ca=str(door.authority),
-            keys=str(door.gateway.keys.folder),
+            upstream_ca=str(gateway.authority),
+            keys=str(gateway.nginx.keys.folder),
             **settings,
         )
 
@@ -135,16 +137,16 @@ def new_front(door: Door, new_gateway: Callable[..., Door]) -> Callable[..., Doo
 
 
 @pytest.fixture
-def client(door: Door) -> Iterator[httpx.Client]:
-    with door.client() as client:
+def client(gateway: RunningGateway) -> Iterator[httpx.Client]:
+    with gateway.client() as client:
         yield client
 
 
 ANSWER = "4x3 #ff0000: what?"
 
 
-def refused(reply: httpx.Response, code: int) -> str:
-    """The type of an error that has the three keys that every error has."""
+def check_error(reply: httpx.Response, code: int) -> str:
+    """Check an error reply's status and its three keys, and return its type."""
     assert reply.status_code == code, reply.text
     assert reply.headers["content-type"] == "application/json"
     body = reply.json()

@@ -1,1 +1,1 @@
-"""The gateway: nginx in front of TorchServe, its settings, its keys, and which version a request meets."""
+"""The gateway: nginx in front of TorchServe, with its settings, API keys, and canary and shadow routes."""

@@ -1,10 +1,10 @@
-"""The gateway's API keys: a folder with a file for each, named by the key's hash.
+"""The gateway's API keys: a folder with one file per key, named by the key's SHA-256.
 
-nginx looks the file up at each request (deploy/gateway/gateway.js). So a key holds from the moment its file is there
-until the moment it is not, and nothing is reloaded. The folder may be shared by several gateways.
+nginx looks up the file on each request (``deploy/gateway/gateway.js``). A key is valid from the moment its file exists
+until the file is removed; no reload is needed. Several gateways may share the folder.
 
-A key is 256 random bits: nobody finds it by trying, so its sha256 needs no salt and no slow hash, which protect what
-people think up. Who reads the folder learns no key.
+A key is 256 random bits and cannot be found by trial, so a plain SHA-256 is enough. Salts and slow hashes protect
+passwords that people choose. Reading the folder reveals no key.
 """
 
 from __future__ import annotations
@@ -22,14 +22,20 @@ from pathlib import Path
 from vqaops.errors import ServerError
 
 PREFIX = "vqa_"
-"""Lets scanners of repositories and logs know a leaked key."""
+"""Lets secret scanners of repositories and logs recognise a leaked key."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """What is known of a key: whose it is, and since when."""
+class ApiKey:
+    """What is stored about a key.
+
+    Attributes:
+        name: The owner's name, which the access log shows and the limits apply to.
+        created: ISO 8601 time in UTC.
+        digest: SHA-256 of the key, hexadecimal.
+    """
 
     name: str
     created: str
@@ -43,49 +49,70 @@ class ApiKeys:
     folder: Path
 
     def add(self, name: str) -> str:
-        """Make a key; this is the only time that it is seen.
+        """Create a key and return it. The key itself is not stored, so this is the only time it is shown.
 
         Raises:
-            ServerError: The name is taken, or none that a log can hold.
+            ServerError: The name is invalid or taken, or the folder cannot be written.
         """
         if not _NAME.fullmatch(name):
-            raise ServerError(f"{name!r} is no name for a key; use a-z, 0-9, '.', '_' and '-', 63 at most")
-        if any(entry.name == name for entry in self.entries()):
             raise ServerError(
-                f"{name} has a key; revoke it (scripts/keys.py revoke {name}), or add {name}-2 and revoke the old "
-                "one when the new one is in use"
+                f"{name!r} is not a valid key name; use at most 63 of a-z, 0-9, '.', '_' and '-', and begin with a "
+                "letter or digit"
             )
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.folder.chmod(0o700)
+        if any(key.name == name for key in self.entries()):
+            raise ServerError(
+                f"a key named {name} exists; revoke it (scripts/keys.py revoke {name}), or add {name}-2 and revoke "
+                f"{name} when all clients use the new key"
+            )
         key = PREFIX + secrets.token_urlsafe(32)
         entry = {"name": name, "created": datetime.now(UTC).isoformat(timespec="seconds")}
-        handle, temporary = tempfile.mkstemp(dir=self.folder, prefix=".new-")  # mode 0600
-        with os.fdopen(handle, "w") as file:
-            json.dump(entry, file)
-        Path(temporary).replace(self.folder / digest_of(key))
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self.folder.chmod(0o700)
+            handle, temporary = tempfile.mkstemp(dir=self.folder, prefix=".new-")  # mode 0600
+            with os.fdopen(handle, "w") as file:
+                json.dump(entry, file)
+            Path(temporary).replace(self.folder / digest_of(key))
+        except OSError as error:
+            raise ServerError(f"the key cannot be stored in {self.folder}: {error.strerror}") from None
         return key
 
-    def entries(self) -> list[Entry]:
-        """All keys, by name."""
-        files = [path for path in self.folder.glob("*") if _DIGEST.fullmatch(path.name)]
-        found = [(json.loads(path.read_text(encoding="utf-8")), path.name) for path in files]
-        return sorted((Entry(one["name"], one["created"], digest) for one, digest in found), key=lambda one: one.name)
-
-    def revoke(self, name: str) -> None:
-        """Refuse a key from now on; requests that it already has under way are answered.
+    def entries(self) -> list[ApiKey]:
+        """All keys, sorted by name.
 
         Raises:
-            ServerError: There is no such key.
+            ServerError: The folder or one of its files cannot be read.
         """
-        entries = self.entries()
-        chosen = [entry for entry in entries if entry.name == name]
-        if not chosen:
-            known = ", ".join(entry.name for entry in entries) or "there are none"
-            raise ServerError(f"no key is called {name!r} ({known})")
-        for entry in chosen:
-            (self.folder / entry.digest).unlink(missing_ok=True)
+        files = [path for path in self.folder.glob("*") if _DIGEST.fullmatch(path.name)]
+        return sorted((_read(path) for path in files), key=lambda key: key.name)
+
+    def revoke(self, name: str) -> None:
+        """Refuse a key from the next request on. Requests that are already being answered complete.
+
+        Raises:
+            ServerError: No key has this name.
+        """
+        keys = self.entries()
+        revoked = [key for key in keys if key.name == name]
+        if not revoked:
+            known = ", ".join(key.name for key in keys) or "none"
+            raise ServerError(f"no key is named {name!r}; existing keys: {known}")
+        for key in revoked:
+            (self.folder / key.digest).unlink(missing_ok=True)
 
 
 def digest_of(key: str) -> str:
     """The name of a key's file."""
     return hashlib.sha256(key.encode()).hexdigest()
+
+
+def _read(path: Path) -> ApiKey:
+    try:
+        entry = json.loads(path.read_text(encoding="utf-8"))
+        return ApiKey(str(entry["name"]), str(entry["created"]), path.name)
+    except OSError as error:
+        raise ServerError(f"{path} cannot be read: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError):
+        raise ServerError(
+            f"{path} is not a key file; remove it, and create the key again: scripts/keys.py add"
+        ) from None

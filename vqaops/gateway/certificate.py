@@ -1,4 +1,4 @@
-"""What the gateway shows to clients: a certificate, and the key that goes with it."""
+"""The certificate that the gateway presents to clients, and its private key."""
 
 from __future__ import annotations
 
@@ -13,16 +13,21 @@ DAYS = 365
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """Two PEM files."""
+    """Two PEM files.
+
+    Attributes:
+        chain: The certificate, followed by those of its issuers.
+        key: The private key.
+    """
 
     chain: Path
     key: Path
 
-    def sign_ourselves(self) -> None:
-        """Make both, if they are not there: for localhost, its own authority, good for a first try.
+    def create_self_signed(self) -> None:
+        """Create a self-signed certificate for localhost, unless both files exist.
 
         Raises:
-            ServerError: openssl is missing, or fails.
+            ServerError: openssl is not installed, or fails.
         """
         if self.chain.exists() and self.key.exists():
             return
@@ -36,6 +41,8 @@ class Certificate:
         try:
             done = subprocess.run(command, capture_output=True, text=True)
         except FileNotFoundError:
-            raise ServerError("openssl is not installed; install it, or give certificate and certificate_key") from None
+            raise ServerError(
+                "openssl is not installed; install it, or set certificate and certificate_key in gateway.yaml"
+            ) from None
         if done.returncode:
-            raise ServerError(f"openssl made no certificate: {done.stderr.strip()}")
+            raise ServerError(f"openssl created no certificate: {done.stderr.strip()}")

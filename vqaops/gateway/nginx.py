@@ -1,4 +1,4 @@
-"""One nginx process before one TorchServe or several gateways: everything of it under one folder, no rights needed."""
+"""One nginx process in front of a TorchServe or of other gateways. All its files are in one folder; no root needed."""
 
 from __future__ import annotations
 
@@ -16,39 +16,39 @@ import psutil
 from vqaops.errors import ServerError
 from vqaops.gateway.api_keys import ApiKeys
 from vqaops.gateway.certificate import Certificate
-from vqaops.gateway.rendering import BODY_SECONDS, SOURCES, Backend, render
+from vqaops.gateway.rendering import BODY_SECONDS, GATEWAY_FILES, Backend, render
 from vqaops.gateway.routes import Routes
 from vqaops.gateway.settings import GatewaySettings
-from vqaops.paths import ROOT
+from vqaops.paths import RUN
 from vqaops.server.server import Server
 
 START_SECONDS = 10
 QUIT_SECONDS = 15
-"""Beyond what the settings give an answer: what nginx has accepted is answered before it ends."""
+"""Added to the time that accepted requests have to be answered, before `stop` kills nginx."""
 
 
 @dataclass(frozen=True)
 class Gateway:
-    """A gateway that runs, or could run, beside the server of a run folder.
+    """The gateway of a run folder, running or not.
 
     Attributes:
-        run: The server's folder.
-        config: The ``gateway.yaml``.
-        own: The gateway's folder, where that is not ``gateway`` in the server's.
+        run: The server's run folder.
+        config: The settings, a file like ``deploy/gateway/gateway.yaml``.
+        own_folder: The gateway's folder; by default ``gateway`` in the run folder.
     """
 
-    run: Path = ROOT / "run"
-    config: Path = SOURCES / "gateway.yaml"
-    own: Path | None = None
+    run: Path = RUN
+    config: Path = GATEWAY_FILES / "gateway.yaml"
+    own_folder: Path | None = None
 
     @cached_property
     def settings(self) -> GatewaySettings:
-        """What the operator chose; the file is read once."""
+        """The settings in ``config``; the file is read once."""
         return GatewaySettings.read(self.config)
 
     @property
     def certificate(self) -> Certificate:
-        """The operator's, or the place of the one that the gateway signs itself."""
+        """The certificate in the settings, or the self-signed one in the gateway's folder."""
         given = self.settings
         if given.certificate and given.certificate_key:
             return Certificate(given.certificate, given.certificate_key)
@@ -56,57 +56,57 @@ class Gateway:
 
     @property
     def folder(self) -> Path:
-        """Of nginx: configuration, pid, logs, temporary files, and what is not given elsewhere."""
-        return self.own or self.run / "gateway"
+        """The gateway's files: configuration, pid, logs, temporary files, and keys unless set otherwise."""
+        return self.own_folder or self.run / "gateway"
 
     @property
     def keys(self) -> ApiKeys:
-        """Who may ask."""
+        """The API keys that the gateway accepts."""
         return ApiKeys(self.settings.keys or self.folder / "keys")
 
     @property
     def routes(self) -> Routes:
-        """Which requests meet another version."""
+        """The canary and shadow routes."""
         return Routes(self.folder / "routes.json")
 
     @property
     def url(self) -> str:
-        """Where it listens first."""
+        """The first address in ``listen``."""
         return f"https://{self.settings.listen[0]}"
 
     def process(self) -> psutil.Process | None:
-        """The master process, or None; a recycled pid is not taken for it."""
+        """Nginx's master process, or None. Another process that has reused the pid is not returned."""
         try:
             process = psutil.Process(int((self.folder / "nginx.pid").read_text()))
-            ours = any(str(self._written) in word for word in process.cmdline())
+            ours = any(str(self._written) in part for part in process.cmdline())
         except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
             return None
         return process if ours else None
 
     def start(self) -> None:
-        """Start nginx; it listens when this returns.
+        """Start nginx, and return when it listens.
 
         Raises:
-            ServerError: It runs already, no TorchServe does, or nginx refuses the configuration or its port.
+            ServerError: The gateway runs already, TorchServe does not, or nginx refuses the configuration or a port.
         """
         if self.process():
-            raise ServerError(f"a gateway is already running in {self.folder}; end it: scripts/gateway.py stop")
+            raise ServerError(f"a gateway is already running in {self.folder}; stop it: scripts/gateway.py stop")
         self.check().replace(self._written)
         self._nginx()  # returns when the ports are open; the pid is written a moment later
         deadline = time.monotonic() + START_SECONDS
         while self.process() is None:
             if time.monotonic() > deadline:
-                raise ServerError(f"nginx has started and ended; see {self.folder}/logs/error.log")
+                raise ServerError(f"nginx started, then stopped; see {self.folder}/logs/error.log")
             time.sleep(0.01)
 
     def check(self) -> Path:
-        """Render the configuration, and let nginx itself say whether it takes it.
+        """Render the configuration and let nginx check it. The configuration in use does not change.
 
         Returns:
-            The new configuration; the one in use is as it was.
+            The new configuration.
 
         Raises:
-            ServerError: No TorchServe runs, the settings do not validate, or nginx refuses them.
+            ServerError: TorchServe does not run, the settings are invalid, or nginx refuses them.
         """
         for name in ("logs", "tmp"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
@@ -114,7 +114,7 @@ class Gateway:
         self.keys.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         backend = self._backend()
         if not self.settings.certificate:
-            self.certificate.sign_ourselves()
+            self.certificate.create_self_signed()
         new = self._written.with_suffix(".new")
         text = render(self.settings, self.certificate, backend, self.folder, self.keys.folder)
         new.write_text(text, encoding="utf-8")
@@ -122,10 +122,10 @@ class Gateway:
         return new
 
     def reload(self) -> None:
-        """Take a changed ``gateway.yaml`` or certificate; a configuration that nginx refuses changes nothing.
+        """Apply changed settings or certificates. If nginx refuses them, it keeps running with the old ones.
 
         Raises:
-            ServerError: No gateway runs, or nginx refuses.
+            ServerError: The gateway does not run, the settings are invalid, or nginx refuses them.
         """
         process = self.process()
         if not process:
@@ -134,21 +134,25 @@ class Gateway:
         process.send_signal(signal.SIGHUP)
 
     @property
-    def ending_seconds(self) -> float:
-        """How long the running nginx gives accepted requests, whatever the settings are by now."""
+    def shutdown_seconds(self) -> float:
+        """How long the running nginx waits for accepted requests; the settings may have changed since it started."""
         given = re.search(r"^worker_shutdown_timeout (\d+)s;", self._written.read_text(encoding="utf-8"), re.MULTILINE)
         return float(given[1]) if given else self.settings.answer_seconds + BODY_SECONDS
 
     def stop(self) -> bool:
-        """Answer what was accepted, then end; False when none was running."""
+        """Answer the accepted requests, then stop nginx.
+
+        Returns:
+            False if the gateway was not running.
+        """
         process = self.process()
         if not process:
             return False
-        family = [process, *process.children(recursive=True)]
+        processes = [process, *process.children(recursive=True)]
         process.send_signal(signal.SIGQUIT)
-        _, alive = psutil.wait_procs(family, timeout=self.ending_seconds + QUIT_SECONDS)
-        for left in alive:
-            left.kill()
+        _, alive = psutil.wait_procs(processes, timeout=self.shutdown_seconds + QUIT_SECONDS)
+        for remaining in alive:
+            remaining.kill()
         return True
 
     def _backend(self) -> Backend:

@@ -1,4 +1,4 @@
-"""Settings and a TorchServe's addresses, filled into ``deploy/gateway/nginx.conf.template``."""
+"""Renders ``nginx.conf`` from ``deploy/gateway/nginx.conf.template``, the settings and the addresses of TorchServe."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from vqaops.gateway.certificate import Certificate
 from vqaops.gateway.settings import GatewaySettings, scheme_of
 from vqaops.paths import ROOT
 
-SOURCES = ROOT / "deploy" / "gateway"
+GATEWAY_FILES = ROOT / "deploy" / "gateway"
 BODY_SECONDS = 15
-"""Between two reads of a request's body."""
+"""Longest pause between two reads of a request's body."""
 ERRORS = """error_page 400 401 403 404 405 413 414 429 500 501 502 503 504 /error;
 error_page 494 =431 /error;
 error_page 495 496 497 =400 /error;"""
 
 
 class _Template(string.Template):
-    delimiter = "%"  # `$` and `@` are nginx's own
+    delimiter = "%"  # nginx itself uses `$` and `@`
 
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """What the gateway stands before.
+    """The servers behind the gateway.
 
     Attributes:
-        upstreams: ``unix:/path``, ``http://host:port`` or ``https://host:port``, all of one kind.
-        token_file: TorchServe's ``key_file.json``, where it wants a token.
-        body_bytes: The largest request that it takes.
+        upstreams: ``unix:/path``, ``http://host:port`` or ``https://host:port``, all of one scheme.
+        token_file: TorchServe's ``key_file.json``; None if TorchServe needs no token.
+        body_bytes: The largest request body that TorchServe accepts.
     """
 
     upstreams: tuple[str, ...]
@@ -47,24 +47,24 @@ def render(settings: GatewaySettings, certificate: Certificate, backend: Backend
     """The whole ``nginx.conf``.
 
     Args:
-        settings: The operator's.
-        certificate: What clients are shown.
-        backend: What to stand before.
-        folder: Where nginx keeps its pid, logs and temporary files.
+        settings: The gateway's settings.
+        certificate: The certificate for TLS.
+        backend: The servers behind the gateway.
+        folder: For nginx's pid, logs and temporary files.
         keys: The folder of API keys.
 
     Raises:
-        ServerError: nginx, or its JavaScript module, is not installed; or a path cannot stand in its configuration.
+        ServerError: nginx or its JavaScript module is not installed, or a path cannot be written in its configuration.
     """
-    template = _Template((SOURCES / "nginx.conf.template").read_text(encoding="utf-8"))
+    template = _Template((GATEWAY_FILES / "nginx.conf.template").read_text(encoding="utf-8"))
     scheme = scheme_of(backend.upstreams[0])
     several = " max_fails=2 fail_timeout=5s" if len(backend.upstreams) > 1 else ""
     return template.substitute(
         module=javascript_module(),
-        # Workers read TorchServe's token and sockets, which are this user's alone. Only root could choose another.
+        # Only this user may read TorchServe's token and sockets. Started by root, nginx would switch to another.
         user=f"user {getpass.getuser()};" if os.geteuid() == 0 else "",
         folder=_path(folder),
-        scripts=_path(SOURCES),
+        scripts=_path(GATEWAY_FILES),
         keys=_path(keys),
         token_file=_path(backend.token_file) if backend.token_file else "",
         rate=f"{settings.requests_per_minute}r/m",
@@ -76,9 +76,9 @@ def render(settings: GatewaySettings, certificate: Certificate, backend: Backend
         servers=" ".join(f"server {_server(one)}{several};" for one in backend.upstreams),
         trial_servers=" ".join(f"server {_server(one)} max_fails=0;" for one in backend.upstreams),
         scheme=scheme,
-        # A gateway of another machine asks for the client's key; a TorchServe for its own token, or nothing.
+        # Another gateway checks the client's key; TorchServe checks its own token, or none.
         authorization="$http_authorization" if scheme == "https" else "$token",
-        # Without a token that holds, TorchServe would answer 400, which tells a client not to come again.
+        # Without a valid token TorchServe would answer 400, and clients do not retry a 400.
         token_needed='if ($token = "") { return 503; }' if backend.token_file else "",
         upstream_tls=_upstream_tls(settings, backend) if scheme == "https" else "",
         listen=" ".join(f"listen {address} ssl http2;" for address in settings.listen),
@@ -112,19 +112,18 @@ def _path(path: Path) -> str:
 
 
 def javascript_module() -> Path:
-    """Where nginx's own JavaScript module lies.
+    """The path of nginx's JavaScript module.
 
     Raises:
         ServerError: nginx or the module is not installed.
     """
     try:
-        said = subprocess.run(["nginx", "-V"], capture_output=True, text=True).stderr
+        build = subprocess.run(["nginx", "-V"], capture_output=True, text=True).stderr
     except FileNotFoundError:
         raise ServerError(
-            "nginx is not installed; install it: apt-get install nginx libnginx-mod-http-js (deploy/gateway is made "
-            "for Debian's nginx 1.22 or newer)"
+            "nginx is not installed; install version 1.22 or newer: apt-get install nginx libnginx-mod-http-js"
         ) from None
-    where = re.search(r"--modules-path=(\S+)", said)
+    where = re.search(r"--modules-path=(\S+)", build)
     module = Path(where[1] if where else "/usr/lib/nginx/modules") / "ngx_http_js_module.so"
     if not module.exists():
         raise ServerError(f"{module} is missing; install it: apt-get install libnginx-mod-http-js")

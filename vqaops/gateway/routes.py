@@ -1,6 +1,7 @@
-"""Which requests meet another version than the default one: canaries and shadows.
+"""Canary and shadow routes: which requests go to a version other than the default.
 
-One small file, which nginx reads at each request (deploy/gateway/gateway.js) and which outlives restarts of either.
+The routes are in one small file, which nginx reads on each request (``deploy/gateway/gateway.js``). The file survives
+restarts of nginx and TorchServe.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+from vqaops.errors import ServerError
 from vqaops.files import replace_whole
 
 Kind = Literal["canary", "shadow"]
@@ -17,9 +19,12 @@ Kind = Literal["canary", "shadow"]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A share of a model's requests, in (0, 1], for one of its versions.
+    """Sends a share of a model's requests to one of its versions.
 
-    A ``canary`` answers them; a ``shadow`` is asked as well, and its answer dropped.
+    Attributes:
+        version: The version.
+        share: The share of requests, in (0, 1].
+        kind: A ``canary`` answers the requests. A ``shadow`` gets a copy of them, and its answers are dropped.
     """
 
     version: str
@@ -34,15 +39,25 @@ class Routes:
     file: Path
 
     def all(self) -> dict[str, Route]:
-        """Each model's route; models without one are all the default version's."""
+        """The route of each model that has one; the default version answers for all others.
+
+        Raises:
+            ServerError: The file cannot be read.
+        """
         try:
             given = json.loads(self.file.read_text(encoding="utf-8"))
+            return {model: Route(**route) for model, route in given.items()}
         except FileNotFoundError:
             return {}
-        return {model: Route(**route) for model, route in given.items()}
+        except (ValueError, TypeError, AttributeError):
+            raise ServerError(f"{self.file} is not a file of routes; remove it, and set the canaries again") from None
 
     def set(self, model: str, route: Route | None) -> None:
-        """Put a model's route in place, or end it; it holds from the next request on."""
+        """Set or remove a model's route, from the next request on.
+
+        Raises:
+            ServerError: The file cannot be read.
+        """
         routes = {**self.all(), model: route}
         kept = {name: asdict(one) for name, one in routes.items() if one}
         replace_whole(self.file, json.dumps(kept, indent=1))

@@ -1,4 +1,4 @@
-"""``deploy/gateway/gateway.yaml`` as one frozen object; a key it does not know is refused."""
+"""The settings in ``deploy/gateway/gateway.yaml``; unknown keys are refused."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Positive = Annotated[int, Field(gt=0)]
 
 
 class GatewaySettings(BaseModel):
-    """What an operator chooses; `gateway.yaml` says why each is as it is."""
+    """The settings and their defaults; ``deploy/gateway/gateway.yaml`` explains each."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -36,15 +36,15 @@ class GatewaySettings(BaseModel):
 
     @field_validator("upstreams")
     @classmethod
-    def _of_one_kind(cls, upstreams: tuple[str, ...]) -> tuple[str, ...]:
+    def _have_one_scheme(cls, upstreams: tuple[str, ...]) -> tuple[str, ...]:
         if len({scheme_of(one) for one in upstreams}) > 1:
-            raise ValueError("some are gateways (https://) and some TorchServes (http://, unix:); list one kind")
+            raise ValueError("gateways (https://) and TorchServes (http://, unix:) are mixed; list one kind")
         return upstreams
 
     @model_validator(mode="after")
     def _certificate_has_its_key(self) -> Self:
         if (self.certificate is None) != (self.certificate_key is None):
-            raise ValueError("certificate and certificate_key go together; give both or neither")
+            raise ValueError("certificate and certificate_key belong together; set both or neither")
         return self
 
     @classmethod
@@ -58,7 +58,7 @@ class GatewaySettings(BaseModel):
             given = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
             settings = cls.model_validate(given)
         except FileNotFoundError:
-            raise ServerError(f"{path} is missing; copy deploy/gateway/gateway.yaml and edit that") from None
+            raise ServerError(f"{path} is missing; copy deploy/gateway/gateway.yaml and edit the copy") from None
         except yaml.YAMLError as error:
             raise ServerError(f"{path} is not YAML: {error}") from None
         except ValidationError as error:
@@ -69,5 +69,5 @@ class GatewaySettings(BaseModel):
 
 
 def scheme_of(upstream: str) -> str:
-    """``https`` for a gateway of another machine, ``http`` for a TorchServe, whatever it listens on."""
+    """``https`` for another gateway, ``http`` for a TorchServe on a port or a unix socket."""
     return "https" if urlsplit(upstream).scheme == "https" else "http"
