@@ -23,7 +23,7 @@ from typing import IO, TYPE_CHECKING, cast
 
 from vqaserve.errors import InvalidImage, Overloaded
 from vqaserve.images import check_bytes
-from vqaserve.picture_memory import WAKE, Asked, PictureMemory
+from vqaserve.picture_memory import WAKE, DecodeTask, PictureMemory
 from vqaserve.types import Opened, Squeeze
 
 if TYPE_CHECKING:
@@ -103,16 +103,16 @@ class Decoder:
             InvalidImage: What the child says.
             BrokenPipeError, EOFError: It has died.
         """
-        self._memory.ask(Asked(data, budget.pixels, budget.seconds))
+        self._memory.put_task(DecodeTask(data, budget.pixels, budget.seconds))
         self._questions.write(WAKE)
         _wait(self._answers)
-        told = self._memory.told()
+        result = self._memory.take_result()
         self._memory.clear()
-        budget.seconds -= told.seconds
-        if isinstance(told.opened, str):
-            raise InvalidImage(told.opened)
-        budget.pixels -= told.opened.area
-        return told.opened
+        budget.seconds -= result.seconds
+        if isinstance(result.opened, str):
+            raise InvalidImage(result.opened)
+        budget.pixels -= result.opened.area
+        return result.opened
 
     def _start(self) -> None:
         limits, memory = self._limits, self._memory.file

@@ -19,7 +19,7 @@ from PIL.Image import Resampling
 from vqaserve.errors import InvalidImage
 from vqaserve.images import open_picture
 from vqaserve.memory import trim
-from vqaserve.picture_memory import WAKE, Asked, PictureMemory, Told
+from vqaserve.picture_memory import WAKE, DecodeResult, DecodeTask, PictureMemory
 from vqaserve.types import Opened, Squeeze
 
 if TYPE_CHECKING:  # starts without pydantic
@@ -37,32 +37,32 @@ def _serve(questions: int, answers: int, memory: PictureMemory, limits: Limits, 
     os.write(answers, WAKE)
     while os.read(questions, len(WAKE)):
         began = time.process_time()
-        asked = memory.take()
+        task = memory.take_task()
         # Nobody handles its signal: the kernel ends the process. Under a microsecond would mean never.
-        signal.setitimer(signal.ITIMER_PROF, max(asked.seconds_left, _SHORTEST))
-        opened = _answer(asked, began, memory, limits, squeeze)
+        signal.setitimer(signal.ITIMER_PROF, max(task.seconds_left, _SHORTEST))
+        opened = _answer(task, began, memory, limits, squeeze)
         signal.setitimer(signal.ITIMER_PROF, 0)
         # The server tells workers, and so their children, to keep all memory; what a refused file took, nobody knows.
         if memory.large or not opened:
-            del asked
+            del task
             trim()
         os.write(answers, WAKE)
 
 
-def _answer(asked: Asked, began: float, memory: PictureMemory, limits: Limits, squeeze: Squeeze | None) -> bool:
+def _answer(task: DecodeTask, began: float, memory: PictureMemory, limits: Limits, squeeze: Squeeze | None) -> bool:
     """Tell what became of a file, and return whether it could be opened."""
     opened: Opened | str
     try:
-        opened = open_picture(asked.data, limits, asked.pixels_left, squeeze)
-        memory.tell(Told(opened, time.process_time() - began))
+        opened = open_picture(task.data, limits, task.pixels_left, squeeze)
+        memory.put_result(DecodeResult(opened, time.process_time() - began))
         return True
     except InvalidImage as error:
         opened = str(error)
     except MemoryError:
         opened = (
-            f"the picture ({len(asked.data):,} bytes) takes too much memory to decode; save it anew, without metadata"
+            f"the picture ({len(task.data):,} bytes) takes too much memory to decode; save it anew, without metadata"
         )
-    memory.tell(Told(opened, time.process_time() - began))
+    memory.put_result(DecodeResult(opened, time.process_time() - began))
     return False
 
 

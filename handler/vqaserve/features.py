@@ -62,7 +62,8 @@ class FeatureCache:
         if packed is None:
             return None
         start = _TEXT_BYTES.size + _TEXT_BYTES.unpack_from(packed)[0]
-        known = self._family.from_bytes(packed[start:]), tuple(packed[_TEXT_BYTES.size : start].decode().splitlines())
+        text = packed[_TEXT_BYTES.size : start].decode()
+        known = self._family.from_bytes(packed[start:]), tuple(text.split("\n")) if text else ()
         self._own.put(digest, known)
         self._taken += 1
         return known

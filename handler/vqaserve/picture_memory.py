@@ -1,6 +1,7 @@
-"""Memory that a worker and the process that decodes its pictures both see: files go in, pixels come out.
+"""Memory shared by a worker and its decoding process: the worker writes a file, the other process writes pixels.
 
-Through a pipe, the pixels of a 640 x 480 picture take 14 turns of both processes, and more CPU time than decoding.
+Sending the pixels of a 640 x 480 picture through a pipe takes 14 turns of both processes, and more CPU time than
+decoding the picture.
 """
 
 from __future__ import annotations
@@ -16,16 +17,16 @@ from PIL import Image
 
 from vqaserve.types import Opened, Squeeze
 
-if TYPE_CHECKING:  # the process that decodes starts without pydantic
+if TYPE_CHECKING:  # the decoding process starts without pydantic
     from vqaserve.settings import Limits
 
 WAKE = b"."
-"""What either writes into a pipe, that the other may go on."""
+"""The byte that one process writes into a pipe to wake the other."""
 
-_ASKED = struct.Struct("<QqdB")  # bytes of the file, pixels left, seconds left, whether it has been taken
-_TAKEN_AT = _ASKED.size - 1
-_TOLD = struct.Struct("<?IIQId")  # refused, width, height, pixels of the file, bytes of text, seconds used
-_TOLD_AT = 32
+_TASK = struct.Struct("<QqdB")  # bytes of the file, pixels left, seconds left, whether the task has been taken
+_TAKEN_AT = _TASK.size - 1
+_RESULT = struct.Struct("<?IIQId")  # refused, width, height, pixels of the file, bytes of text, seconds used
+_RESULT_AT = 32
 _TEXT_AT = 128
 _FILE_AT = 4096
 
@@ -33,13 +34,13 @@ _LARGE = 4_000_000  # bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What is to be decoded.
+class DecodeTask:
+    """A picture file to decode.
 
     Attributes:
         data: The file.
-        pixels_left: Of its request's limit.
-        seconds_left: Of CPU time.
+        pixels_left: Pixels left of the request's limit.
+        seconds_left: CPU seconds left of the request's limit.
     """
 
     data: bytes
@@ -48,12 +49,12 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What became of it.
+class DecodeResult:
+    """The result of a task.
 
     Attributes:
-        opened: The picture, or why it is refused.
-        seconds: Of CPU time that were used.
+        opened: The picture, or the reason why it is refused.
+        seconds: CPU seconds used.
     """
 
     opened: Opened | str
@@ -61,15 +62,15 @@ class Told:
 
 
 class PictureMemory:
-    """Room for one file and its pixels; whoever has written wakes the other one."""
+    """Shared memory for one file and its pixels. The process that has written wakes the other."""
 
     def __init__(self, limits: Limits, squeeze: Squeeze | None = None, file: int | None = None) -> None:
-        """Make it, or see the same as the other process.
+        """Allocate the memory, or map the memory of the other process.
 
         Args:
             limits: The largest file and picture; the same in both processes.
-            squeeze: What is done to each picture; the same in both.
-            file: The other's descriptor; None: it is made here.
+            squeeze: The resizing of every picture; the same in both processes.
+            file: The descriptor that the other process made; None makes one.
         """
         self._pixels_at = _FILE_AT + limits.max_image_bytes
         self.most_pixels = max(limits.max_image_pixels, squeeze.width * squeeze.height if squeeze else 0)
@@ -78,71 +79,67 @@ class PictureMemory:
         weakref.finalize(self, os.close, self.file)
         if file is None:
             os.ftruncate(self.file, self._size)
-        self._memory = mmap.mmap(self.file, self._size)  # takes no memory before something is written
+        self._memory = mmap.mmap(self.file, self._size)  # pages are allocated when they are written
 
-    def ask(self, asked: Asked) -> None:
-        """Put in a file, of at most ``max_image_bytes``."""
-        _ASKED.pack_into(self._memory, 0, len(asked.data), asked.pixels_left, asked.seconds_left, False)
-        self._memory[_FILE_AT : _FILE_AT + len(asked.data)] = asked.data
+    def put_task(self, task: DecodeTask) -> None:
+        """Write a task, whose file has at most ``max_image_bytes``."""
+        _TASK.pack_into(self._memory, 0, len(task.data), task.pixels_left, task.seconds_left, False)
+        self._memory[_FILE_AT : _FILE_AT + len(task.data)] = task.data
 
-    def take(self) -> Asked:
-        """What is to be decoded; from now on it is ``taken``."""
-        size, pixels_left, seconds_left, _ = _ASKED.unpack_from(self._memory)
+    def take_task(self) -> DecodeTask:
+        """Return the task, and mark it as taken."""
+        size, pixels_left, seconds_left, _ = _TASK.unpack_from(self._memory)
         data = self._memory[_FILE_AT : _FILE_AT + size]
         self._memory[_TAKEN_AT] = True
-        return Asked(data, pixels_left, seconds_left)
+        return DecodeTask(data, pixels_left, seconds_left)
 
     @property
     def taken(self) -> bool:
-        """Whether the other process has begun with the file, so that its death may be the file's fault."""
+        """Whether the decoding process has taken the task, so that its death may be the file's fault."""
         return bool(self._memory[_TAKEN_AT])
 
-    def tell(self, told: Told) -> None:
-        """Put in what became of the file."""
-        if isinstance(told.opened, Opened):
-            refused, text, size, area = (
-                False,
-                "\n".join(told.opened.warnings),
-                told.opened.pixels.size,
-                told.opened.area,
-            )
-            pixels = told.opened.pixels.tobytes()
+    def put_result(self, result: DecodeResult) -> None:
+        """Write the result of the task."""
+        if isinstance(result.opened, Opened):
+            refused, text, area = False, "\n".join(result.opened.warnings), result.opened.area
+            size = result.opened.pixels.size
+            pixels = result.opened.pixels.tobytes()
             self._memory[self._pixels_at : self._pixels_at + len(pixels)] = pixels
         else:
-            refused, text, size, area = True, told.opened, (0, 0), 0
+            refused, text, size, area = True, result.opened, (0, 0), 0
         encoded = text.encode()[: _FILE_AT - _TEXT_AT]
         self._memory[_TEXT_AT : _TEXT_AT + len(encoded)] = encoded
-        _TOLD.pack_into(self._memory, _TOLD_AT, refused, *size, area, len(encoded), told.seconds)
+        _RESULT.pack_into(self._memory, _RESULT_AT, refused, *size, area, len(encoded), result.seconds)
 
-    def told(self) -> Told:
-        """What became of the file."""
-        refused, width, height, area, length, seconds = _TOLD.unpack_from(self._memory, _TOLD_AT)
+    def take_result(self) -> DecodeResult:
+        """Return the result of the task."""
+        refused, width, height, area, length, seconds = _RESULT.unpack_from(self._memory, _RESULT_AT)
         text = self._memory[_TEXT_AT : _TEXT_AT + length].decode(errors="ignore")
         if refused:
-            return Told(text, seconds)
+            return DecodeResult(text, seconds)
         with memoryview(self._memory) as memory, memory[self._pixels_at : self._pixels_at + 3 * width * height] as raw:
             pixels = Image.frombytes("RGB", (width, height), raw)
-        return Told(Opened(pixels, tuple(text.splitlines()), area), seconds)
+        return DecodeResult(Opened(pixels, tuple(text.split("\n")) if text else (), area), seconds)
 
     @property
     def large(self) -> bool:
-        """Whether file and pixels take so much memory that it is not kept for the next ones."""
-        size, _, _, _ = _ASKED.unpack_from(self._memory)
-        _, width, height, _, _, _ = _TOLD.unpack_from(self._memory, _TOLD_AT)
+        """Whether the file and its pixels are too large to keep their memory for the next picture."""
+        size, _, _, _ = _TASK.unpack_from(self._memory)
+        _, width, height, _, _, _ = _RESULT.unpack_from(self._memory, _RESULT_AT)
         return bool(size + 3 * width * height > _LARGE)
 
     def clear(self) -> None:
-        """Give the memory of a large picture back, while the other process is idle."""
+        """Return the memory of a large picture to the system; the other process must be idle."""
         if self.large:
             os.ftruncate(self.file, 0)
             os.ftruncate(self.file, self._size)
 
 
 def _new_file() -> int:
-    """A descriptor of a file that is on no disk, where the system has such."""
+    """Return the descriptor of a file in memory where the system has such files, else of a temporary file."""
     if hasattr(os, "memfd_create"):
         return os.memfd_create("pictures")
-    import tempfile  # and much with it, which the process that decodes can do without
+    import tempfile  # slow to import, and the decoding process does not need it
 
     with tempfile.TemporaryFile() as file:
         return os.dup(file.fileno())
