@@ -6,7 +6,7 @@ URL ?= http://127.0.0.1:8080
 USERS ?= 8
 SECONDS ?= 60
 
-.PHONY: help install lint test serve gateway monitor stop load capacity overload chaos bench bench-gpu peers fuzz clean
+.PHONY: help install lint test docs serve gateway monitor stop load capacity overload chaos bench bench-gpu peers fuzz clean
 .DELETE_ON_ERROR:
 
 help: ## what each word does
@@ -40,6 +40,9 @@ lint: .venv/.develop ## format, style, types, import rules
 
 test: .venv/.develop ## all tests; the live ones start their own servers
 	$(BIN)/python -m pytest
+
+docs: .venv/.develop ## build the documentation into site/; a dead link fails
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
 serve: .venv/.serve ## build the archives, start TorchServe, ask it
 	@$(BIN)/python scripts/serve.py start
@@ -80,4 +83,4 @@ fuzz: .venv/.develop ## 20,000 damaged pictures and JSON bodies for the running 
 	$(BIN)/python -m loadtest.fuzz
 
 clean: stop ## remove the environment, archives and caches
-	rm -rf .venv run work model_store/*.mar model_store/SHA256SUMS* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv run site work model_store/*.mar model_store/SHA256SUMS* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
