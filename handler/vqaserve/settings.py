@@ -22,12 +22,22 @@ class _Frozen(BaseModel):
 
 
 class Limits(_Frozen):
-    """What a client may ask for; over it the request is refused with 422."""
+    """What a client may ask for; a request over a limit is refused with 422.
+
+    Attributes:
+        max_image_pixels: Pixels of one picture, read from its header before decoding.
+        max_request_pixels: Pixels of all different pictures of one request together.
+        max_decode_seconds: CPU time to decode the pictures of one request; at most half of ``responseTimeout``.
+        max_image_bytes: Size of one picture file.
+        max_question_chars: Characters of one question.
+        max_questions: Questions in one request.
+        max_top_k: Ranked answers to one question.
+        max_new_tokens: Tokens that a generative model may write for one answer.
+        max_beams: Beams of a generative model's search.
+    """
 
     max_image_pixels: Annotated[int, Field(gt=0)] = 10_000_000
-    # All different pictures of one request together: decoding holds a worker, and the pixels its memory.
     max_request_pixels: Annotated[int, Field(gt=0)] = 40_000_000
-    # CPU time to decode them; at most half of responseTimeout, after which nothing more of a batch is opened.
     max_decode_seconds: Annotated[float, Field(gt=0)] = 1.5
     max_image_bytes: Annotated[int, Field(gt=0)] = 8 * 1024 * 1024
     max_question_chars: Annotated[int, Field(gt=0)] = 500
@@ -161,6 +171,20 @@ class ModelConfig(_Frozen):
 
     ``useJobTicket``, ``asyncCommunication``, ``continuousBatching`` and micro-batching are refused on purpose:
     each either turns batching off or loses requests in TorchServe 0.12.
+
+    Attributes:
+        minWorkers: Workers that TorchServe starts.
+        maxWorkers: The same number: TorchServe does not scale by itself.
+        batchSize: Requests in a batch at most.
+        maxBatchDelay: Milliseconds that a batch waits for more requests. 1 sends what queued while the worker was busy
+            and delays no lone request.
+        responseTimeout: Seconds after which TorchServe kills a worker that has not answered, together with its batch.
+        startupTimeout: Seconds that a worker may take to start.
+        jobQueueSize: Requests that may wait; more get 503.
+        maxRetryTimeoutInSec: Seconds of failing starts after which TorchServe gives a worker up.
+        deviceType: Device that TorchServe assigns to workers; by default a GPU where there is one.
+        deviceIds: GPUs that TorchServe assigns; all by default.
+        handler: Settings of this handler.
     """
 
     minWorkers: Annotated[int, Field(ge=1)]

@@ -18,7 +18,21 @@ Positive = Annotated[int, Field(gt=0)]
 
 
 class GatewaySettings(BaseModel):
-    """The settings and their defaults; ``deploy/gateway/gateway.yaml`` explains each."""
+    """The settings and their defaults; ``deploy/gateway/gateway.yaml`` gives the reasons.
+
+    Attributes:
+        listen: Addresses with ports, all with TLS.
+        certificate: PEM file with the chain of certificates; without it the gateway signs one itself.
+        certificate_key: PEM file with its private key.
+        requests_per_minute: Rate of each API key.
+        burst: Requests above the rate that pass at once.
+        connections: Open requests of each API key.
+        answer_seconds: Seconds that an answer may take.
+        upstreams: Gateways or TorchServes to pass requests to; by default the TorchServe of the run folder.
+        upstream_name: Name that the certificates of all upstreams hold; by default the first one's host name.
+        upstream_ca: PEM file with the authorities that signed them.
+        keys: Folder of the API keys; by default in the run folder.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -46,7 +46,7 @@ def test_a_setting_is_shown_with_its_values_its_default_and_its_meaning():
 def test_a_section_of_settings_has_a_table_of_its_own():
     table = reference.settings(Outer)
     assert "### `inner`" in table
-    assert "| `hosts` | list of string | `[]` | Where `pictures` come from, and nothing else. |" in table
+    assert "| `hosts` | list of strings | `[]` | Where `pictures` come from, and nothing else. |" in table
 
 
 @pytest.mark.parametrize("name", ["recipe settings", "gateway settings"])
