@@ -36,9 +36,15 @@ def main(
     Example: scripts/convert.py best_model.pth --vocab vocab.pkl --answers answer_space.txt -o recipes/chat
     """
     try:
-        convert_files(checkpoint, vocab, answers, output, preset=preset, keep_padding=keep_padding, device=device)
+        passed_over = convert_files(
+            checkpoint, vocab, answers, output, preset=preset, keep_padding=keep_padding, device=device
+        )
     except RecipeError as error:
         refuse("convert", error)
+    if passed_over:
+        Console().print(
+            f"not part of the model, passed over: {', '.join(passed_over)}", highlight=False, soft_wrap=True
+        )
     Console().print(f"{output}: now build it: scripts/build_mar.py {output}", highlight=False, soft_wrap=True)
 
 

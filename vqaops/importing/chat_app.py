@@ -8,8 +8,9 @@ from pathlib import Path
 from safetensors.torch import save_file
 from tokenizers import Tokenizer
 
+from vqaops.importing.checkpoints import read_checkpoint
+from vqaops.importing.configs import CLAIMS
 from vqaops.importing.conversion import Converted, convert
-from vqaops.importing.pickles import read_checkpoint
 from vqaops.importing.recipes import Origin, new_recipe
 from vqaops.importing.vocabularies import APP_TOKENS, pad_as_app, read_answer_space, read_vocabulary
 from vqaserve.families.modular.files import read_answers
@@ -39,7 +40,7 @@ def convert_files(
     device: str = "auto",
     base_model: str | None = None,
     revision: str | None = None,
-) -> None:
+) -> tuple[str, ...]:
     """Write a complete recipe of family ``modular``; nothing in the files is run.
 
     Args:
@@ -53,6 +54,9 @@ def convert_files(
         base_model: The Hub's name of the repository that the files are from.
         revision: Its commit.
 
+    Returns:
+        What the checkpoint holds besides the weights and was passed over.
+
     Raises:
         RecipeError: A file is missing, hostile, or does not fit the others; or ``output`` is there already.
     """
@@ -60,7 +64,7 @@ def convert_files(
     answers = read_answer_space(answer_space)
     if keep_padding:
         pad_as_app(tokenizer)
-    converted = convert(read_checkpoint(checkpoint), tokenizer, answers, preset)
+    converted = convert(read_checkpoint(checkpoint, CLAIMS), tokenizer, answers, preset)
     origin = Origin(
         family="modular",
         pipeline_tag="visual-question-answering",
@@ -76,6 +80,7 @@ def convert_files(
         (weights / "answers.txt").write_text("\n".join(answers) + "\n", encoding="utf-8")
         read_answers(weights / "answers.txt")
         tokenizer.save(str(weights / "tokenizer.json"))
+    return converted.passed_over
 
 
 def _story(converted: Converted, tokenizer: Tokenizer, answers: list[str], checkpoint: str) -> str:

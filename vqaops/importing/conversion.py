@@ -10,9 +10,10 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from vqaops.importing.architecture import read_words
+from vqaops.importing.checkpoints import Checkpoint
 from vqaops.importing.configs import claims_of, to_config
-from vqaops.importing.naming import Names, to_ours, used
-from vqaops.importing.pickles import Checkpoint
+from vqaops.importing.naming import ROOTS, Names, to_ours, used
+from vqaops.importing.prefixes import strip_prefixes
 from vqaops.importing.presets import PRESETS
 from vqaserve.errors import RecipeError
 from vqaserve.families.modular.config import ModularConfig
@@ -23,10 +24,11 @@ _SHOWN = 8
 
 @dataclass(frozen=True, slots=True)
 class Converted:
-    """Weights under our names, and the config that they fit."""
+    """Weights under our names, the config that they fit, and what else the checkpoint holds, in words."""
 
     config: ModularConfig
     tensors: Mapping[str, Tensor]
+    passed_over: tuple[str, ...]
 
 
 def convert(checkpoint: Checkpoint, tokenizer: Tokenizer, answers: Sequence[str], preset: str | None) -> Converted:
@@ -41,8 +43,9 @@ def convert(checkpoint: Checkpoint, tokenizer: Tokenizer, answers: Sequence[str]
     Raises:
         RecipeError: The parts do not fit; the tensors at fault are listed under the file's own names.
     """
-    names = Names.of(checkpoint.tensors)
-    tensors = used({names.to_app(name): tensor for name, tensor in checkpoint.tensors.items()})
+    stripped = strip_prefixes(checkpoint.tensors, ROOTS)
+    names = Names.of(stripped.tensors, stripped.file_names)
+    tensors = used({names.to_app(name): tensor for name, tensor in stripped.tensors.items()})
     claims = claims_of({**checkpoint.config, **(_preset(preset) if preset else {})})
     config = to_config({**read_words(tensors), **claims}, names.older)
     faults = _faults(tensors, _wanted(config, tokenizer.get_vocab_size(), len(answers)), names)
@@ -51,7 +54,8 @@ def convert(checkpoint: Checkpoint, tokenizer: Tokenizer, answers: Sequence[str]
         told = f"preset {preset!r}, " if preset else "its config, " if checkpoint.config else ""
         sizes = f"{tokenizer.get_vocab_size():,} words and {len(answers):,} answers"
         raise RecipeError(f"the checkpoint does not fit {told}{sizes}: {'; '.join(faults[:_SHOWN])}{more}")
-    return Converted(config, {to_ours(name): tensor.clone().contiguous() for name, tensor in tensors.items()})
+    renamed = {to_ours(name): tensor.clone().contiguous() for name, tensor in tensors.items()}
+    return Converted(config, renamed, (*checkpoint.passed_over, *stripped.passed_over))
 
 
 def _preset(name: str) -> dict[str, object]:

@@ -12,7 +12,8 @@ from typing import Any
 
 from safetensors.torch import save_file
 
-from vqaops.importing.pickles import read_checkpoint
+from vqaops.importing.checkpoints import read_checkpoint
+from vqaops.importing.prefixes import strip_wrappers
 from vqaserve.errors import RecipeError
 
 SUFFIXES = frozenset({".json", ".jinja", ".model", ".safetensors", ".txt"})
@@ -100,7 +101,7 @@ def copy_files(folder: Path, weights: Path, names: Iterable[str]) -> None:
             _rewrite_index(folder / name, weights / _as_safetensors(name))
         elif is_pickled(name):
             # Copies: tensors that share their memory cannot be saved as they are.
-            tensors = read_checkpoint(folder / name).tensors
+            tensors = strip_wrappers(read_checkpoint(folder / name).tensors).tensors
             copied = {key: tensor.clone().contiguous() for key, tensor in tensors.items()}
             save_file(copied, weights / _as_safetensors(name), metadata={"format": "pt"})
         elif name.endswith(".safetensors"):

@@ -15,6 +15,9 @@ _OLDER = (
     ("lstm.", "text_encoder.lstm."),
     ("fc.", "classifier."),
 )
+ROOTS = frozenset({"image_encoder", "text_encoder", "fusion", "classifier", "cnn", "embedding", "lstm", "fc"})
+"""First words of the app's names, of both kinds."""
+
 _OURS = (
     (r"image_encoder\.cnn\.(\d)", r"image_encoder.layers.\1"),  # the small CNN; torchvision's begin with letters
     (r"image_encoder\.cnn\.", "image_encoder."),
@@ -41,14 +44,16 @@ class Names:
 
     Attributes:
         older: Whether the checkpoint is of the older kind.
+        file_names: The name in the file of each tensor, by its name without wrappers' prefixes.
     """
 
     older: bool
+    file_names: Mapping[str, str]
 
     @classmethod
-    def of(cls, names: Iterable[str]) -> Names:
+    def of(cls, names: Iterable[str], file_names: Mapping[str, str]) -> Names:
         """Names as these are."""
-        return cls("fc.weight" in set(names))
+        return cls("fc.weight" in set(names), file_names)
 
     def to_app(self, name: str) -> str:
         """The newer kind's name of a tensor in the file."""
@@ -58,9 +63,9 @@ class Names:
 
     def to_file(self, name: str) -> str:
         """The file's own name of a tensor, from the newer kind's."""
-        return (
-            next((old + name[len(new) :] for old, new in _OLDER if name.startswith(new)), name) if self.older else name
-        )
+        older = next((old + name[len(new) :] for old, new in _OLDER if name.startswith(new)), name)
+        own = older if self.older else name
+        return self.file_names.get(own, own)
 
 
 def to_ours(name: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 
-from vqaops.importing.pickles import read_words
+from vqaops.importing.pickled_words import read_words
 from vqaserve.errors import RecipeError
 from vqaserve.families.modular.files import read_tokenizer
 

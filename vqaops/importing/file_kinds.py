@@ -1,0 +1,76 @@
+"""What a file is when it is not what it should be, in words for its owner."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+_BEGINNINGS: tuple[tuple[bytes, str], ...] = (
+    (b"version https://git-lfs", "a Git LFS pointer, not the file itself: fetch it with `git lfs pull`"),
+    (b"<!doctype html", "a web page, probably one that came in place of a download"),
+    (b"<html", "a web page, probably one that came in place of a download"),
+    (b"\x89HDF\r\n", "an HDF5 file, as Keras and h5py write it"),
+    (b"\x93NUMPY", "a numpy array (.npy)"),
+    (b"GGUF", "a GGUF file, as llama.cpp reads it"),
+    (b"ggml", "a GGML file, as llama.cpp reads it"),
+    *((bytes([8, version, 0x12]), "an ONNX model") for version in range(3, 16)),
+    (b"\x1f\x8b", "compressed with gzip: unpack it first"),
+    (b"BZh", "compressed with bzip2: unpack it first"),
+    (b"\xfd7zXZ", "compressed with xz: unpack it first"),
+    (b"\x28\xb5\x2f\xfd", "compressed with zstd: unpack it first"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive: unpack it first"),
+    (b"Rar!", "a RAR archive: unpack it first"),
+    (b"\x89PNG", "a picture (PNG)"),
+    (b"\xff\xd8\xff", "a picture (JPEG)"),
+    (b"%PDF", "a PDF document"),
+)
+_MEMBERS: tuple[tuple[str, str], ...] = (
+    ("constants.pkl", "a TorchScript model, as `torch.jit.save` writes it"),
+    ("data.pkl", "a PyTorch checkpoint"),
+    ("MAR-INF/MANIFEST.json", "a TorchServe model archive"),
+    ("config.json", "an archive of a folder: unpack it first"),
+    (".npy", "an archive of numpy arrays (.npz)"),
+)
+_TAR = (257, b"ustar")
+
+
+def describe(path: Path) -> str | None:
+    """What the first bytes of a file, or the names in an archive, show it to be; None where they show nothing."""
+    with path.open("rb") as file:
+        head = file.read(512)
+    if not head:
+        return "empty"
+    if zipfile.is_zipfile(path):
+        return _describe_zip(path)
+    if head[_TAR[0] :].startswith(_TAR[1]):
+        return "a tar archive: unpack it; or, if PyTorch before 0.1.10 wrote it, save it again with a later one"
+    lowered = head.lstrip()[:32].lower()
+    for beginning, what in _BEGINNINGS:
+        if head.startswith(beginning) or lowered.startswith(beginning.lower()):
+            return what
+    if lowered.startswith((b"{", b"[")):
+        return "JSON text"
+    return "text" if _is_text(head) else None
+
+
+def is_safetensors(path: Path) -> bool:
+    """Whether a file begins as safetensors do: the length of a JSON header, and the header."""
+    with path.open("rb") as file:
+        head = file.read(9)
+    return len(head) == 9 and head[8:] == b"{" and int.from_bytes(head[:8], "little") < path.stat().st_size
+
+
+def _describe_zip(path: Path) -> str:
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+    for ending, what in _MEMBERS:
+        if any(name.endswith(ending) for name in names):
+            return what
+    return "a zip archive: unpack it first"
+
+
+def _is_text(head: bytes) -> bool:
+    try:
+        return head.decode("utf-8").isprintable() or all(byte >= 32 or byte in b"\t\r\n" for byte in head)
+    except UnicodeDecodeError:
+        return False
