@@ -20,6 +20,8 @@ from pydantic import BaseModel
 from typer.cli import get_docs_for_click
 
 from vqaops.gateway.settings import GatewaySettings
+from vqaserve.families import FAMILIES
+from vqaserve.families.options import Options
 from vqaserve.settings import ModelConfig
 
 ROOT = Path(__file__).parents[2]
@@ -60,6 +62,17 @@ def attributes(docstring: str) -> dict[str, str]:
     section = cleandoc(docstring).partition("Attributes:\n")[2]
     found = re.findall(r"^    (\w+): (.+(?:\n     +.+)*)", section, re.M)
     return {name: " ".join(text.split()).replace("``", "`").replace("|", r"\|") for name, text in found}
+
+
+def family_options() -> str:
+    """A table for each family that takes ``options:``."""
+    tables = []
+    for name, place in sorted(FAMILIES.items()):
+        package = place.partition(":")[0]
+        importlib.import_module(package)
+        own = [options for options in Options.__subclasses__() if options.__module__.startswith(package)]
+        tables += [f"\n### Options of {name}\n\n{settings(options)}" for options in own]
+    return "\n".join(tables)
 
 
 def _value(field: dict[str, Any]) -> str:
@@ -129,6 +142,7 @@ def make_words() -> str:
 
 GENERATED: dict[str, Callable[[], str]] = {
     "recipe settings": lambda: settings(ModelConfig),
+    "family options": family_options,
     "gateway settings": lambda: settings(GatewaySettings),
     "commands": commands,
     "make": make_words,

@@ -49,10 +49,10 @@ def test_a_section_of_settings_has_a_table_of_its_own():
     assert "| `hosts` | list of strings | `[]` | Where `pictures` come from, and nothing else. |" in table
 
 
-@pytest.mark.parametrize("name", ["recipe settings", "gateway settings"])
+@pytest.mark.parametrize("name", ["recipe settings", "family options", "gateway settings"])
 def test_every_setting_says_what_it_means(name: str):
     rows = re.findall(r"^\| (`\w+`) \|.*\| (.*) \|$", reference.GENERATED[name](), re.M)
-    assert len(rows) > 10
+    assert len(rows) > 5
     assert [key for key, meaning in rows if not meaning] == []
 
 
