@@ -16,7 +16,7 @@ from tests.tiny.damage import reshape
 from tests.tiny.kinds import Tiny
 from tests.tiny.recipe import complete_recipe
 from vqaops.building.build import archive_of, build
-from vqaops.building.worker import Worker
+from vqaops.building.worker import InProcessWorker
 from vqaops.tuning.space import Candidate
 from vqaserve.errors import RecipeError
 from vqaserve.images import open_picture
@@ -35,7 +35,7 @@ def test_the_archive_gives_the_same_answers(kind: str, make_tiny: Callable[[str]
     archive = build(whole_recipe(tiny, file), tmp_path)
     with zipfile.ZipFile(archive.path) as mar:
         mar.extractall(tmp_path / "unpacked")
-    (reply,) = Worker.load(tmp_path / "unpacked").predict([{"image": file, "question": SHORT, "top_k": "2"}])
+    (reply,) = InProcessWorker.load(tmp_path / "unpacked").predict([{"image": file, "question": SHORT, "top_k": "2"}])
     found = json.loads(reply.body)["answers"]
     assert [(entry["answer"], entry["score"]) for entry in found] == [
         (answer.answer, pytest.approx(answer.score, abs=1e-5)) for answer in expected
@@ -60,7 +60,7 @@ def test_a_worker_reads_the_network_that_the_build_has_converted(make_tiny: Call
     with zipfile.ZipFile(build(recipe, tmp_path).path) as archive:
         archive.extractall(tmp_path / "unpacked")
     (tmp_path / "unpacked" / "weights" / "model.safetensors").unlink()  # what converting would need
-    (reply,) = Worker.load(tmp_path / "unpacked").predict([{"image": file, "question": SHORT}])
+    (reply,) = InProcessWorker.load(tmp_path / "unpacked").predict([{"image": file, "question": SHORT}])
     assert reply.status == 200
 
 

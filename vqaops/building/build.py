@@ -1,4 +1,4 @@
-"""Pack a recipe and the handler into a model archive, and try it before it is put into the model store."""
+"""Pack a recipe and the handler into a model archive, which is stored only if it answers the recipe's first sample."""
 
 from __future__ import annotations
 
@@ -8,125 +8,129 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
-from model_archiver import ModelArchiver
 from model_archiver.model_archiver_config import ModelArchiverConfig
-from model_archiver.model_archiver_error import ModelArchiverError
+from model_archiver.model_packaging_utils import ModelExportUtils
 
+from vqaops.building.content import Content, files_in
 from vqaops.paths import HANDLER, MODEL_STORE
 from vqaops.store import checksums
-from vqaops.store.archive import Archive
+from vqaops.store.archive import CONTENT, MANIFEST, Archive
+from vqaops.store.names import check_model_name, check_version
 from vqaserve.errors import RecipeError
 from vqaserve.families import prepare
 from vqaserve.settings import ModelConfig
+from vqaserve.text_files import split_lines
 
 
 def archive_of(recipe: Path, store: Path = MODEL_STORE) -> Archive:
-    """The archive that a recipe builds, whether or not it is there yet.
+    """The archive that a recipe builds, whether or not the store has it yet.
 
     Raises:
-        RecipeError: The recipe's settings do not validate.
+        RecipeError: The recipe's settings do not validate, or a program downstream cannot take its name or version.
     """
     recipe = recipe.resolve()
-    version = ModelConfig.read(recipe / "model-config.yaml").handler.version
-    return Archive(store / f"{recipe.name}-{version}.mar", recipe.name, version)
+    name = check_model_name(recipe.name)
+    version = check_version(_settings(recipe).handler.version)
+    return Archive(store / f"{name}-{version}.mar", name, version)
 
 
 def is_current(archive: Archive, recipe: Path) -> bool:
-    """Whether an archive is there and newer than everything that goes into it."""
-    if not archive.path.exists():
-        return False
-    built = archive.path.stat().st_mtime
-    sources = [*_files(HANDLER), *_files(recipe)]
-    return all(path.stat().st_mtime <= built for path in sources)
+    """Whether the archive exists and was built from exactly the content that the recipe and the handler have now.
+
+    Raises:
+        RecipeError: The archive is damaged, or a file of the recipe cannot be packed.
+    """
+    recipe = recipe.resolve()
+    return archive.path.exists() and archive.content_sha256 == Content.of(recipe, _settings(recipe).handler).sha256
 
 
 def build(recipe: Path, store: Path = MODEL_STORE, replace: bool = False) -> Archive:
-    """Pack a recipe, try the result in a process of its own, and move it into the model store and its list at once.
+    """Pack a recipe, try the result in a process of its own, and add it to the model store and the store's list.
 
     Args:
-        recipe: A folder with ``model-config.yaml``, ``README.md``, ``samples/`` and what its family loads.
+        recipe: A folder with ``model-config.yaml``, ``README.md``, ``samples/`` and the files that its family loads.
         store: TorchServe's model store.
-        replace: Put it in the place of the archive that the store has of this version. A server that serves that one
-            can neither be started again with it nor roll back to it afterwards.
+        replace: Replace the archive that the store has of this version. A server that serves that archive can then
+            neither be started again with it nor roll back to it.
 
     Raises:
-        RecipeError: The recipe's settings or files do not fit, or the store has this version; nothing was put there.
+        RecipeError: The recipe's settings or files do not fit, or the store has this version; nothing was stored.
     """
     recipe = recipe.resolve()
     archive = archive_of(recipe, store)
     if archive.path.exists() and not replace:
         raise RecipeError(
-            f"{archive.path} is there already, and a server that serves it could not start again without it; give the "
-            "new one a higher `handler: version:` in its model-config.yaml, or replace it all the same: --replace"
+            f"{archive.path} exists with other content, and a server that serves it could not start again without it; "
+            "give the new one a higher `handler: version:` in model-config.yaml, or replace the archive: --replace"
         )
-    _check_files(recipe)
+    for needed in ("README.md", "samples/questions.jsonl"):
+        if not (recipe / needed).is_file():
+            raise RecipeError(f"{recipe / needed} is missing; see recipes/shapes for a complete recipe")
+    settings = _settings(recipe).handler
+    content = Content.of(recipe, settings)
     store.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=store, prefix=".building-") as temporary:
-        prepared = Path(temporary) / "prepared"
+        prepared, packed = Path(temporary) / "prepared", Path(temporary) / archive.path.name
         prepared.mkdir()
-        prepare(recipe, ModelConfig.read(recipe / "model-config.yaml").handler, prepared)
-        packed = _pack(recipe, prepared, archive.version, Path(temporary))
+        prepare(recipe, settings, prepared)
+        files = {**content.files, **_prepared_files(prepared, content)}
+        members = {MANIFEST: _manifest(archive), CONTENT: content.sha256 + "\n"}
+        _pack(packed, files, members)
         _try(packed, Path(temporary) / "unpacked", recipe)
         packed.replace(archive.path)
     checksums.record(archive.path)
     return archive
 
 
-def _check_files(recipe: Path) -> None:
-    for needed in ("README.md", "samples/questions.jsonl"):
-        if not (recipe / needed).is_file():
-            raise RecipeError(f"{recipe / needed} is missing; see recipes/shapes for a whole recipe")
-    shared = {path.name for path in recipe.iterdir()} & {path.name for path in HANDLER.iterdir()}
-    if shared:
-        raise RecipeError(f"{recipe} holds {', '.join(sorted(shared))}, a name of the handler's; call it otherwise")
+def _settings(recipe: Path) -> ModelConfig:
+    return ModelConfig.read(recipe / "model-config.yaml")
 
 
-def _pack(recipe: Path, prepared: Path, version: str, folder: Path) -> Path:
+def _prepared_files(prepared: Path, content: Content) -> Mapping[str, Path]:
+    files = files_in(prepared)
+    if shared := files.keys() & content.files.keys():
+        raise RecipeError(f"the recipe holds {', '.join(sorted(shared))}, which the build writes itself; remove it")
+    return files
+
+
+def _manifest(archive: Archive) -> str:
     config = ModelArchiverConfig(
-        model_name=recipe.name,
-        version=version,
+        model_name=archive.name,
+        version=archive.version,
         handler=str(HANDLER / "vqa_handler.py"),
-        extra_files=f"{HANDLER},{recipe},{prepared}",
-        config_file=str(recipe / "model-config.yaml"),
-        export_path=str(folder),
-        archive_format="zip-store",  # weights do not deflate, and unpacking stalls TorchServe's connections
+        config_file="model-config.yaml",
     )
-    with _temporary_files_in(folder):
-        try:
-            ModelArchiver.generate_model_archive(config)
-        except ModelArchiverError as error:
-            raise RecipeError(str(error)) from None
-    return folder / f"{recipe.name}.mar"
+    manifest: str = ModelExportUtils.generate_manifest_json(config)
+    return manifest
 
 
-@contextmanager
-def _temporary_files_in(folder: Path) -> Iterator[None]:
-    """Keep the archiver in a folder of ours: it empties ``<temp>/<model name>``, whoever that belongs to."""
-    before, tempfile.tempdir = tempfile.tempdir, str(folder / "staging")
-    (folder / "staging").mkdir()
-    try:
-        yield
-    finally:
-        tempfile.tempdir = before
+def _pack(archive: Path, files: Mapping[str, Path], texts: Mapping[str, str]) -> None:
+    """Write a zip file of files and texts by their names in it.
+
+    The archiver's own packing takes its folders as one string, which it splits at commas and whose brackets it expands.
+    Nothing is deflated: weights do not shrink, and unpacking deflated files stalls TorchServe's connections.
+    """
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED, strict_timestamps=False) as packed:
+        for name, path in files.items():
+            packed.write(path, name)
+        for name, text in texts.items():
+            packed.writestr(name, text)
 
 
 def _try(packed: Path, folder: Path, recipe: Path) -> None:
     """Load the archive as a worker would, from nothing but its own files, and ask its first sample."""
     with zipfile.ZipFile(packed) as archive:
         archive.extractall(folder)
-    environment = {**os.environ, "PYTHONPATH": str(folder), "HF_HUB_OFFLINE": "1", "VQA_RUN": str(folder)}
+    # `python -m` puts the working directory first on the import path. PYTHONPATH could not name a folder with a colon.
+    inherited = {key: value for key, value in os.environ.items() if key != "PYTHONSAFEPATH"}
+    environment = {**inherited, "HF_HUB_OFFLINE": "1", "VQA_RUN": str(folder)}
     done = subprocess.run(
         [sys.executable, "-m", "vqaops.building.worker"], cwd=folder, env=environment, capture_output=True, text=True
     )
     if done.returncode:
-        lines = done.stderr.strip().splitlines() or [f"it ended with status {done.returncode}"]
+        lines = split_lines(done.stderr.strip()) or [f"the process ended with status {done.returncode}"]
         reason = re.sub(r"^[\w.]*RecipeError: ", "", lines[-1]).replace(str(folder), str(recipe))
         raise RecipeError(f"the archive does not answer its first sample: {reason}")
-
-
-def _files(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts]

@@ -1,4 +1,4 @@
-"""An unpacked archive loaded by TorchServe's own loader, in this process: a worker without the Java around it."""
+"""A worker without Java: an unpacked archive, loaded into this process by TorchServe's own loader."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from vqaops.questions import read_samples
 
 @dataclass(frozen=True, slots=True)
 class WorkerReply:
-    """What a worker hands back for one request of a batch."""
+    """A worker's reply to one request of a batch."""
 
     status: int
     content_type: str | None
     body: bytes
 
 
-class Worker:
+class InProcessWorker:
     """Answers batches as a TorchServe worker does."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
 
     @classmethod
-    def load(cls, folder: Path) -> Worker:
-        """Load an unpacked archive; its root must be importable, as it is in a worker.
+    def load(cls, folder: Path) -> InProcessWorker:
+        """Load an unpacked archive, whose folder must be on the import path.
 
         Raises:
-            RecipeError: The archive's handler refuses what it found.
+            RecipeError: The handler refuses the archive's settings or files.
         """
         manifest = json.loads((folder / "MAR-INF" / "MANIFEST.json").read_text(encoding="utf-8"))["model"]
         return cls(TsModelLoader().load(manifest["modelName"], str(folder), manifest["handler"], None, 1))
@@ -44,7 +44,15 @@ class Worker:
     def predict(
         self, batch: Sequence[Mapping[str, object]], headers: Sequence[Mapping[str, object]] | None = None
     ) -> list[WorkerReply]:
-        """One reply for each request of a batch; a request is its fields, as TorchServe decodes them."""
+        """Answer a batch.
+
+        Args:
+            batch: The fields of each request, as TorchServe decodes them.
+            headers: The headers of each request; none by default.
+
+        Returns:
+            One reply for each request, in order.
+        """
         context = self._service.context
         context.request_ids = {index: f"request-{index}" for index in range(len(batch))}
         context.request_processor = [RequestProcessor(dict(given)) for given in headers or [{}] * len(batch)]
@@ -56,14 +64,14 @@ class Worker:
 
 
 def main() -> None:
-    """Load the archive in the working directory and ask its first sample: ``python -m vqaops.building.worker``.
+    """Load the archive in the working directory, ask its first sample, and print the reply's body.
 
-    Prints the reply's body. ``build_mar`` runs this in a process of its own, in which, as in TorchServe's
-    workers, the unpacked archive comes first on the import path.
+    A build runs this as ``python -m vqaops.building.worker`` in the unpacked archive, which then comes first on the
+    import path, as in TorchServe's workers.
     """
     folder = Path.cwd()
     sample = read_samples(folder)[0]
-    worker = Worker.load(folder)
+    worker = InProcessWorker.load(folder)
     reply = worker.predict([{"image": sample.read_image(), "question": sample.text}])[0]
     (sys.stdout if reply.status == 200 else sys.stderr).write(reply.body.decode() + os.linesep)
     sys.exit(reply.status != 200)

@@ -14,7 +14,7 @@ from typing import Any
 from vqaops.errors import ServerError
 from vqaops.server.client import Client
 from vqaops.server.retry import NEVER
-from vqaops.store.archive import Sample
+from vqaops.store.archive import ArchivedSample
 from vqaserve.settings import Gate
 
 ROUNDS = 10
@@ -50,7 +50,7 @@ class Asked:
     seconds: float
 
 
-def smoke(client: Client, name: str, version: str, sample: Sample) -> Verdict:
+def smoke(client: Client, name: str, version: str, sample: ArchivedSample) -> Verdict:
     """Ask a version one question; any answer of that version will do."""
     try:
         asked = _ask(replace(client, retry=NEVER), name, version, sample, b"")
@@ -62,7 +62,7 @@ def smoke(client: Client, name: str, version: str, sample: Sample) -> Verdict:
 
 
 def compare(
-    client: Client, name: str, current: str, new: str, samples: Sequence[Sample], gate: Gate
+    client: Client, name: str, current: str, new: str, samples: Sequence[ArchivedSample], gate: Gate
 ) -> Iterator[Verdict]:
     """Ask both versions every sample, several rounds, in turns; yields the verdicts.
 
@@ -111,7 +111,7 @@ def compare(
 
 
 def _rounds(
-    client: Client, name: str, versions: tuple[str, str], samples: Sequence[Sample]
+    client: Client, name: str, versions: tuple[str, str], samples: Sequence[ArchivedSample]
 ) -> list[list[dict[str, Asked]]]:
     """What each version answered to each sample in each round; who is asked first changes with the rounds."""
     began = time.monotonic()
@@ -125,7 +125,7 @@ def _rounds(
     return rounds
 
 
-def _ask(client: Client, name: str, version: str, sample: Sample, nonce: bytes) -> Asked:
+def _ask(client: Client, name: str, version: str, sample: ArchivedSample, nonce: bytes) -> Asked:
     began = time.perf_counter()
     reply = client.ask(f"{name}/{version}", sample.picture + nonce, sample.question)
     seconds = time.perf_counter() - began

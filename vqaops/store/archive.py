@@ -1,28 +1,35 @@
-"""A model archive (``.mar``): what it is called, what it holds, and whether it is whole."""
+"""A model archive (``.mar``): its name, version, settings and samples, and whether the file is complete."""
 
 from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import yaml
 
 from vqaops.questions import parse_questions
 from vqaops.store import checksums
+from vqaops.store.names import check_model_name, check_version
 from vqaserve.errors import RecipeError
 from vqaserve.settings import ModelConfig
 
+MANIFEST = "MAR-INF/MANIFEST.json"
+CONTENT = "MAR-INF/CONTENT.sha256"
+"""Hash of all that the archive was built from (`vqaops.building.content`)."""
 _QUESTIONS = "samples/questions.jsonl"
+# RuntimeError: encrypted, or packed by an unknown method.
+_UNREADABLE = (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, KeyError, TypeError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
-    """A question that the recipe ships, and the answers that people gave; the first of them counts."""
+class ArchivedSample:
+    """A sample question of an archive, its picture, and the correct answers; exact match compares with the first."""
 
     image: str
     picture: bytes
@@ -40,72 +47,82 @@ class Archive:
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """The archive in a file, by what its manifest says.
+        """The archive in a file; name and version are those of its manifest.
 
         Raises:
-            RecipeError: The file is missing, or not a whole archive.
+            RecipeError: The file is missing, is not a complete archive, or has a name or version that is not allowed.
         """
-        model = _manifest(path, "fetch it again, or build it: scripts/build_mar.py recipes/<name>")
-        return cls(path, model["modelName"], model["modelVersion"])
+        return cls(path, *_read_manifest(path, "fetch it again, or build it: scripts/build_mar.py recipes/<name>"))
 
     @property
     def sha256(self) -> str:
-        """Of the file, hexadecimal."""
+        """Hash of the file, hexadecimal."""
         return checksums.digest(self.path)
+
+    @property
+    def content_sha256(self) -> str:
+        """Hash of all that the archive was built from, hexadecimal; empty if the build did not record it.
+
+        Raises:
+            RecipeError: The file is not a complete archive.
+        """
+        with _opened(self.path, self._advice) as archive:
+            return archive.read(CONTENT).decode().strip() if CONTENT in archive.namelist() else ""
 
     @property
     def settings(self) -> ModelConfig:
         """The ``model-config.yaml`` in it.
 
         Raises:
-            RecipeError: There is none, or it is one of another handler's.
+            RecipeError: It is missing, or does not validate.
         """
-        with self._opened() as archive:
+        with _opened(self.path, self._advice) as archive:
             return ModelConfig.parse(yaml.safe_load(archive.read("model-config.yaml")))
 
-    def samples(self) -> list[Sample]:
-        """The questions and pictures that the recipe ships.
+    def samples(self) -> list[ArchivedSample]:
+        """The sample questions, with their pictures.
 
         Raises:
-            RecipeError: There are none, or a line or a picture of them is faulty.
+            RecipeError: They are missing, or a line or a picture is faulty.
         """
-        with self._opened() as archive:
+        with _opened(self.path, self._advice) as archive:
             content = archive.read(_QUESTIONS)
             questions = parse_questions(content, f"{self.path}: {_QUESTIONS}", Path("samples"))
             return [
-                Sample(one.image.name, archive.read(one.image.as_posix()), one.text, one.answers) for one in questions
+                ArchivedSample(one.image.name, archive.read(one.image.as_posix()), one.text, one.answers)
+                for one in questions
             ]
 
     def check(self) -> None:
-        """Refuse a file that is not a whole archive.
+        """Refuse a file that is not a complete archive.
 
         Raises:
-            RecipeError: It is cut off, damaged, or holds another model than its name says.
+            RecipeError: It is cut off, damaged, or holds another model or version than its name says.
         """
-        advice = f"delete it and build it again: scripts/build_mar.py recipes/{self.name}"
-        model = _manifest(self.path, advice)
-        if (model["modelName"], model["modelVersion"]) != (self.name, self.version):
-            raise RecipeError(f"{self.path} holds {model['modelName']} {model['modelVersion']}; {advice}")
+        found = _read_manifest(self.path, self._advice)
+        if found != (self.name, self.version):
+            raise RecipeError(f"{self.path} holds {' '.join(found)}; {self._advice}")
 
-    @contextmanager
-    def _opened(self) -> Iterator[zipfile.ZipFile]:
-        try:
-            with zipfile.ZipFile(self.path) as archive:
-                yield archive
-        except (OSError, zipfile.BadZipFile, KeyError, ValueError, yaml.YAMLError) as error:
-            raise RecipeError(
-                f"{self.path} is not an archive of scripts/build_mar.py ({error}); build it from its recipe"
-            ) from None
+    @property
+    def _advice(self) -> str:
+        return f"delete it and build it again: scripts/build_mar.py recipes/{self.name}"
 
 
-def _manifest(path: Path, advice: str) -> dict[str, Any]:
-    """The manifest's model, of a file whose every member has been read."""
+def _read_manifest(path: Path, advice: str) -> tuple[str, str]:
+    """Name and version in the manifest of a file of which every member has been read."""
+    with _opened(path, advice) as archive:
+        if damaged := archive.testzip():
+            raise ValueError(f"damaged at {damaged}")
+        model = json.loads(archive.read(MANIFEST))["model"]
+        name, version = str(model["modelName"]), str(model["modelVersion"])
+    return check_model_name(name), check_version(version)
+
+
+@contextmanager
+def _opened(path: Path, advice: str) -> Iterator[zipfile.ZipFile]:
+    """The zip file; whatever makes it unreadable ends in a RecipeError."""
     try:
         with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()
-            model: dict[str, Any] = json.loads(archive.read("MAR-INF/MANIFEST.json"))["model"]
-    except (OSError, zipfile.BadZipFile, KeyError, ValueError) as error:
+            yield archive
+    except (*_UNREADABLE, yaml.YAMLError) as error:
         raise RecipeError(f"{path} is not a whole archive ({error}); {advice}") from None
-    if damaged:
-        raise RecipeError(f"{path} is damaged at {damaged}; {advice}")
-    return model

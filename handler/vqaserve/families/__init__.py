@@ -37,6 +37,11 @@ def find_family(name: str) -> type[Family[Any, Any]]:
     return family
 
 
+def is_prepared(settings: HandlerSettings) -> bool:
+    """Whether ``prepare`` writes anything for a recipe with these settings."""
+    return _preparation(settings) is not None
+
+
 def prepare(folder: Path, settings: HandlerSettings, prepared: Path) -> None:
     """Write what belongs into an archive beside the recipe's own files, so that no worker computes it; mostly nothing.
 
@@ -48,6 +53,9 @@ def prepare(folder: Path, settings: HandlerSettings, prepared: Path) -> None:
     Raises:
         RecipeError: A file does not fit, or a library is not installed.
     """
-    runtime = settings.options.get("runtime")
-    if place := _PREPARED.get((settings.family, str(runtime))):
-        find_part(place, f"runtime {runtime!r}")(folder, settings, prepared)
+    if place := _preparation(settings):
+        find_part(place, f"runtime {settings.options['runtime']!r}")(folder, settings, prepared)
+
+
+def _preparation(settings: HandlerSettings) -> str | None:
+    return _PREPARED.get((settings.family, str(settings.options.get("runtime"))))
