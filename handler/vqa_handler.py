@@ -18,7 +18,7 @@ from ts.metrics.metric_type_enum import MetricTypes
 
 from vqaserve.logs import HarmlessFormatter, safe_id
 from vqaserve.memory import Trimmer, trim
-from vqaserve.metrics import METRICS, Emit, Metric, Sample
+from vqaserve.metrics import METRICS, Emit, Metric, MetricSample
 from vqaserve.pipeline import Pipeline
 from vqaserve.settings import ModelConfig
 from vqaserve.types import Model, Request
@@ -89,7 +89,7 @@ def _emitter(context: Context) -> Emit:
     """
     host, declared = socket.gethostname(), {metric for metric in METRICS if _is_declared(metric, context.metrics)}
 
-    def emit(samples: Iterable[Sample]) -> None:
+    def emit(samples: Iterable[MetricSample]) -> None:
         now = int(time.time())
         lines = [_line(sample, host, now) for sample in samples if sample.metric in declared]
         sys.stdout.write("".join(lines))
@@ -111,7 +111,7 @@ def _is_declared(metric: Metric, known: MetricsCacheYamlImpl | None) -> bool:
     return True
 
 
-def _line(sample: Sample, host: str, now: int) -> str:
+def _line(sample: MetricSample, host: str, now: int) -> str:
     metric = sample.metric
     names = ("model_name", "model_version", *metric.labels)
     labels = ",".join(f"{name}:{value}" for name, value in zip(names, sample.labels, strict=True))

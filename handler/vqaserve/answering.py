@@ -1,4 +1,4 @@
-"""From prepared items to answers: what is known is recalled, the rest computed, and nothing of it twice."""
+"""The stages that know the model: recall what is cached, compute the rest, and compute nothing twice."""
 
 from __future__ import annotations
 
@@ -13,18 +13,17 @@ from vqaserve.families.base import Family
 from vqaserve.features import FeatureCache
 from vqaserve.metrics import Stopwatch
 from vqaserve.settings import CacheLimits
-from vqaserve.stages import translated
-from vqaserve.types import Answer, Item, Picture, Query
+from vqaserve.stages import to_vqa_error
+from vqaserve.types import Answer, Item, Picture
 
 log = logging.getLogger(__name__)
 
 
 class Answerer:
-    """A family, and what it has lately seen and said.
+    """A model family with two caches: features by picture, and answers by picture, question and parameters.
 
-    Features of a picture are kept by the hash of its file, so that the next question about it costs only the
-    small half; answers are kept by picture, question and parameters. Answers are this worker's own, features may be
-    shared with the other workers of the version.
+    With cached features, a new question about a picture skips the image encoder. Each worker caches its own answers;
+    features may be shared by the workers of a version.
     """
 
     def __init__(
@@ -34,86 +33,88 @@ class Answerer:
         stopwatch: Stopwatch,
         shared: Path | None = None,
     ) -> None:
+        """Start with empty caches, or with the features that other workers have shared.
+
+        Args:
+            family: Computes the answers.
+            limits: The sizes of the caches.
+            stopwatch: Measures the stages ``encode``, ``forward`` and ``decode``.
+            shared: The folder of shared features.
+        """
         self._family = family
         self._stopwatch = stopwatch
         self._features = FeatureCache(family, limits, shared)
-        # Each with the warnings of its picture, which are part of every reply about it.
+        # With the warnings of the picture, which are part of every reply about it.
         self._answers: Cache[tuple[tuple[Answer, ...], tuple[str, ...]]] = Cache(limits.answers)
 
     def recall(self, item: Item) -> Item:
-        """The item with its answers if they are known, or with the picture's features if those are."""
-        picture = _picture(item)
-        if known := self._answers.get(_key(item)):
-            answers, warnings = known
-            return replace(item, answers=answers, picture=replace(picture, warnings=warnings), recalled="answers")
-        picture = self._features.recall(picture)
+        """Return the item with its answers if they are cached, else with its picture's features if those are."""
+        if cached := self._answers.get(_key(item)):
+            answers, warnings = cached
+            picture = replace(item.picture, warnings=warnings)
+            return replace(item, answers=answers, picture=picture, recalled="answers")
+        picture = self._features.recall(item.picture)
         return replace(item, picture=picture, recalled="" if picture.features is None else "features")
 
     def answer(self, items: Sequence[Item]) -> list[Item]:
-        """Every item with answers or an error; the same question about the same picture is computed once."""
+        """Return every item with answers or an error; equal questions about one picture are computed once."""
         waiting: dict[Hashable, Item] = {}
         for item in items:
-            if not (item.error or item.answers):
+            if _is_waiting(item):
                 waiting.setdefault(_key(item), item)
-        done = dict(zip(waiting, self._compute(list(waiting.values()), {}), strict=True))
-        for key, item in done.items():
+        computed = dict(zip(waiting, self._compute(list(waiting.values()), {}), strict=True))
+        for key, item in computed.items():
             if item.error is None:
-                self._answers.put(key, (item.answers, _picture(item).warnings))
-        return [item if item.error or item.answers else _settled(item, done[_key(item)]) for item in items]
+                self._answers.put(key, (item.answers, item.picture.warnings))
+        return [_with_result(item, computed[_key(item)]) if _is_waiting(item) else item for item in items]
 
     @property
     def counters(self) -> dict[str, dict[str, int]]:
-        """Hits, misses, size and limit of both caches; features are in bytes."""
+        """Hits, misses, size and limit of both caches; the sizes of ``features`` are in bytes."""
         return {"features": self._features.counters, "answers": self._answers.counters}
 
-    def _compute(self, items: Sequence[Item], seen: dict[str, Any]) -> list[Item]:
-        """Run the family; a batch that fails is halved until the item at fault stands alone."""
+    def _compute(self, items: Sequence[Item], encoded: dict[str, Any]) -> list[Item]:
+        """Run the family. A batch that fails is halved and tried again until the failing item is alone."""
         if not items:
             return []
         try:
-            return self._run_family(items, seen)
-        except Exception as error:  # noqa: BLE001 - the rim: translated and logged
+            return self._run_family(items, encoded)
+        except Exception as error:  # noqa: BLE001 - one item's error must not fail the batch
             if len(items) == 1:
-                return [replace(items[0], error=translated(error, items[0].request_id))]
+                return [replace(items[0], error=to_vqa_error(error, items[0].request_id))]
             requests = ", ".join(dict.fromkeys(item.request_id for item in items))
             log.warning("a batch of %d failed (%s); trying its halves; requests %s", len(items), error, requests)
         middle = len(items) // 2
-        return self._compute(items[:middle], seen) + self._compute(items[middle:], seen)
+        return self._compute(items[:middle], encoded) + self._compute(items[middle:], encoded)
 
-    def _run_family(self, items: Sequence[Item], seen: dict[str, Any]) -> list[Item]:
+    def _run_family(self, items: Sequence[Item], encoded: dict[str, Any]) -> list[Item]:
         with self._stopwatch("encode"):
-            self._encode([_picture(item) for item in items], seen)
-        queries = [_query(item) for item in items]
+            self._encode([item.picture for item in items], encoded)
+        queries = [item.query for item in items]
         with self._stopwatch("forward"):
-            outputs = self._family.forward([seen[_picture(item).digest] for item in items], queries)
+            outputs = self._family.forward([encoded[item.picture.digest] for item in items], queries)
         with self._stopwatch("decode"):
             answers = self._family.decode(outputs, queries)
         return [replace(item, answers=ranked) for item, ranked in zip(items, answers, strict=True)]
 
-    def _encode(self, pictures: Sequence[Picture], seen: dict[str, Any]) -> None:
-        """Fill in the features of pictures that this batch has not seen; each picture once."""
-        seen.update({picture.digest: picture.features for picture in pictures if picture.features is not None})
-        new = {picture.digest: picture for picture in pictures if picture.digest not in seen}
-        encoded = self._family.encode([picture.pixels for picture in new.values() if picture.pixels is not None])
-        for (digest, picture), features in zip(new.items(), encoded, strict=True):
-            seen[digest] = features
-            self._features.keep(picture, features)
+    def _encode(self, pictures: Sequence[Picture], encoded: dict[str, Any]) -> None:
+        """Add the features of the pictures to ``encoded``, by digest; a picture that is there is not encoded again."""
+        encoded.update({picture.digest: picture.features for picture in pictures if picture.features is not None})
+        new = {picture.digest: picture for picture in pictures if picture.digest not in encoded}
+        features = self._family.encode([picture.pixels for picture in new.values() if picture.pixels is not None])
+        for picture, feature in zip(new.values(), features, strict=True):
+            encoded[picture.digest] = feature
+            self._features.keep(picture, feature)
 
 
-def _settled(item: Item, computed: Item) -> Item:
+def _is_waiting(item: Item) -> bool:
+    return not (item.error or item.answers)
+
+
+def _with_result(item: Item, computed: Item) -> Item:
     return replace(item, answers=computed.answers, error=computed.error)
 
 
 def _key(item: Item) -> Hashable:
-    query = _query(item)
-    return _picture(item).digest, query.question, query.top_k, tuple(sorted(query.parameters.items()))
-
-
-def _query(item: Item) -> Query:
-    assert item.query is not None
-    return item.query
-
-
-def _picture(item: Item) -> Picture:
-    assert item.picture is not None
-    return item.picture
+    query = item.query
+    return item.picture.digest, query.question, query.top_k, tuple(sorted(query.parameters.items()))

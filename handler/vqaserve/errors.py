@@ -1,7 +1,8 @@
-"""One tree of errors; a class knows its HTTP status, a message says what came, what is allowed, what to do.
+"""All errors of the handler; each class has its HTTP status.
 
-Raised deep, translated once (``pipeline.py``). Messages are safe to send to a client. The three keys of
-``body`` are TorchServe's own, so one routine of a client reads both.
+They are raised where the fault is found and become a reply in one place (``stages.py`` for one item, ``exchange.py``
+for a whole request). A message names what came, what is allowed and what to do, and is safe to send to a client. The
+three keys of ``body`` are those of TorchServe's own errors, so one routine of a client reads both.
 """
 
 from __future__ import annotations
@@ -10,58 +11,58 @@ from http import HTTPStatus
 
 
 class VqaError(Exception):
-    """Root of all errors that a client may see."""
+    """Base class of all errors that a client may see."""
 
     status: HTTPStatus = HTTPStatus.INTERNAL_SERVER_ERROR
 
     @property
     def body(self) -> dict[str, object]:
-        """The error as TorchServe writes its own: ``code``, ``type``, ``message``."""
+        """The error in TorchServe's format: ``code``, ``type``, ``message``."""
         return {"code": int(self.status), "type": type(self).__name__, "message": str(self)}
 
 
 class BadRequest(VqaError):
-    """The request cannot be read: broken JSON, unknown or missing field, wrong type."""
+    """The request cannot be read: broken JSON, an unknown or missing field, a wrong type."""
 
     status = HTTPStatus.BAD_REQUEST
 
 
 class NotFound(VqaError):
-    """There is no such route."""
+    """The route does not exist."""
 
     status = HTTPStatus.NOT_FOUND
 
 
 class InvalidInput(VqaError):
-    """The request was understood, but its content cannot be answered."""
+    """The request can be read, but its content cannot be answered."""
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
 
 
 class MissingImage(InvalidInput):
-    """No picture came."""
+    """The request has no picture."""
 
 
 class InvalidImage(InvalidInput):
-    """The picture cannot be decoded, or is over a limit."""
+    """The picture cannot be decoded or exceeds a limit."""
 
 
 class InvalidQuestion(InvalidInput):
-    """The question is missing, empty or over a limit."""
+    """The question is missing, empty or exceeds a limit."""
 
 
 class InvalidParameter(InvalidInput):
-    """A parameter is outside its range."""
+    """A parameter is out of its range."""
 
 
 class DeadlineExceeded(VqaError):
-    """The client has given up by its own account; nothing was computed."""
+    """The client's deadline passed before the request's turn; nothing was computed."""
 
     status = HTTPStatus.GATEWAY_TIMEOUT
 
 
 class Overloaded(VqaError):
-    """The batch has used up its time; the same request may well be answered later."""
+    """The batch has used up its time; the same request may succeed later."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
 
@@ -73,8 +74,8 @@ class OutOfMemory(VqaError):
 
 
 class InternalError(VqaError):
-    """Something of ours failed; the log has the traceback under the request id."""
+    """The server failed; its log has the traceback under the request id."""
 
 
 class RecipeError(Exception):
-    """A recipe cannot be served; raised while loading or building, never shown to a client."""
+    """A recipe cannot be served. It is raised while loading or building and never reaches a client."""

@@ -1,7 +1,7 @@
-"""What happened to each batch, as samples for Prometheus; ``vqa_handler`` hands them to TorchServe.
+"""Metrics of each batch, as samples for Prometheus; ``vqa_handler`` writes them for TorchServe.
 
-Emitted once a batch, since TorchServe's front end reads each sample from a line of text. Its histograms have fixed
-buckets from 5 ms to 10 s, so what is measured in one is in seconds; confidences are counted by tenths instead.
+Samples are emitted once per batch, because TorchServe's front end parses a line of text for each. Its histograms have
+fixed buckets from 5 ms to 10 s, so every histogram is in seconds; confidences are counted by tenths instead.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from vqaserve.types import Item, Model
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A name that ``deploy/monitoring/metrics.yaml`` declares to TorchServe.
+    """A metric that ``deploy/monitoring/metrics.yaml`` declares to TorchServe.
 
     Attributes:
-        name: Prometheus's name for it.
-        kind: TorchServe's word for how values add up.
-        unit: What TorchServe shows as the unit; it may hold letters only.
-        labels: Beside ``model_name`` and ``model_version``, which all have; few values each, never a client's text.
+        name: The name in Prometheus.
+        kind: The type in TorchServe's configuration.
+        unit: The unit that TorchServe shows; letters only.
+        labels: The labels besides ``model_name`` and ``model_version``. Each has few values, never a client's text.
     """
 
     name: str
@@ -56,13 +56,13 @@ METRICS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
-    """One value: added to a counter, set on a gauge, observed by a histogram.
+class MetricSample:
+    """One value to add to a counter, to set on a gauge or to observe in a histogram.
 
     Attributes:
-        metric: What it is of.
-        value: Finite.
-        labels: Values of all labels, the model's name and version first.
+        metric: The metric.
+        value: A finite number.
+        labels: The values of all labels, the model's name and version first.
     """
 
     metric: Metric
@@ -70,18 +70,18 @@ class Sample:
     labels: tuple[str, ...]
 
 
-Emit = Callable[[Iterable[Sample]], None]
+Emit = Callable[[Iterable[MetricSample]], None]
 
 
 class Stopwatch:
-    """Seconds of each stage of the batch at hand; a worker walks one batch at a time."""
+    """Seconds spent in each stage of the current batch; a worker has one batch at a time."""
 
     def __init__(self) -> None:
         self._seconds: dict[str, float] = {}
 
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:
-        """Add what is done inside to a stage; one that fails has taken its time too."""
+        """Add the time inside the ``with`` block to a stage, also if the block fails."""
         began = time.perf_counter()
         try:
             yield
@@ -89,20 +89,20 @@ class Stopwatch:
             self._seconds[stage] = self._seconds.get(stage, 0.0) + time.perf_counter() - began
 
     def take(self) -> dict[str, float]:
-        """The seconds so far by stage; counting begins anew."""
+        """Return the seconds by stage, and reset them."""
         seconds, self._seconds = self._seconds, {}
         return seconds
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
-    """What there is to say about a batch that has been answered.
+class BatchReport:
+    """The facts about an answered batch from which its samples are made.
 
     Attributes:
-        outcomes: Of each request: ``ok``, or the ``type`` in the error's body.
-        waited: Seconds that requests were under way before the worker had them, where something in front says so.
-        items: Each question, as it ended.
-        seconds: In the worker, by stage.
+        outcomes: For each request ``ok``, or the ``type`` in the error's body.
+        waited: Seconds between a proxy and the worker, for each request that carries its start time.
+        items: All finished items.
+        seconds: Seconds in the worker, by stage.
         caches: Hits, misses and size of each cache since the worker started.
         dropped: Lines that the prediction log has lost since the last batch.
     """
@@ -117,14 +117,13 @@ class Batch:
 
 _CACHE_SIZES = {"features": CACHE_BYTES, "answers": CACHE_ENTRIES}
 _GAUGE_SECONDS = 10
-"""A gauge is worth a line no more often than Prometheus looks."""
-
+"""Seconds between two samples of a gauge; Prometheus scrapes no more often."""
 
 _LONGEST_WAIT = 600
-"""Seconds; longer, or before it began, is a clock that goes wrong."""
+"""Seconds. A longer or a negative wait means that a clock is wrong, and is not counted."""
 
 
-class Recorder:
+class MetricsRecorder:
     """Turns what one worker did into samples."""
 
     def __init__(self, model: Model, emit: Emit) -> None:
@@ -133,15 +132,15 @@ class Recorder:
         self._counted: Counter[tuple[str, str]] = Counter()
         self._next_gauges = 0.0
 
-    def started(self, task: str, family: str, precision: str) -> None:
-        """The worker has loaded its model."""
+    def record_start(self, task: str, family: str, precision: str) -> None:
+        """Emit that the worker has loaded its model."""
         self._emit([self._sample(WORKER_STARTS, 1), self._sample(MODEL_INFO, 1, task, family, precision)])
 
-    def answered(self, batch: Batch) -> None:
-        """The worker has answered a batch."""
+    def record_batch(self, batch: BatchReport) -> None:
+        """Emit the samples of an answered batch."""
         self._emit([*self._requests(batch), *self._answers(batch.items), *self._cached(batch.caches)])
 
-    def _requests(self, batch: Batch) -> Iterator[Sample]:
+    def _requests(self, batch: BatchReport) -> Iterator[MetricSample]:
         for outcome, count in Counter(batch.outcomes).items():
             yield self._sample(REQUESTS, count, outcome)
         for stage, seconds in batch.seconds.items():
@@ -153,7 +152,7 @@ class Recorder:
         if batch.dropped:
             yield self._sample(PREDICTIONS_DROPPED, batch.dropped)
 
-    def _answers(self, items: Sequence[Item]) -> Iterator[Sample]:
+    def _answers(self, items: Sequence[Item]) -> Iterator[MetricSample]:
         scores = [item.answers[0].score for item in items if item.answers and math.isfinite(item.answers[0].score)]
         if not scores:
             return
@@ -163,7 +162,7 @@ class Recorder:
         if abstained := sum(item.abstained for item in items):
             yield self._sample(ABSTAINED, abstained)
 
-    def _cached(self, caches: Mapping[str, Mapping[str, int]]) -> Iterator[Sample]:
+    def _cached(self, caches: Mapping[str, Mapping[str, int]]) -> Iterator[MetricSample]:
         for cache, counters in caches.items():
             for counter, result in (("hits", "hit"), ("misses", "miss")):
                 if new := counters[counter] - self._counted[cache, result]:
@@ -174,5 +173,5 @@ class Recorder:
             for cache, counters in caches.items():
                 yield self._sample(_CACHE_SIZES[cache], counters["size"], cache)
 
-    def _sample(self, metric: Metric, value: float, *labels: str) -> Sample:
-        return Sample(metric, value, (self._model.name, self._model.version, *labels))
+    def _sample(self, metric: Metric, value: float, *labels: str) -> MetricSample:
+        return MetricSample(metric, value, (self._model.name, self._model.version, *labels))

@@ -1,7 +1,7 @@
-"""The prediction log: a line of JSON for each question, in files of bounded size, written beside the answers' way.
+"""The prediction log: a line of JSON for each question, in files of bounded size, written by a thread of its own.
 
-TorchServe ends workers with SIGKILL, so nothing may wait in a buffer of the process: each line is handed to the kernel
-as soon as the writing thread has it. A disk that is slow or full costs lines, which are counted, and never an answer.
+TorchServe ends workers with SIGKILL, so lines must not wait in a buffer of the process: the thread hands each line to
+the kernel at once. A slow or full disk loses lines, which are counted; it never delays or fails an answer.
 """
 
 from __future__ import annotations
@@ -21,34 +21,34 @@ from queue import Empty, Full, Queue
 
 from vqaserve.errors import RecipeError
 from vqaserve.settings import PredictionLog
-from vqaserve.types import Item, Model, Request
+from vqaserve.types import UNREADABLE, Item, Model, Request
 
 log = logging.getLogger(__name__)
 
 _WAITING = 10_000
-"""Lines that may wait for the disk; about 10 MB."""
+"""The most lines that wait for the disk; about 10 MB."""
 _WRITTEN_AT_ONCE = 64 * 1024
 _LONGEST_TEXT = 2000
-"""Characters; a question that was refused for its length may have millions."""
-_COMPLAINT_SECONDS = 60
+"""Characters of a question or an answer; a question that was refused for its length may have millions."""
+_WARNING_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Prediction:
-    """One question and what became of it; a line's keys, in this order, before the model's.
+class PredictionRecord:
+    """One question and its answer; a line of the log has these keys in this order, then the model's.
 
     Attributes:
         time: Unix time of the answer.
-        request_id: TorchServe's, sent back as ``x-request-id``.
-        client_request_id: The ``X-Request-Id`` that came, made safe.
-        picture: SHA-256 of the picture's file.
-        bytes: Size of that file; None where it came by URL.
-        question: As asked.
-        answer: The best one; None where there is an error.
-        confidence: Its score.
-        abstained: Whether that is below the recipe's ``abstain_below``.
-        milliseconds: That the whole batch took in the worker.
-        recalled: ``answers`` or ``features`` where these were remembered.
+        request_id: TorchServe's request id, which the reply carries as ``x-request-id``.
+        client_request_id: The client's ``X-Request-Id``, made safe for logs.
+        picture: SHA-256 of the picture file.
+        bytes: Size of that file; None if it came as a URL.
+        question: The question as the model was asked, or as it came if it was refused.
+        answer: The best answer; None after an error.
+        confidence: The score of the best answer.
+        abstained: Whether the score is below the recipe's ``abstain_below``.
+        milliseconds: Time of the whole batch in the worker.
+        recalled: ``answers`` or ``features`` if the cache held these.
         error: The ``type`` in the error's body.
     """
 
@@ -66,14 +66,15 @@ class Prediction:
     error: str | None
 
     @classmethod
-    def of(cls, request: Request, item: Item, milliseconds: float) -> Prediction:
-        """What an item came to, without the picture."""
-        query, best = item.query, item.answers[0] if item.answers and not item.error else None
+    def of(cls, request: Request, item: Item, milliseconds: float) -> PredictionRecord:
+        """Make the record of a finished item; the picture itself is never in it."""
+        query = None if item.query is UNREADABLE else item.query
+        best = item.answers[0] if item.answers and not item.error else None
         return cls(
             time=time.time(),
             request_id=request.id,
             client_request_id=request.client_id,
-            picture=item.picture.digest if item.picture else None,
+            picture=item.picture.digest or None,
             bytes=len(query.image) if query and isinstance(query.image, bytes) else None,
             question=query.question[:_LONGEST_TEXT] if query else None,
             answer=best.answer[:_LONGEST_TEXT] if best else None,
@@ -86,18 +87,18 @@ class Prediction:
 
 
 class PredictionWriter:
-    """Writes predictions to ``<folder>/<model>/<time>-<pid>.jsonl``; each worker has files of its own."""
+    """Writes records to ``<folder>/<model>/<time>-<pid>.jsonl``; each worker has files of its own."""
 
     def __init__(self, settings: PredictionLog, model: Model) -> None:
         """Start the writing thread.
 
         Raises:
-            RecipeError: There is no folder to write to.
+            RecipeError: There is no folder to write to, or it cannot be made.
         """
         if settings.folder is None:
             raise RecipeError(
-                "handler.prediction_log is enabled, but has no folder: give an absolute path as its `folder`, "
-                "or start the server with scripts/serve.py, which has one (run/predictions)"
+                "handler.prediction_log is enabled but has no folder; give an absolute path as its `folder`, "
+                "or start the server with scripts/serve.py, which sets one (run/predictions)"
             )
         self._settings = settings
         self._model = model
@@ -108,27 +109,28 @@ class PredictionWriter:
         except OSError as error:
             raise RecipeError(f"handler.prediction_log: {self._folder} cannot be made: {error}") from None
         self._file = -1
-        self._refused = self._lost = self._told = 0  # the first is the caller's to count, the second the thread's
-        self._next_complaint = 0.0
-        self._waiting: Queue[Prediction | None] = Queue(_WAITING)
+        # The caller counts lines for which there is no room, the thread lines that it cannot write.
+        self._refused = self._lost = self._reported = 0
+        self._next_warning = 0.0
+        self._waiting: Queue[PredictionRecord | None] = Queue(_WAITING)
         self._thread = threading.Thread(target=self._run, name="prediction log", daemon=True)
         self._thread.start()
 
-    def write(self, predictions: Iterable[Prediction]) -> None:
-        """Hand lines over; those that find no room are dropped."""
-        for prediction in predictions:
+    def write(self, records: Iterable[PredictionRecord]) -> None:
+        """Queue records for the thread; those for which there is no room are dropped."""
+        for record in records:
             try:
-                self._waiting.put_nowait(prediction)
+                self._waiting.put_nowait(record)
             except Full:
                 self._refused += 1
 
     def take_dropped(self) -> int:
-        """Lines lost since the last time."""
-        before, self._told = self._told, self._refused + self._lost
-        return self._told - before
+        """Return the number of lines lost since the last call."""
+        before, self._reported = self._reported, self._refused + self._lost
+        return self._reported - before
 
     def close(self, seconds: float = 5) -> None:
-        """Write what waits, for so long at most."""
+        """Write the queued records, for at most so many seconds."""
         try:
             self._waiting.put(None, timeout=seconds)
         except Full:
@@ -137,36 +139,36 @@ class PredictionWriter:
 
     def _run(self) -> None:
         while (first := self._waiting.get()) is not None:
-            predictions, last = [first], False
-            while not last and len(predictions) < _WAITING:
+            records, last = [first], False
+            while not last and len(records) < _WAITING:
                 try:
                     more = self._waiting.get_nowait()
                 except Empty:
                     break
                 last = more is None
-                predictions += [more] if more is not None else []
-            for lines in self._pieces(predictions):
+                records += [more] if more is not None else []
+            for lines in self._pieces(records):
                 self._write_lines(lines)
             if last:
                 return
 
-    def _pieces(self, predictions: Iterable[Prediction]) -> Iterator[list[bytes]]:
-        """Lines that fit into one part together, so that many that have waited do not make it larger than it may be."""
+    def _pieces(self, records: Iterable[PredictionRecord]) -> Iterator[list[bytes]]:
+        """Yield lines that fit into one file together, so that a long queue does not make a file too large."""
         piece: list[bytes] = []
-        for line in map(self._line, predictions):
+        for line in map(self._line, records):
             if piece and sum(map(len, piece)) + len(line) > min(self._part_bytes, _WRITTEN_AT_ONCE):
                 yield piece
                 piece = []
             piece.append(line)
         yield piece
 
-    def _line(self, prediction: Prediction) -> bytes:
-        fields = {**asdict(prediction), "model": self._model.name, "version": self._model.version}
-        fields["time"] = datetime.fromtimestamp(prediction.time, UTC).isoformat(timespec="milliseconds")
+    def _line(self, record: PredictionRecord) -> bytes:
+        fields = {**asdict(record), "model": self._model.name, "version": self._model.version}
+        fields["time"] = datetime.fromtimestamp(record.time, UTC).isoformat(timespec="milliseconds")
         if self._settings.question == "none":
             del fields["question"]
-        elif self._settings.question == "hash" and prediction.question is not None:
-            fields["question"] = hashlib.sha256(_encoded(prediction.question)).hexdigest()
+        elif self._settings.question == "hash" and record.question is not None:
+            fields["question"] = hashlib.sha256(_encoded(record.question)).hexdigest()
         return _encoded(json.dumps(fields, ensure_ascii=False, allow_nan=False, separators=(",", ":"))) + b"\n"
 
     def _write_lines(self, lines: list[bytes]) -> None:
@@ -179,12 +181,12 @@ class PredictionWriter:
                 raise OSError("no room for a whole line")
         except OSError as error:
             self._lost += len(lines)
-            if time.monotonic() >= self._next_complaint:
-                self._next_complaint = time.monotonic() + _COMPLAINT_SECONDS
+            if time.monotonic() >= self._next_warning:
+                self._next_warning = time.monotonic() + _WARNING_SECONDS
                 log.error("the prediction log in %s loses lines: %s", self._folder, error)
 
     def _open_part(self, coming: int) -> None:
-        """Go on in the open file, or in a new one if it is full, or was removed."""
+        """Open a new file if the current one is full or was removed."""
         if self._file >= 0:
             state = os.fstat(self._file)
             if state.st_nlink and state.st_size + coming <= self._part_bytes:
@@ -197,7 +199,7 @@ class PredictionWriter:
         self._file = os.open(self._folder / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
     def _remove_oldest(self) -> None:
-        """Make room for a new part; the files of all workers of the model count, also of ended ones."""
+        """Remove the oldest files until there is room for a new one; files of all workers count, ended ones too."""
         parts = sorted(self._folder.glob("*.jsonl"), key=lambda part: part.name)
         sizes = {}
         for part in parts:
@@ -211,5 +213,5 @@ class PredictionWriter:
 
 
 def _encoded(text: str) -> bytes:
-    """UTF-8; half of a surrogate pair, which a client can send, as JSON's escape for it."""
+    """Encode as UTF-8; half of a surrogate pair, which a client can send, becomes its JSON escape."""
     return text.encode(errors="backslashreplace")

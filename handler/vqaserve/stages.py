@@ -1,4 +1,4 @@
-"""A stage of the road, item by item: what fails there becomes that item's error, and no other's."""
+"""Run one stage of the pipeline item by item: an item that fails gets an error, and the others go on."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from vqaserve.types import Item
 log = logging.getLogger(__name__)
 
 
-def each(stage: Callable[[Item], Item], items: Sequence[Item]) -> list[Item]:
-    """Every item after a stage, in order; those that have failed before pass by untouched."""
-    return [item if item.error is not None else _attempt(stage, item) for item in items]
+def run_stage(stage: Callable[[Item], Item], items: Sequence[Item]) -> list[Item]:
+    """Apply a stage to every item without an error, and return all items in order."""
+    return [item if item.error else _attempt(stage, item) for item in items]
 
 
-def translated(error: Exception, request_id: str) -> VqaError:
-    """An error as a client may see it; what is not a client's doing is logged with its traceback."""
+def to_vqa_error(error: Exception, request_id: str) -> VqaError:
+    """Translate an exception for the client; the traceback of an unexpected one goes to the log."""
     if isinstance(error, VqaError):
         return error
     log.error("request %s failed", request_id, exc_info=error)
@@ -30,5 +30,5 @@ def translated(error: Exception, request_id: str) -> VqaError:
 def _attempt(stage: Callable[[Item], Item], item: Item) -> Item:
     try:
         return stage(item)
-    except Exception as error:  # noqa: BLE001 - the rim: translated and logged
-        return replace(item, error=translated(error, item.request_id))
+    except Exception as error:  # noqa: BLE001 - one item's error must not fail the batch
+        return replace(item, error=to_vqa_error(error, item.request_id))

@@ -17,11 +17,11 @@ class Request:
     """One HTTP request as TorchServe hands it to a worker.
 
     Attributes:
-        id: TorchServe's request id (a fresh UUID, also sent back as ``x-request-id``).
-        fields: Form fields by name; an unnamed body is under ``"body"``. Values are bytes, text,
-            or decoded JSON, as TorchServe's own decoding left them.
-        headers: Header values by lower-cased name (TorchServe keeps the client's letter case).
-        client_id: The ``X-Request-Id`` that a client or a proxy sent, made safe; TorchServe itself ignores it.
+        id: TorchServe's request id, a fresh UUID that the reply carries as ``x-request-id``.
+        fields: Form fields by name; an unnamed body is under ``"body"``. TorchServe leaves values as bytes, text or
+            decoded JSON.
+        headers: Header values by lower-cased name; TorchServe keeps the client's letter case.
+        client_id: The ``X-Request-Id`` of a client or proxy, made safe for logs; TorchServe ignores that header.
     """
 
     id: str
@@ -31,12 +31,12 @@ class Request:
 
     @property
     def label(self) -> str:
-        """The request as the log names it: found by either id."""
+        """The request's name in logs, which holds both ids."""
         return f"{self.id} (client's {self.client_id})" if self.client_id else self.id
 
     @property
     def body(self) -> object:
-        """The unnamed body, or None when the request is a form."""
+        """The unnamed body, or None if the request is a form."""
         return self.fields.get("body")
 
 
@@ -51,20 +51,20 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class RemoteImage:
-    """A picture that the server is asked to fetch."""
+    """A picture that the server has to fetch."""
 
     url: str
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One question about one picture, still as the client sent it.
+    """One question about one picture, as the client sent it.
 
     Attributes:
-        image: The encoded picture file (JPEG, PNG, ...), or where it is.
+        image: The encoded picture file (JPEG, PNG, ...), or its URL.
         question: Free text.
-        top_k: How many ranked answers are wanted; None means the recipe's default.
-        parameters: What else was asked of the model, such as ``max_new_tokens``; a family says what it takes.
+        top_k: The number of ranked answers; None means the recipe's default.
+        parameters: Other parameters of the model, such as ``max_new_tokens``; the family defines which it takes.
         lenient: Whether a parameter that the family does not take is dropped with a warning instead of refused: chat
             front ends send ``temperature`` to every model.
         warnings: What was sent with the question and is not used, one sentence each. A protocol adds what it leaves
@@ -79,9 +79,13 @@ class Query:
     warnings: tuple[str, ...] = ()
 
 
+UNREADABLE = Query(b"", "")
+"""Stands for a query that could not be read; its item has an error."""
+
+
 @dataclass(frozen=True, slots=True)
 class Squeeze:
-    """What a family does to every picture, whatever its shape.
+    """A resizing that a family does to every picture, whatever its shape.
 
     Attributes:
         width: In pixels, afterwards.
@@ -94,17 +98,17 @@ class Squeeze:
     resample: Resampling
 
     def __call__(self, picture: Image) -> Image:
-        """The picture, squeezed; one that has the size already stays as it is."""
+        """Return the picture in the new size; a picture of that size stays as it is."""
         return picture.resize((self.width, self.height), self.resample)
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A picture file, decoded.
+    """A decoded picture file.
 
     Attributes:
-        pixels: Upright RGB image within the limits, squeezed where that was asked for.
-        warnings: What the sender should know about how it was read.
+        pixels: Upright RGB image within the limits, resized if a ``Squeeze`` was given.
+        warnings: What the sender should know about how the file was read.
         area: Pixels of the file by its header.
     """
 
@@ -115,29 +119,32 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture with its identity, and what is known of it so far.
+    """A picture, which each stage adds to.
 
     Attributes:
-        digest: SHA-256 of the encoded file, hexadecimal; equal digests are equal pictures.
-        pixels: Upright RGB image within the limits; None while it is not decoded.
-        features: What a family made of the pixels, if it is remembered.
-        warnings: What the sender should know about how it was read; part of every reply about it.
+        digest: SHA-256 of the encoded file, in hexadecimal; equal digests mean equal pictures. Empty until the file
+            is identified.
+        pixels: Upright RGB image within the limits; None until it is decoded.
+        features: The family's encoding of the pixels, if it is cached.
+        warnings: What the sender should know about how the file was read; part of every reply about it.
+        data: The encoded file.
     """
 
-    digest: str
+    digest: str = ""
     pixels: Image | None = None
     features: object = None
     warnings: tuple[str, ...] = ()
+    data: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer and its probability in [0, 1].
+    """One answer and its probability.
 
     Attributes:
         answer: The text.
-        score: The probability that the model gives it.
-        details: What a family adds to the reply, such as ``clip_similarity``.
+        score: The model's probability of the answer, in [0, 1].
+        details: What the family adds to the reply, such as ``clip_similarity``.
     """
 
     answer: str
@@ -149,23 +156,23 @@ class Answer:
 class Item:
     """A query on its way through the pipeline, or the error that ended it.
 
-    Stages give back a new item each; an item with an error is passed by untouched, so one bad
-    input never costs its neighbours in the batch anything.
+    Each stage returns a new item. Later stages skip an item with an error, so a bad input never fails the others in its
+    batch.
 
     Attributes:
-        request_id: The request it belongs to, as the log names it.
-        query: What was asked; None only when it could not be read.
-        picture: The decoded picture, after ``images``.
+        request_id: The label of the item's request.
+        query: The question; ``UNREADABLE`` if the request's entry could not be read.
+        picture: The picture of the question.
         answers: The family's answers, best first.
-        recalled: What was remembered of it: ``answers``, ``features`` of the picture, or nothing.
-        ranked: The answers in the task's own words, ready for JSON, after ``task.finish``.
-        abstained: Whether the best answer is less sure than the recipe's ``abstain_below``.
-        error: What went wrong, wherever it did.
+        recalled: What the caches held: ``answers``, the picture's ``features``, or nothing.
+        ranked: The answers in the task's output format, ready for JSON.
+        abstained: Whether the best score is below the recipe's ``abstain_below``.
+        error: The error of the stage that failed.
     """
 
     request_id: str
-    query: Query | None = None
-    picture: Picture | None = None
+    query: Query = UNREADABLE
+    picture: Picture = field(default_factory=Picture)
     answers: tuple[Answer, ...] = ()
     recalled: str = ""
     ranked: tuple[Mapping[str, object], ...] = ()
@@ -175,12 +182,12 @@ class Item:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What the client should know about how the question and the picture were read, in that order."""
-        return (*(self.query.warnings if self.query else ()), *(self.picture.warnings if self.picture else ()))
+        return (*self.query.warnings, *self.picture.warnings)
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """What a reply says about the model that answered."""
+    """The name and version of the model that answers."""
 
     name: str
     version: str

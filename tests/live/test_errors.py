@@ -251,7 +251,7 @@ def test_a_request_whose_time_runs_out_in_the_queue_is_not_computed_and_its_neig
             time.sleep(1.5)  # the worker stands still: time is what passes here
         replies = [reply.result(SECONDS) for reply in waiting]
     assert [reply.status_code for reply in replies] == [504, 200, 504]
-    assert "the request's 1,000 ms were over" in replies[0].json()["message"]
+    assert "the request's deadline of 1,000 ms passed" in replies[0].json()["message"]
 
 
 def test_the_table_and_the_cases_are_the_same():

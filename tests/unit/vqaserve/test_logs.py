@@ -54,4 +54,4 @@ def test_a_url_that_cannot_be_fetched_is_logged_with_the_request_that_named_it(c
     with caplog.at_level(logging.INFO):
         (reply,) = pipeline.answer([Request("r0", {"body": asked}, {}, "order-17")])
     assert reply.status == 422
-    assert "request r0 (client's order-17): a picture's URL could not be fetched: ConnectError" in caplog.text
+    assert "request r0 (client's order-17): the picture's URL could not be fetched: ConnectError" in caplog.text

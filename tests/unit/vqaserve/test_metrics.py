@@ -12,7 +12,7 @@ import yaml
 
 from tests.support.pictures import as_base64, encoded
 from vqaops.paths import ROOT
-from vqaserve.metrics import METRICS, Sample, Stopwatch
+from vqaserve.metrics import METRICS, MetricSample, Stopwatch
 from vqaserve.pipeline import Pipeline
 from vqaserve.settings import HandlerSettings
 from vqaserve.types import Model, Reply, Request
@@ -22,7 +22,7 @@ class Counted:
     """A pipeline with the weightless family, and every sample that it gave."""
 
     def __init__(self, **settings: object) -> None:
-        self.samples: list[Sample] = []
+        self.samples: list[MetricSample] = []
         given = HandlerSettings(version="1.0.0", family="dummy", **settings)
         self.pipeline = Pipeline.load(Path(), given, Model("dummy", "1.0.0"), self.samples.extend)
 
@@ -134,7 +134,7 @@ def test_no_label_holds_what_a_client_sent():
 
 
 def test_answers_go_out_even_if_they_cannot_be_counted(caplog: pytest.LogCaptureFixture):
-    def refuse(samples: Sequence[Sample]) -> None:
+    def refuse(samples: Sequence[MetricSample]) -> None:
         if next(iter(samples)).metric.name == "vqa_requests_total":
             raise BrokenPipeError
 
@@ -142,7 +142,7 @@ def test_answers_go_out_even_if_they_cannot_be_counted(caplog: pytest.LogCapture
     pipeline = Pipeline.load(Path(), settings, Model("dummy", "1.0.0"), refuse)
     (reply,) = pipeline.answer([Request("r", {"body": question()})])
     assert reply.status == 200
-    assert "answered, but not counted" in caplog.text
+    assert "answered but not recorded" in caplog.text
 
 
 def test_of_a_batch_the_longest_wait_since_a_proxy_took_a_request_is_told():

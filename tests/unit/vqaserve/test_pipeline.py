@@ -288,3 +288,13 @@ def test_the_entries_of_one_request_are_computed_together(fragile: Fragile):
     requests = [Request("a", {"body": {"instances": many}}), Request("b", {"image": encoded("blue"), "question": "q"})]
     assert [reply.status for reply in small_budget(fragile).answer(requests)] == [200, 200]
     assert fragile.batches == [3]
+
+
+def test_a_picture_that_recurs_beyond_the_pixel_limit_is_recalled_and_not_encoded_again(fragile: Fragile):
+    pipeline = small_budget(fragile)  # 30 pixels; each picture has 12
+    colours = ["red", "lime", "blue", "red"]
+    requests = [
+        Request(str(index), {"image": encoded(colour), "question": "q"}) for index, colour in enumerate(colours)
+    ]
+    assert [reply.status for reply in pipeline.answer(requests)] == [200] * 4
+    assert sum(fragile.encoded) == 3

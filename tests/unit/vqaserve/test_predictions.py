@@ -17,7 +17,7 @@ import pytest
 from tests.support.pictures import as_base64, encoded
 from vqaserve import predictions
 from vqaserve.errors import RecipeError
-from vqaserve.metrics import Sample
+from vqaserve.metrics import MetricSample
 from vqaserve.pipeline import Pipeline
 from vqaserve.predictions import PredictionWriter
 from vqaserve.settings import HandlerSettings, PredictionLog
@@ -31,7 +31,7 @@ class Logged:
 
     def __init__(self, folder: Path, **log: object) -> None:
         self.folder = folder / "dummy"
-        self.samples: list[Sample] = []
+        self.samples: list[MetricSample] = []
         kept = {"enabled": True, "folder": folder, "question": "text", **log}
         settings = HandlerSettings(version="1.0.0", family="dummy", prediction_log=kept)
         self.pipeline = Pipeline.load(Path(), settings, MODEL, self.samples.extend)
@@ -121,9 +121,12 @@ def test_a_question_is_kept_as_the_recipe_says(
     assert {key: value for key, value in line.items() if key == "question"} == expected
 
 
-def test_nothing_is_kept_unless_asked_for():
+def test_nothing_is_logged_unless_the_recipe_enables_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("VQA_RUN", str(tmp_path))
     pipeline = Pipeline.load(Path(), HandlerSettings(version="1.0.0", family="dummy"), MODEL)
-    assert pipeline.predictions is None
+    assert pipeline.answer([Request("r0", {"body": question()})])[0].status == 200
+    pipeline.close()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_question_of_a_million_characters_leaves_a_short_line(logged: Callable[..., Logged]):
@@ -199,7 +202,7 @@ def test_a_disk_that_hangs_makes_nobody_wait(logged: Callable[..., Logged], monk
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"folder": None}, "has no folder: give an absolute path"),
+        ({"folder": None}, "has no folder; give an absolute path"),
         ({"folder": Path("/dev/null/predictions")}, "cannot be made"),
     ],
 )
@@ -235,7 +238,7 @@ def test_many_lines_that_have_waited_make_no_file_larger_than_it_may_be(
 WORKER = """
 import sys
 from pathlib import Path
-from vqaserve.predictions import Prediction, PredictionWriter
+from vqaserve.predictions import PredictionRecord, PredictionWriter
 from vqaserve.settings import PredictionLog
 from vqaserve.types import Item, Model, Request
 
@@ -243,7 +246,7 @@ settings = PredictionLog(enabled=True, folder=Path(sys.argv[1]), max_megabytes=0
 writer = PredictionWriter(settings, Model("dummy", "1.0.0"))
 print("ready", flush=True)
 sys.stdin.readline()
-writer.write(Prediction.of(Request("r", {}), Item("r"), 1.0) for _ in range(4000))
+writer.write(PredictionRecord.of(Request("r", {}), Item("r"), 1.0) for _ in range(4000))
 writer.close(60)
 print(writer.take_dropped())
 """

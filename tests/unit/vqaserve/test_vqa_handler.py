@@ -11,7 +11,7 @@ from ts.metrics.metric_cache_yaml_impl import MetricsCacheYamlImpl
 
 from vqa_handler import _emitter, _request
 from vqaops.paths import ROOT
-from vqaserve.metrics import ANSWERS, REQUESTS, STAGE_SECONDS, Sample
+from vqaserve.metrics import ANSWERS, REQUESTS, STAGE_SECONDS, MetricSample
 
 # TorchServe's reader of metrics.yaml leaves the file open.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -26,8 +26,8 @@ def context(declared: Path | None) -> Context:
 
 
 SAMPLES = [
-    Sample(REQUESTS, 2, ("dummy", "1.0.0", "ok")),
-    Sample(STAGE_SECONDS, 2.5e-05, ("dummy", "1.0.0", "forward")),
+    MetricSample(REQUESTS, 2, ("dummy", "1.0.0", "ok")),
+    MetricSample(STAGE_SECONDS, 2.5e-05, ("dummy", "1.0.0", "forward")),
 ]
 
 
@@ -59,7 +59,7 @@ def test_metrics_that_are_not_declared_as_they_are_here_are_named_once_and_left_
     )
     emit = _emitter(context(declared))
     capsys.readouterr()
-    emit([*SAMPLES, Sample(ANSWERS, 1, ("dummy", "1.0.0", "0.5"))])
+    emit([*SAMPLES, MetricSample(ANSWERS, 1, ("dummy", "1.0.0", "0.5"))])
     (line,) = capsys.readouterr().out.splitlines()
     assert "vqa_requests_total" in line
     warned = [record.getMessage() for record in caplog.records if "is not counted" in record.getMessage()]

@@ -1,0 +1,82 @@
+"""One request and its reply, in the wire format that the client speaks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from vqaserve.deadline import check_deadline
+from vqaserve.errors import InternalError, VqaError
+from vqaserve.protocols import find_protocol
+from vqaserve.protocols.base import Protocol
+from vqaserve.protocols.body import decoded
+from vqaserve.settings import HandlerSettings
+from vqaserve.stages import to_vqa_error
+from vqaserve.types import Item, Model, Query, Reply, Request
+
+_LARGEST_REPLY = 4_000_000
+"""Bytes. TorchServe kills a worker whose reply to one request is over max_response_size (config.properties)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A request, its protocol, and its items or the error that refuses the whole request."""
+
+    request: Request
+    protocol: Protocol
+    items: tuple[Item, ...] = ()
+    refused: VqaError | None = None
+
+    @classmethod
+    def parse(cls, request: Request, settings: HandlerSettings) -> Exchange:
+        """Read a request into one item for each question; an error is kept, not raised."""
+        request, refused = _decode(request)
+        protocol = find_protocol(request)
+        if refused:
+            return cls(request, protocol, refused=refused)
+        try:
+            entries = protocol.parse(request, settings)
+        except Exception as error:  # noqa: BLE001 - errors of a request are translated and logged here
+            return cls(request, protocol, refused=to_vqa_error(error, request.label))
+        return cls(request, protocol, tuple(_item(request.label, entry) for entry in entries))
+
+    def take(self, items: Iterator[Item]) -> Exchange:
+        """Return the exchange with as many finished items as it has, taken from those of the whole batch."""
+        return replace(self, items=tuple(next(items) for _ in self.items))
+
+    def reply(self, model: Model) -> Reply:
+        """Encode the finished items, or the error."""
+        if self.refused:
+            return self.protocol.refuse(self.refused)
+        try:
+            reply = self.protocol.reply(self.request, self.items, model)
+            if len(reply.body) > _LARGEST_REPLY:
+                raise RuntimeError(f"the reply has {len(reply.body):,} bytes; at most {_LARGEST_REPLY:,} are allowed")
+            return reply
+        except Exception as error:  # noqa: BLE001 - for example a score that is not a number
+            return self.protocol.refuse(to_vqa_error(error, self.request.label))
+
+    def outcome(self, reply: Reply) -> str:
+        """Return ``ok``, or the ``type`` of the error in the reply's body."""
+        if reply.status < 400:
+            return "ok"
+        errors = (self.refused, *(item.error for item in self.items))
+        return type(next((error for error in errors if error), InternalError())).__name__
+
+    @property
+    def logged_items(self) -> Sequence[Item]:
+        """The items that the prediction log lists: a refused request counts as one, a list of models as none."""
+        return [Item(self.request.label, error=self.refused)] if self.refused else self.items
+
+
+def _decode(request: Request) -> tuple[Request, VqaError | None]:
+    """Decode the body of a request whose deadline has not passed."""
+    try:
+        check_deadline(request.headers)
+        return decoded(request), None
+    except Exception as error:  # noqa: BLE001 - errors of a request are translated and logged here
+        return request, to_vqa_error(error, request.label)
+
+
+def _item(request_id: str, entry: Query | VqaError) -> Item:
+    return Item(request_id, error=entry) if isinstance(entry, VqaError) else Item(request_id, entry)
