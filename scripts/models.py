@@ -22,8 +22,8 @@ from vqaops.gateway.nginx import Gateway
 from vqaops.gateway.routes import Route
 from vqaops.paths import ROOT
 from vqaops.rollout import canary, listing
-from vqaops.rollout.autoscale import Rule, follow
-from vqaops.rollout.gate import Verdict
+from vqaops.rollout.autoscale import ScalingRule, follow
+from vqaops.rollout.gate import GateResult
 from vqaops.rollout.rollout import Rollout
 from vqaops.server.server import Server
 from vqaserve.errors import RecipeError
@@ -171,7 +171,7 @@ def autoscale(
     Each change is printed with its reason, and noted in the history.
     Example: scripts/models.py autoscale rooms --min 1 --max 4
     """
-    rule = Rule(least, most or max(least, psutil.cpu_count() or 1), queue_ms / 1000)
+    rule = ScalingRule(least, most or max(least, psutil.cpu_count() or 1), queue_ms / 1000)
     if rule.most < rule.least:
         refuse("autoscale", ServerError(f"--max {rule.most} is less than --min {least}; give --max {least} or more"))
     until = None if seconds is None else time.monotonic() + seconds
@@ -276,7 +276,7 @@ def _target(rollout: Rollout, words: list[str]) -> tuple[str, str]:
     raise ServerError(f"give a model and a version, as in: shapes 1.1.0; this is {len(words)} words: {' '.join(words)}")
 
 
-def _print_gates(verdicts: Sequence[Verdict]) -> None:
+def _print_gates(verdicts: Sequence[GateResult]) -> None:
     for verdict in verdicts:
         mark = "[green]passed[/]" if verdict.passed else "[red]failed[/]"
         console.print(f"{mark}  {verdict.gate:<9}  {escape(verdict.measured)}; allowed: {verdict.allowed}")

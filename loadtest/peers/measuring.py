@@ -143,7 +143,7 @@ def _ours(archive: Archive, run: Path) -> Iterator[Target]:
     with started([archive], run) as running:
         client = running.server.client
         seconds = running.start_seconds or 0.0
-        yield Target(client.addresses.inference, client.key("inference"), running.process, seconds)
+        yield Target(client.addresses.inference, client.token("inference"), running.process, seconds)
 
 
 def _turn_of(

@@ -13,7 +13,7 @@ from vqaops.server.server import Server
 @pytest.fixture(scope="module")
 def client(dummy_server: Server) -> InferenceClient:
     server = dummy_server.client
-    return InferenceClient(f"{server.addresses.inference}/predictions/dummy", token=server.key("inference"))
+    return InferenceClient(f"{server.addresses.inference}/predictions/dummy", token=server.token("inference"))
 
 
 def test_visual_question_answering_returns_ranked_answers(client: InferenceClient):

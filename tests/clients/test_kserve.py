@@ -47,7 +47,7 @@ print(json.dumps({**tensors, "parameters": reply.parameters}))
 
 def run(script: str, server: Server, *arguments: object) -> dict:
     client = server.client
-    given = json.dumps([client.addresses.inference, client.key("inference"), *arguments])
+    given = json.dumps([client.addresses.inference, client.token("inference"), *arguments])
     done = subprocess.run([sys.executable, "-c", script], input=given, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])

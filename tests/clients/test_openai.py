@@ -21,7 +21,7 @@ def asked(colour: str, question: str) -> list[dict]:
 def client(dummy_server: Server) -> Iterator[openai.OpenAI]:
     server = dummy_server.client
     base = f"{server.addresses.inference}/predictions/dummy/1.0.0/v1"
-    with openai.OpenAI(base_url=base, api_key=server.key("inference"), max_retries=0) as client:
+    with openai.OpenAI(base_url=base, api_key=server.token("inference"), max_retries=0) as client:
         yield client
 
 
@@ -56,6 +56,6 @@ def test_a_route_that_is_not_there_is_not_found(client: openai.OpenAI):
 def test_the_hugging_face_clients_chat_is_answered_too(dummy_server: Server):
     server = dummy_server.client
     url = f"{server.addresses.inference}/predictions/dummy/1.0.0"
-    client = InferenceClient(model=url, token=server.key("inference"))
+    client = InferenceClient(model=url, token=server.token("inference"))
     completion = client.chat_completion(asked("red", "what?"))
     assert completion.choices[0].message.content == "4x3 #ff0000: what?"

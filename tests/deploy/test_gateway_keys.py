@@ -33,7 +33,7 @@ def test_a_wrong_key_is_401_with_how_to_send_one(gateway: RunningGateway, key: s
 
 
 def test_no_key_is_401_also_for_torchserves_own_token(gateway: RunningGateway, torchserve: Server):
-    with gateway.client(key=torchserve.client.key("inference")) as stranger:
+    with gateway.client(key=torchserve.client.token("inference")) as stranger:
         check_error(ask(stranger), 401)
         del stranger.headers["Authorization"]
         check_error(ask(stranger), 401)

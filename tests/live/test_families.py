@@ -41,7 +41,7 @@ def server(serve: Callable[..., Server], recipes: dict[str, Path]) -> Server:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_family_is_served_and_answers_as_it_does_alone(family: str, server: Server, recipes: dict[str, Path]):
     client = InferenceClient(
-        f"{server.client.addresses.inference}/predictions/{family}", token=server.client.key("inference")
+        f"{server.client.addresses.inference}/predictions/{family}", token=server.client.token("inference")
     )
     served = client.visual_question_answering(PICTURE, QUESTION, top_k=1)
 

@@ -70,7 +70,7 @@ def test_a_server_is_live_but_not_ready_while_its_worker_starts_again(dummy_serv
     psutil.Process(worker.pid).kill()
     found = until(client, lambda found: not found.ready)
     assert found.live
-    assert "model dummy 1.0.0 has no worker READY of 1 wanted: 1 UNLOADING" in found.reasons
+    assert "model dummy 1.0.0 has no worker READY; of 1 wanted: 1 UNLOADING" in found.reasons
     values = exported(client)
     if values['vqa_workers{model_name="dummy",model_version="1.0.0",status="READY"}'] == 0:  # it may be back already
         assert values['vqa_workers{model_name="dummy",model_version="1.0.0",status="UNLOADING"}'] == 1

@@ -184,8 +184,8 @@ def test_a_missing_key_file_says_that_the_server_is_not_running(absent: Client):
 
 def test_a_damaged_key_file_says_what_to_do(absent: Client):
     absent.key_file.write_text("{}")
-    with pytest.raises(ServerError, match="holds no inference key"):
-        absent.key("inference")
+    with pytest.raises(ServerError, match="holds no inference token"):
+        absent.token("inference")
 
 
 def test_a_server_that_went_away_is_reported_as_such(absent: Client):

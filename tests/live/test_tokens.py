@@ -22,7 +22,7 @@ from tests.support.recipes import RecipeMaker
 from vqaops.errors import ServerError
 from vqaops.paths import ROOT
 from vqaops.server.client import Client
-from vqaops.server.key_file import KeyFile, NoKeys
+from vqaops.server.key_file import KeyFile, NoTokens
 from vqaops.server.ports import free_ports
 from vqaops.server.retry import NEVER, RetryPolicy
 from vqaops.server.server import Server
@@ -45,14 +45,14 @@ def test_a_rotated_token_replaces_the_old_one_and_curls_header(server: Server):
     rotate(server)
     url = f"{server.client.addresses.inference}/predictions/dummy"
     assert server.client.http.post(url, headers=old).status_code == 400
-    assert server.auth_header.read_text() == f"Authorization: Bearer {server.client.key('inference')}\n"
+    assert server.auth_header.read_text() == f"Authorization: Bearer {server.client.token('inference')}\n"
     assert server.auth_header.stat().st_mode & 0o777 == 0o600
 
 
 def test_the_management_token_can_be_rotated_too(server: Server):
-    old = server.client.key("management")
+    old = server.client.token("management")
     rotate(server, "management")
-    assert server.client.key("management") != old
+    assert server.client.token("management") != old
     assert [worker.status for worker in server.client.workers("dummy")] == ["READY"]
 
 
@@ -84,7 +84,7 @@ def test_a_token_is_renewed_before_it_expires(server: Server):
     keys["inference"]["expiration time"] = "2020-01-01T00:00:00.123456789Z"
     server.client.key_file.write_text(json.dumps(keys))
     assert server.client.ask("dummy", encoded(), "what?")["answer"] == "4x3 #ff0000: what?"
-    assert server.client.key("inference") != old
+    assert server.client.token("inference") != old
     assert KeyFile(server.client.key_file).seconds_left("inference") > 60
 
 
@@ -114,7 +114,7 @@ def test_the_exporter_renews_a_token_before_it_expires(server: Server):
     process = subprocess.Popen([*exporter, "--run", str(server.run)], stdout=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 60
-        while server.client.key("inference") == before["inference"]:
+        while server.client.token("inference") == before["inference"]:
             assert process.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.05)
@@ -126,14 +126,14 @@ def test_the_exporter_renews_a_token_before_it_expires(server: Server):
 def test_listing_tokens_says_how_long_they_live_and_prints_none(server: Server):
     shown = CliRunner().invoke(command.app, ["list", "--run", str(server.run)]).output
     assert re.search(r"^inference: 43,[12]\d\d minutes$", shown, re.MULTILINE)
-    assert server.client.key("inference") not in shown
+    assert server.client.token("inference") not in shown
 
 
 def test_a_server_that_is_gone_makes_no_new_token(tmp_path, new_server: Callable[..., Server]):
     with httpx.Client(trust_env=False) as http:
         client = Client(new_server().client.addresses, tmp_path / "key_file.json", http)
         client.key_file.write_text('{"inference": {"key": "old"}, "API": {"key": "x"}}')
-        assert client.renewed("inference", "old") == "old"
+        assert client.renew_token("inference", "old") == "old"
 
 
 def test_keys_that_are_gone_while_a_server_starts_again_are_waited_for(server: Server):
@@ -149,5 +149,5 @@ def test_keys_that_are_gone_while_a_server_starts_again_are_waited_for(server: S
 def test_without_keys_from_the_start_nobody_waits(tmp_path, server: Server):
     with server.client.addresses.pool() as http:
         client = Client(server.client.addresses, tmp_path / "key_file.json", http)
-        with pytest.raises(NoKeys, match="the server is not running"):
+        with pytest.raises(NoTokens, match="the server is not running"):
             client.ask("dummy", encoded(), "what?")

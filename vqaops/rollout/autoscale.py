@@ -13,13 +13,13 @@ from dataclasses import dataclass, field, replace
 import psutil
 
 from vqaops.errors import ServerError
-from vqaops.rollout.request_counts import Traffic, traffic
+from vqaops.rollout.request_counts import RequestTotals, request_totals
 from vqaops.rollout.rollout import Rollout
-from vqaops.server.management import Version
+from vqaops.server.management import RegisteredVersion
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class ScalingRule:
     """When to change, and how often.
 
     Attributes:
@@ -42,7 +42,7 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Observation:
     """What one interval showed.
 
     Attributes:
@@ -61,7 +61,7 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class ScalingDecision:
     """How many workers from now on, and why."""
 
     workers: int
@@ -69,7 +69,7 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
-class Controller:
+class ScalingController:
     """Counts the looks that ask for a change; a pure function of what it is shown.
 
     Attributes:
@@ -79,17 +79,19 @@ class Controller:
         resting: Looks in which nothing is to be changed.
     """
 
-    rule: Rule
+    rule: ScalingRule
     high: int = 0
     low: int = 0
     resting: int = 0
 
-    def decide(self, look: Look) -> tuple[Controller, Decision | None]:
+    def decide(self, look: Observation) -> tuple[ScalingController, ScalingDecision | None]:
         """The controller after this look, and a decision if there is one."""
         rule = self.rule
         bound = min(max(look.workers, rule.least), rule.most)
         if bound != look.workers:
-            return self._changed(), Decision(bound, f"{look.workers} workers are outside {rule.least} to {rule.most}")
+            return self._changed(), ScalingDecision(
+                bound, f"{look.workers} workers are outside {rule.least} to {rule.most}"
+            )
         if self.resting or look.ready < look.workers:
             return replace(self, resting=max(0, self.resting - 1), high=0, low=0), None
         is_high = look.waited > rule.queue_seconds
@@ -99,38 +101,38 @@ class Controller:
         counted = replace(self, high=self.high + 1 if is_high else 0, low=self.low + 1 if is_low else 0)
         if counted.high >= rule.up_after and look.workers < rule.most:
             reason = f"requests waited {1000 * look.waited:.0f} ms, allowed are {1000 * rule.queue_seconds:.0f} ms"
-            return self._changed(), Decision(look.workers + 1, reason)
+            return self._changed(), ScalingDecision(look.workers + 1, reason)
         if counted.low >= rule.down_after and look.workers > rule.least:
             reason = f"requests waited {1000 * look.waited:.0f} ms and workers are {look.busy:.0%} busy"
-            return self._changed(), Decision(look.workers - 1, reason)
+            return self._changed(), ScalingDecision(look.workers - 1, reason)
         return counted, None
 
-    def _changed(self) -> Controller:
-        return Controller(self.rule, resting=self.rule.rest)
+    def _changed(self) -> ScalingController:
+        return ScalingController(self.rule, resting=self.rule.rest)
 
 
 @dataclass
-class Observer:
+class LoadObserver:
     """Turns running sums into what happened since the last look, at the default version."""
 
     rollout: Rollout
     name: str
     _at: float = 0
-    _traffic: Traffic = field(default_factory=lambda: Traffic(0, 0))
+    _traffic: RequestTotals = field(default_factory=lambda: RequestTotals(0, 0))
     _worked: dict[int, float] = field(default_factory=dict)
 
-    def look(self) -> tuple[Version, Look]:
+    def look(self) -> tuple[RegisteredVersion, Observation]:
         """The default version, and what happened since the last look; nothing at the first."""
         management = self.rollout.management
         version = management.version(self.name, management.default(self.name))
-        now, total = time.monotonic(), traffic(management.client, self.name)
+        now, total = time.monotonic(), request_totals(management.client, self.name)
         worked = {worker.pid: _cpu_seconds(worker.pid) for worker in version.workers}
         known = [pid for pid in worked if pid in self._worked]
         # The counters only rise; lower ones are those of a server that was started anew.
         requests = max(0.0, total.requests - self._traffic.requests) if self._at else 0.0
         waited = max(0.0, total.waited - self._traffic.waited)
         computed = sum(max(0.0, worked[pid] - self._worked[pid]) for pid in known)
-        seen = Look(
+        seen = Observation(
             workers=len(version.workers),
             ready=version.ready,
             pending=version.pending,
@@ -142,7 +144,9 @@ class Observer:
         return version, seen
 
 
-def follow(rollout: Rollout, name: str, rule: Rule, interval: float) -> Iterator[tuple[Look, Decision | None]]:
+def follow(
+    rollout: Rollout, name: str, rule: ScalingRule, interval: float
+) -> Iterator[tuple[Observation, ScalingDecision | None]]:
     """Look, decide and scale, once an interval, for ever; yields each look with its decision, already carried out.
 
     A decision that cannot be carried out now (no worker can be spared, one does not get ready) says so, and is taken
@@ -151,7 +155,7 @@ def follow(rollout: Rollout, name: str, rule: Rule, interval: float) -> Iterator
     Raises:
         ServerError: The server is gone.
     """
-    observer, controller = Observer(rollout, name), Controller(rule)
+    observer, controller = LoadObserver(rollout, name), ScalingController(rule)
     observer.look()
     while True:
         time.sleep(interval)

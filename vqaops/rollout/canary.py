@@ -9,7 +9,7 @@ from vqaops.gateway.routes import Route
 from vqaops.server.management import Management
 from vqaops.server.server import Server
 from vqaops.store import history
-from vqaops.store.history import Event
+from vqaops.store.history import Change
 
 
 def start(server: Server, gateway: Gateway, name: str, route: Route) -> None:
@@ -66,7 +66,7 @@ def end_route(server: Server, gateway: Gateway, name: str, version: str | None =
 def _note(server: Server, action: str, name: str, route: Route) -> None:
     state = server.state()
     served = state.version(name, route.version) if state else None
-    event = Event.now(
+    event = Change.now(
         action, name, route.version, served.sha256 if served else "", figures={"share": round(route.share, 6)}
     )
     history.append(server.history_file, event)

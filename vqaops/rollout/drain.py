@@ -14,7 +14,7 @@ import psutil
 
 from vqaops.errors import ServerError
 from vqaops.rollout.request_counts import asked_by_number
-from vqaops.server.management import Management, Version
+from vqaops.server.management import Management, RegisteredVersion
 
 MARGIN_SECONDS = 1
 POLL_SECONDS = 0.2
@@ -55,7 +55,7 @@ def drain(management: Management, name: str, version: str, patience: float) -> I
         time.sleep(POLL_SECONDS)
 
 
-def is_idle(version: Version, newest: int | None = None) -> bool:
+def is_idle(version: RegisteredVersion, newest: int | None = None) -> bool:
     """Whether a version's queue is empty and its workers have done nothing for a twentieth of a second.
 
     Args:

@@ -24,7 +24,7 @@ SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class GateResult:
     """One gate: what was measured, what is allowed, and whether that is reached.
 
     Attributes:
@@ -43,27 +43,27 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class TimedAnswer:
     """A version's answer to a question, and the seconds until it came."""
 
     answer: str
     seconds: float
 
 
-def smoke(client: Client, name: str, version: str, sample: ArchivedSample) -> Verdict:
+def smoke(client: Client, name: str, version: str, sample: ArchivedSample) -> GateResult:
     """Ask a version one question; any answer of that version will do."""
     try:
         asked = _ask(replace(client, retry=NEVER), name, version, sample, b"")
     except ServerError as error:
-        return Verdict("smoke", None, str(error), "an answer", passed=False)
-    return Verdict(
+        return GateResult("smoke", None, str(error), "an answer", passed=False)
+    return GateResult(
         "smoke", asked.seconds, f"{asked.answer!r} in {1000 * asked.seconds:.0f} ms", "an answer", passed=True
     )
 
 
 def compare(
     client: Client, name: str, current: str, new: str, samples: Sequence[ArchivedSample], gate: Gate
-) -> Iterator[Verdict]:
+) -> Iterator[GateResult]:
     """Ask both versions every sample, several rounds, in turns; yields the verdicts.
 
     Each request's picture is a file of its own, by bytes after its end that decoders do not read: the workers'
@@ -72,7 +72,7 @@ def compare(
     try:
         rounds = _rounds(replace(client, retry=NEVER), name, (current, new), samples)
     except ServerError as error:
-        yield Verdict("answers", None, str(error), "an answer to every sample", passed=False)
+        yield GateResult("answers", None, str(error), "an answer to every sample", passed=False)
         return
     answers = [{version: asked.answer for version, asked in pair.items()} for pair in rounds[0]]
     same = _share([pair[current] == pair[new] for pair in answers])
@@ -84,14 +84,14 @@ def compare(
         version: sum(min(one[index][version].seconds for one in rounds) for index in range(len(samples)))
         for version in (current, new)
     }
-    yield Verdict(
+    yield GateResult(
         "agreement",
         same,
         f"{same:.0%} of {len(samples)} answers are those of {current}",
         f"at least {gate.min_agreement:.0%}",
         same >= gate.min_agreement,
     )
-    yield Verdict(
+    yield GateResult(
         "accuracy",
         right[new],
         f"{right[new]:.0%} right, {current} {right[current]:.0%}",
@@ -100,7 +100,7 @@ def compare(
     )
     # The fastest of several rounds, as timeit does it: whatever else the machine does only ever adds.
     ratio = best[new] / best[current]
-    yield Verdict(
+    yield GateResult(
         "latency",
         ratio,
         f"{ratio:.2f} times {current}'s ({1000 * best[new] / len(samples):.1f} ms an answer, "
@@ -112,10 +112,10 @@ def compare(
 
 def _rounds(
     client: Client, name: str, versions: tuple[str, str], samples: Sequence[ArchivedSample]
-) -> list[list[dict[str, Asked]]]:
+) -> list[list[dict[str, TimedAnswer]]]:
     """What each version answered to each sample in each round; who is asked first changes with the rounds."""
     began = time.monotonic()
-    rounds: list[list[dict[str, Asked]]] = []
+    rounds: list[list[dict[str, TimedAnswer]]] = []
     while len(rounds) < LEAST_ROUNDS or (len(rounds) < ROUNDS and time.monotonic() - began < SECONDS):
         order = versions if len(rounds) % 2 else versions[::-1]
         nonce = os.urandom(8)
@@ -125,13 +125,13 @@ def _rounds(
     return rounds
 
 
-def _ask(client: Client, name: str, version: str, sample: ArchivedSample, nonce: bytes) -> Asked:
+def _ask(client: Client, name: str, version: str, sample: ArchivedSample, nonce: bytes) -> TimedAnswer:
     began = time.perf_counter()
     reply = client.ask(f"{name}/{version}", sample.picture + nonce, sample.question)
     seconds = time.perf_counter() - began
     if reply["model"] != {"name": name, "version": version}:
         raise ServerError(f"{reply['model']} answered a question to {name} {version}; the server mixes versions up")
-    return Asked(reply["answer"], seconds)
+    return TimedAnswer(reply["answer"], seconds)
 
 
 def _share(marks: Sequence[bool]) -> float:

@@ -10,11 +10,11 @@ from typing import Any
 import psutil
 from rich.table import Table
 
-from vqaops.server.management import Management, Version
+from vqaops.server.management import Management, RegisteredVersion
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class VersionRow:
     """One version.
 
     Attributes:
@@ -39,7 +39,7 @@ class Row:
         return asdict(self)
 
 
-def rows(management: Management) -> list[Row]:
+def rows(management: Management) -> list[VersionRow]:
     """All versions of all models, by name and version."""
     found = []
     for name in sorted(management.models()):
@@ -49,7 +49,7 @@ def rows(management: Management) -> list[Row]:
     return found
 
 
-def table(found: Sequence[Row]) -> Table:
+def table(found: Sequence[VersionRow]) -> Table:
     """The rows for people; the default version is marked."""
     shown = Table(show_edge=False)
     for column in ("model", "version"):
@@ -68,7 +68,7 @@ def table(found: Sequence[Row]) -> Table:
     return shown
 
 
-def memory(version: Version) -> int:
+def memory(version: RegisteredVersion) -> int:
     """Resident bytes of a version's workers and what they have started, as far as they can be seen from here.
 
     TorchServe's own figure is 0 where its system metrics are off, as they are here.
@@ -83,8 +83,8 @@ def memory(version: Version) -> int:
     return total
 
 
-def _row(version: Version, is_default: bool) -> Row:
-    return Row(
+def _row(version: RegisteredVersion, is_default: bool) -> VersionRow:
+    return VersionRow(
         model=version.name,
         version=version.version,
         is_default=is_default,

@@ -18,21 +18,21 @@ WAITED = "ts_queue_latency_microseconds_total"
 
 
 @dataclass(frozen=True, slots=True)
-class Traffic:
+class RequestTotals:
     """Running sums since the server's start: requests of a model, and the seconds that they waited in its queues."""
 
     requests: float
     waited: float
 
 
-def traffic(client: Client, name: str) -> Traffic:
+def request_totals(client: Client, name: str) -> RequestTotals:
     """All requests of a model, whichever version they asked for.
 
     Raises:
         ServerError: The metrics address does not answer.
     """
     samples = list(_samples(client, name))
-    return Traffic(
+    return RequestTotals(
         requests=sum(sample.value for sample in samples if sample.name == REQUESTS),
         waited=sum(sample.value for sample in samples if sample.name == WAITED) / 1e6,
     )

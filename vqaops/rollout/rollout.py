@@ -12,13 +12,13 @@ from vqaops.errors import ServerError
 from vqaops.files import locked
 from vqaops.rollout import gate
 from vqaops.rollout.drain import drain
-from vqaops.rollout.gate import Verdict
+from vqaops.rollout.gate import GateResult
 from vqaops.rollout.workers import Progress, Workers
-from vqaops.server.management import Management, Version
+from vqaops.server.management import Management, RegisteredVersion
 from vqaops.server.server import Server
 from vqaops.store import checksums, history
 from vqaops.store.archive import Archive
-from vqaops.store.history import Event
+from vqaops.store.history import Change
 from vqaops.store.model_store import find_again, place
 from vqaops.store.state import State
 
@@ -56,7 +56,7 @@ class Rollout:
             raise ServerError(f"name the model; the server has {', '.join(names) or 'none'}")
         return names[0]
 
-    def register(self, path: Path, signers: Path | None = None) -> tuple[Version, Verdict]:
+    def register(self, path: Path, signers: Path | None = None) -> tuple[RegisteredVersion, GateResult]:
         """Serve an archive beside the running version; the version, and what it answered to its first sample.
 
         The answer is asked for by the version's number: nobody else is sent to it. Of a model that is new to the
@@ -79,7 +79,7 @@ class Rollout:
                     if is_new:
                         checksums.record(placed.path)
                     is_default = archive.name not in state.models
-                    event = Event.now("register", archive.name, archive.version, sha256, is_default=is_default)
+                    event = Change.now("register", archive.name, archive.version, sha256, is_default=is_default)
                     self._note(state.with_version(placed), event)
             except BaseException:  # Ctrl-C too: only what is noted stays
                 if is_new:
@@ -87,7 +87,7 @@ class Rollout:
                 raise
         return self.management.version(archive.name, archive.version), verdict
 
-    def promote(self, name: str, version: str, force: bool = False) -> tuple[list[Verdict], bool]:
+    def promote(self, name: str, version: str, force: bool = False) -> tuple[list[GateResult], bool]:
         """Let a registered version answer by default, if it passes its gates; the verdicts, and whether it does now.
 
         It gets at least as many workers as the version that it replaces, which goes on running: a rollback is one call.
@@ -110,17 +110,17 @@ class Rollout:
             passed = all(verdict.passed for verdict in verdicts)
             figures: dict[str, Any] = {"gates": [verdict.as_dict() for verdict in verdicts], "from": current}
             if not passed and not force:
-                self._note(state, Event.now("refuse", name, version, archive.sha256, figures=figures))
+                self._note(state, Change.now("refuse", name, version, archive.sha256, figures=figures))
                 return verdicts, False
             state = self._match_workers(state, new, self.management.version(name, current))
             self.management.set_default(name, version)
-            event = Event.now(
+            event = Change.now(
                 "promote", name, version, archive.sha256, is_default=True, figures=figures | {"forced": not passed}
             )
             self._note(state.with_default(name, version), event)
             return verdicts, True
 
-    def rollback(self, name: str) -> Event:
+    def rollback(self, name: str) -> Change:
         """Let the version before the current default answer again; loaded from the store if it was removed.
 
         Raises:
@@ -149,13 +149,13 @@ class Rollout:
             if served is None:
                 state = self._match_workers(state, there, self.management.version(name, current))
             self.management.set_default(name, target.version)
-            event = Event.now(
+            event = Change.now(
                 "rollback", name, target.version, target.sha256, is_default=True, figures={"from": current}
             )
             self._note(state.with_default(name, target.version), event)
             return event
 
-    def scale(self, name: str, version: str, least: int, most: int, reason: str = "") -> Version:
+    def scale(self, name: str, version: str, least: int, most: int, reason: str = "") -> RegisteredVersion:
         """Have between ``least`` and ``most`` workers; comes back when those that are needed are ready.
 
         Raises:
@@ -165,7 +165,7 @@ class Rollout:
             self.workers.scale(name, version, least, most)
             served = state.version(name, version)
             figures = {"min": least, "max": most} | ({"reason": reason} if reason else {})
-            event = Event.now("scale", name, version, served.sha256 if served else "", figures=figures)
+            event = Change.now("scale", name, version, served.sha256 if served else "", figures=figures)
             self._note(state.with_workers(name, version, least, most) if served else state, event)
         return self.management.version(name, version)
 
@@ -201,7 +201,7 @@ class Rollout:
                     raise
             self.management.unregister(name, version)
             served = state.version(name, version)
-            event = Event.now("remove", name, version, served.sha256 if served else "")
+            event = Change.now("remove", name, version, served.sha256 if served else "")
             self._note(state.without(name, version) if served else state, event)
 
     @contextmanager
@@ -216,11 +216,11 @@ class Rollout:
                 raise ServerError(f"{self.server.state_file} is gone; start the server again: make stop serve")
             yield state
 
-    def _note(self, state: State, event: Event) -> None:
+    def _note(self, state: State, event: Change) -> None:
         history.append(self.server.history_file, event)
         state.write(self.server.state_file)
 
-    def _gates(self, archive: Archive, current: str) -> Iterator[Verdict]:
+    def _gates(self, archive: Archive, current: str) -> Iterator[GateResult]:
         samples = archive.samples()
         client = self.server.client
         self.progress(f"asking {archive.name} {archive.version} beside {current}")
@@ -230,7 +230,7 @@ class Rollout:
             allowed = archive.settings.handler.gate
             yield from gate.compare(client, archive.name, current, archive.version, samples, allowed)
 
-    def _serve_again(self, state: State, target: Event) -> State:
+    def _serve_again(self, state: State, target: Change) -> State:
         """Load a version that was removed, or take over one that a rollback cut short has left loaded."""
         archive = find_again(state.store, target)
         state = state.with_version(archive)
@@ -242,7 +242,7 @@ class Rollout:
             raise self._unknown(target.model, target.version)
         return state
 
-    def _match_workers(self, state: State, new: Version, current: Version) -> State:
+    def _match_workers(self, state: State, new: RegisteredVersion, current: RegisteredVersion) -> State:
         """Give a version as many workers as the one that it replaces has."""
         least, most = max(new.min_workers, current.min_workers), max(new.max_workers, current.max_workers)
         if (least, most) == (new.min_workers, new.max_workers):
@@ -262,12 +262,12 @@ class Rollout:
         heir = next((one for one in reversed(known) if one in others.versions), others.default)
         self.management.set_default(name, heir)
         sha256 = others.versions[heir].sha256
-        event = Event.now("promote", name, heir, sha256, is_default=True, figures={"forced": True})
+        event = Change.now("promote", name, heir, sha256, is_default=True, figures={"forced": True})
         state = state.with_default(name, heir)
         self._note(state, event)
         return state
 
-    def _archive(self, state: State, version: Version) -> Archive:
+    def _archive(self, state: State, version: RegisteredVersion) -> Archive:
         if state.version(version.name, version.version) is None:
             raise self._unknown(version.name, version.version)
         return Archive(state.store / version.archive, version.name, version.version)

@@ -1,4 +1,4 @@
-"""A small client of a running server: its addresses, its keys, and the calls that the scripts need."""
+"""A client of a running server: its addresses, its tokens, predictions and worker states."""
 
 from __future__ import annotations
 
@@ -6,25 +6,26 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
 from vqaops.errors import ServerError
 from vqaops.server.endpoints import Addresses
-from vqaops.server.key_file import KeyFile, NoKeys
+from vqaops.server.key_file import KeyFile, NoTokens
 from vqaops.server.retry import RetryPolicy
 
-__all__ = ["Addresses", "Client", "ServerError", "Worker"]
+__all__ = ["Addresses", "Client", "ServerError", "WorkerProcess"]
 
 RENEWAL_SECONDS = 15
 """A token is renewed this long before it expires: longer than a request waits in a full queue."""
-RENEWING_SECONDS = 5
-MOST_RENEWALS = 4
+RENEWAL_TIMEOUT = 5
+MAX_RENEWALS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Worker:
-    """One Python process behind a model: its pid, TorchServe's word for its state, and when it started."""
+class WorkerProcess:
+    """A Python process that serves a model: its pid, its state in TorchServe's words, and the time of its start."""
 
     pid: int
     status: str
@@ -35,72 +36,78 @@ class Worker:
 class Client:
     """Asks questions and reads the state of models.
 
-    A passing failure is not the caller's: the request is sent again (``retry``), and a token that expires or was
-    renewed by somebody else is replaced.
+    Requests that fail for a passing reason are sent again (``retry``). A token that is about to expire, or that another
+    process renewed, is replaced.
 
     Attributes:
         addresses: Where the server listens.
-        key_file: TorchServe's ``key_file.json``; read at each call, since keys change at each start.
-        http: The connection pool, from the addresses' own `pool` where they are sockets.
-        retry: When predictions are sent again; ``retry.NEVER`` for who measures failures.
+        key_file: TorchServe's ``key_file.json``; read at each call, since tokens change at each start.
+        http: The connection pool; where the addresses are unix sockets, their own `pool`.
+        retry: When predictions are sent again; ``retry.NEVER`` for callers that count failures.
     """
 
     addresses: Addresses
     key_file: Path
     http: httpx.Client = field(default_factory=lambda: Addresses().pool())
     retry: RetryPolicy = field(default_factory=RetryPolicy)
-    _had_keys: threading.Event = field(default_factory=threading.Event, repr=False, compare=False)
+    _had_tokens: threading.Event = field(default_factory=threading.Event, repr=False, compare=False)
     _renewing: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
-    def key(self, kind: str) -> str:
+    def token(self, kind: str) -> str:
         """The token for ``inference`` or ``management``.
 
         Raises:
-            ServerError: There is no key file, or it has no such key.
+            ServerError: There is no key file, or it holds no such token.
         """
-        return KeyFile(self.key_file).key(kind)
+        return KeyFile(self.key_file).token(kind)
 
     def header(self, kind: str) -> dict[str, str]:
         """The ``Authorization`` header for ``inference`` or ``management``, with a token that is not about to expire.
 
         Raises:
-            ServerError: As ``key``.
+            ServerError: As ``token``.
         """
-        key = self.key(kind)
+        token = self.token(kind)
         if KeyFile(self.key_file).seconds_left(kind) < RENEWAL_SECONDS:
-            key = self.renewed(kind, key)
-        return {"Authorization": f"Bearer {key}"}
+            token = self.renew_token(kind, token)
+        return {"Authorization": f"Bearer {token}"}
 
-    def renewed(self, kind: str, old: str) -> str:
-        """The token after ``old``: one that somebody else has made meanwhile, or a new one.
+    def renew_token(self, kind: str, old: str) -> str:
+        """Return the token that replaces ``old``: a new one, or one that another process made meanwhile.
 
-        The old one ends at once, for everybody. If the server makes no new one, that is ``old`` again.
+        The old token stops working at once, for everybody. If the server makes no new one, ``old`` is returned.
 
         Raises:
-            ServerError: As ``key``.
+            ServerError: As ``token``.
         """
         keys = KeyFile(self.key_file)
         with self._renewing:
-            if keys.key(kind) == old:
+            if keys.token(kind) == old:
                 try:
                     self.http.get(
                         f"{self.addresses.management}/token?type={kind}",
-                        headers={"Authorization": f"Bearer {keys.key('API')}"},
-                        timeout=RENEWING_SECONDS,
+                        headers={"Authorization": f"Bearer {keys.token('API')}"},
+                        timeout=RENEWAL_TIMEOUT,
                     )
                 except httpx.TransportError:
                     return old
                 keys.write_header()
-            return keys.key(kind)
+            return keys.token(kind)
 
     def ask(self, model: str, picture: bytes, question: str, top_k: int | None = None) -> dict[str, Any]:
-        """One question about one picture; the reply of protocol ``plain``.
+        """Ask a question about a picture; return the reply of the protocol ``plain``.
+
+        Args:
+            model: ``NAME``, or ``NAME/VERSION``.
+            picture: An image file.
+            question: The question.
+            top_k: Ranked answers wanted; the recipe's own number by default.
 
         Raises:
-            ServerError: The server is not there, or answers with an error.
+            ServerError: The server does not answer, or answers with an error.
         """
         form = {"question": question} | ({"top_k": str(top_k)} if top_k else {})
-        url = f"{self.addresses.inference}/predictions/{model}"
+        url = f"{self.addresses.inference}/predictions/{quote(model)}"
         try:
             reply = self.predict(url, data=form, files={"image": picture})
         except httpx.TransportError as error:
@@ -111,53 +118,53 @@ class Client:
         return answer
 
     def predict(self, url: str, **request: Any) -> httpx.Response:
-        """POST to the inference address, with a valid token, again where that helps.
+        """POST to the inference address with a valid token, and again where another attempt may succeed.
 
         Args:
-            url: Whole address.
-            request: What ``httpx.Client.post`` takes: data, files, json, content.
+            url: The whole URL.
+            request: Arguments of ``httpx.Client.post``: data, files, json, content.
 
         Raises:
             httpx.TransportError: The last attempt got no reply.
-            ServerError: As ``key``, at the client's first question; later, no keys mean a server that is being
-                started again.
+            ServerError: As ``token``, but only before this client's first request; later, missing tokens mean that the
+                server is being restarted.
         """
 
         def attempt(seconds: float | None) -> httpx.Response:
             timeout = _at_most(seconds, self.http.timeout)
             try:
-                key = self.header("inference")["Authorization"].removeprefix("Bearer ")
-            except NoKeys as error:
-                if not self._had_keys.is_set():
+                token = self.header("inference")["Authorization"].removeprefix("Bearer ")
+            except NoTokens as error:
+                if not self._had_tokens.is_set():
                     raise
                 raise httpx.ConnectError(str(error)) from None
-            self._had_keys.set()
-            # Others renew tokens too, even between our new one and its use.
-            for _ in range(MOST_RENEWALS):
-                reply = self.http.post(url, headers={"Authorization": f"Bearer {key}"}, timeout=timeout, **request)
+            self._had_tokens.set()
+            # Other processes renew tokens too, even between our renewal and the use of the new token.
+            for _ in range(MAX_RENEWALS):
+                reply = self.http.post(url, headers={"Authorization": f"Bearer {token}"}, timeout=timeout, **request)
                 if not _refuses_token(reply):
                     break
-                refused, key = key, self.renewed("inference", key)
-                if key == refused:
+                refused, token = token, self.renew_token("inference", token)
+                if token == refused:
                     break
             return reply
 
         return self.retry.send(attempt)
 
-    def workers(self, model: str) -> list[Worker]:
-        """The workers of a model's default version; none while it is not registered.
+    def workers(self, model: str) -> list[WorkerProcess]:
+        """The workers of a model's default version, or of ``NAME/VERSION``; none if it is not registered.
 
         Raises:
             ServerError: The management address refuses.
-            httpx.TransportError: Nothing listens there (yet).
+            httpx.TransportError: Nothing listens on the management address.
         """
-        url = f"{self.addresses.management}/models/{model}"
+        url = f"{self.addresses.management}/models/{quote(model)}"
         reply = self.http.get(url, headers=self.header("management"))
         if reply.status_code == httpx.codes.NOT_FOUND:
             return []
         if reply.is_error:
             raise ServerError(f"{url} answered {reply.status_code}: {reply.text.strip()}")
-        return [Worker(one["pid"], one["status"], one["startTime"]) for one in reply.json()[0]["workers"]]
+        return [WorkerProcess(one["pid"], one["status"], one["startTime"]) for one in reply.json()[0]["workers"]]
 
 
 def _at_most(seconds: float | None, timeout: httpx.Timeout) -> httpx.Timeout:

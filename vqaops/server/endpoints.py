@@ -1,4 +1,4 @@
-"""Where a TorchServe listens: ports, or unix sockets."""
+"""The addresses on which a server listens: ports, or unix sockets."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Addresses:
     """Base URLs of TorchServe's three HTTP ports.
 
     Attributes:
-        sockets: Base URL -> unix socket. An address ``unix:/path`` has no URL, so it gets one under a host that cannot
-            exist; `pool` makes clients that know the way, and any other client fails at once.
+        sockets: The unix socket for a base URL. An address ``unix:/path`` has no URL, so it gets one under a host that
+            cannot exist. Only clients that `pool` makes connect to it; any other client fails at once.
     """
 
     inference: str = "http://127.0.0.1:8080"
@@ -44,14 +44,14 @@ class Addresses:
         return httpx.Client(timeout=timeout, trust_env=False, mounts=mounts)
 
     def curl(self, url: str) -> str:
-        """A URL under one of these addresses as ``curl`` takes it."""
+        """A URL under one of these addresses as arguments of ``curl``, quoted for a shell."""
         for base, path in self.sockets.items():
             if url.startswith(base):
-                return f"--unix-socket {shlex.quote(str(path))} {url}"
-        return url
+                return f"--unix-socket {shlex.quote(str(path))} {shlex.quote(url)}"
+        return shlex.quote(url)
 
 
 def socket_of(address: str) -> Path | None:
-    """The path of TorchServe's spelling of a unix socket, ``unix:/path``; None for any other address."""
+    """The path in ``unix:/path``, TorchServe's spelling of a unix socket; None for any other address."""
     scheme, _, path = address.partition(":")
     return Path(path) if scheme.lower() == "unix" else None

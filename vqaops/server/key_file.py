@@ -1,4 +1,4 @@
-"""TorchServe's ``key_file.json``: made anew at each start, and at each renewal of a key."""
+"""TorchServe's ``key_file.json``, which holds its tokens: written at each start and at each renewal of a token."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_fi
 from vqaops.errors import ServerError
 
 
-class NoKeys(ServerError):
-    """There is no key file: no server, or one that is just starting."""
+class NoTokens(ServerError):
+    """There is no key file: no server runs, or it is just starting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,49 +23,51 @@ class KeyFile:
 
     path: Path
 
-    def key(self, kind: str) -> str:
+    def token(self, kind: str) -> str:
         """The token for ``inference`` or ``management``, or the ``API`` token that renews both.
 
         Raises:
-            NoKeys: There is no key file.
-            ServerError: It has no such key.
+            NoTokens: There is no key file.
+            ServerError: The file cannot be read, or holds no such token.
         """
-        key: str = self._entry(kind)["key"]
-        return key
+        token: str = self._entry(kind)["key"]
+        return token
 
     def seconds_left(self, kind: str) -> float:
-        """How long the token lives; infinity for one that does not expire.
+        """Seconds until the token expires; infinity if it does not expire.
 
         Raises:
-            ServerError: As ``key``.
+            ServerError: As ``token``.
         """
         until = self._entry(kind).get("expiration time")
         return (datetime.fromisoformat(until) - datetime.now(UTC)).total_seconds() if until else float("inf")
 
     def write_header(self) -> None:
-        """Write the inference token beside the file for ``curl -H @run/auth.header``, readable by the owner alone.
+        """Write the inference token to ``auth.header`` beside the file, for ``curl -H @run/auth.header``; mode 0600.
 
         Raises:
-            ServerError: As ``key``.
+            ServerError: As ``token``.
         """
         header = self.path.with_name("auth.header")
         header.touch(mode=0o600)
-        header.write_text(f"Authorization: Bearer {self.key('inference')}\n", encoding="utf-8")
+        header.write_text(f"Authorization: Bearer {self.token('inference')}\n", encoding="utf-8")
 
     def _entry(self, kind: str) -> dict[str, Any]:
         try:
             entry: dict[str, Any] = self._content()[kind]
             entry["key"]
         except FileNotFoundError:
-            raise NoKeys(
+            raise NoTokens(
                 f"{self.path} is missing: the server is not running (start it: make serve), "
-                "or its keys were deleted (start it anew: make stop serve)"
+                "or its tokens were deleted (restart it: make stop serve)"
             ) from None
+        except OSError as error:
+            raise ServerError(f"{self.path} cannot be read: {error.strerror}") from None
         except (ValueError, KeyError, TypeError):
-            raise ServerError(f"{self.path} holds no {kind} key; start the server again: make stop serve") from None
+            raise ServerError(f"{self.path} holds no {kind} token; restart the server: make stop serve") from None
         return entry
 
-    # TorchServe writes it in place: who reads at that moment finds half of it.
+    # TorchServe writes the file in place: a reader may find half of it.
     @retry(retry=retry_if_exception_type(ValueError), stop=stop_after_attempt(4), wait=wait_fixed(0.05), reraise=True)
     def _content(self) -> dict[str, Any]:
         content: dict[str, Any] = json.loads(self.path.read_text(encoding="utf-8"))

@@ -1,27 +1,28 @@
-"""TorchServe's management API, as far as versions of models need it."""
+"""The part of TorchServe's management API that concerns models and their versions."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
 from vqaops.errors import ServerError
-from vqaops.server.client import Client, Worker
+from vqaops.server.client import Client, WorkerProcess
 
 
 @dataclass(frozen=True, slots=True)
-class Version:
+class RegisteredVersion:
     """A registered version of a model.
 
     Attributes:
         archive: The archive's file name in the model store.
-        workers: In the order in which they were started.
-        pending: Requests that wait in its queue; those that a worker has in hand are not among them.
-        capacity: Requests that may wait; more get 503.
-        response_timeout: Seconds after which a worker that does not answer is killed.
-        startup_timeout: Seconds that a worker has for loading the model.
+        workers: Its workers, in the order of their start.
+        pending: Requests in the queue, without those that a worker is answering.
+        capacity: Requests that the queue can hold; further ones get 503.
+        response_timeout: Seconds after which TorchServe kills a worker that does not answer.
+        startup_timeout: Seconds that a worker may take to load the model.
     """
 
     name: str
@@ -29,7 +30,7 @@ class Version:
     archive: str
     min_workers: int
     max_workers: int
-    workers: tuple[Worker, ...]
+    workers: tuple[WorkerProcess, ...]
     pending: int
     capacity: int
     response_timeout: int
@@ -37,18 +38,18 @@ class Version:
 
     @property
     def ready(self) -> int:
-        """Workers that can answer."""
+        """Number of workers that can answer."""
         return sum(worker.status == "READY" for worker in self.workers)
 
 
 @dataclass(frozen=True)
 class Management:
-    """The calls, each one request; all of them need the management key."""
+    """Calls of the management API. Each is one request and uses the management token."""
 
     client: Client
 
     def models(self) -> dict[str, str]:
-        """The name of every model, and its default version's archive."""
+        """The archive of every model's default version, by the model's name."""
         given: dict[str, str] = {}
         token: str | None = "0"
         while token:
@@ -61,49 +62,50 @@ class Management:
         """The version that answers when a request names none.
 
         Raises:
-            ServerError: There is no such model; the message names those that there are.
+            ServerError: The model is not registered; the message names those that are.
         """
         return self._versions(name, "")[0].version
 
-    def versions(self, name: str) -> list[Version]:
+    def versions(self, name: str) -> list[RegisteredVersion]:
         """All versions of a model.
 
         Raises:
-            ServerError: There is no such model; the message names those that there are.
+            ServerError: The model is not registered; the message names those that are.
         """
         return self._versions(name, "/all")
 
-    def version(self, name: str, version: str) -> Version:
+    def version(self, name: str, version: str) -> RegisteredVersion:
         """One version.
 
         Raises:
-            ServerError: It is not registered; the message names what is.
+            ServerError: The version is not registered; the message names those that are.
         """
-        return self._versions(name, f"/{version}")[0]
+        return self._versions(name, f"/{quote(version, safe='')}")[0]
 
     def register(self, archive: str) -> None:
-        """Register an archive of the model store and start its workers; returns before they are ready.
+        """Register an archive of the model store and start its workers; return before they are ready.
 
-        The worker counts and batch settings come from the archive's ``model-config.yaml``. TorchServe's default is to
-        answer when the workers are ready, and for that long inference connections stand still.
+        Worker counts and batch settings are those of the archive's ``model-config.yaml``. By default TorchServe answers
+        only when the workers are ready, and stalls inference connections until then.
         """
         self._ask("POST", "/models", url=archive, synchronous="false")
 
     def unregister(self, name: str, version: str) -> None:
-        """End a version at once, with whatever it has in hand."""
-        self._ask("DELETE", f"/models/{name}/{version}")
+        """Remove a version at once; the requests that it is answering are lost."""
+        self._ask("DELETE", _path(name, version))
 
     def set_default(self, name: str, version: str) -> None:
-        """Let another version answer requests that name none; no request sees a gap."""
-        self._ask("PUT", f"/models/{name}/{version}/set-default")
+        """Make a version the default, which answers requests that name no version. No request fails."""
+        self._ask("PUT", f"{_path(name, version)}/set-default")
 
     def scale(self, name: str, version: str, least: int, most: int) -> None:
-        """Start workers up to ``least``, end the newest over ``most`` at once; returns before they are ready."""
-        self._ask("PUT", f"/models/{name}/{version}", min_worker=str(least), max_worker=str(most), synchronous="false")
+        """Start workers up to ``least``, end those over ``most`` at once, newest first; return before they are ready."""
+        counts = {"min_worker": str(least), "max_worker": str(most)}
+        self._ask("PUT", _path(name, version), **counts, synchronous="false")
 
-    def _versions(self, name: str, which: str) -> list[Version]:
+    def _versions(self, name: str, which: str) -> list[RegisteredVersion]:
         try:
-            given = self._ask("GET", f"/models/{name}{which}").json()
+            given = self._ask("GET", f"{_path(name)}{which}").json()
         except _NotFoundError:
             raise ServerError(f"{name}{which} is not registered; {self._registered(name)}") from None
         return [_version(one) for one in given]
@@ -111,8 +113,8 @@ class Management:
     def _registered(self, name: str) -> str:
         names = self.models()
         if name in names:
-            return f"of {name} there is " + ", ".join(one.version for one in self.versions(name))
-        return "there is " + (", ".join(names) or "no model at all")
+            return f"registered versions of {name}: " + ", ".join(one.version for one in self.versions(name))
+        return "registered models: " + (", ".join(names) or "none")
 
     def _ask(self, method: str, path: str, **parameters: str) -> httpx.Response:
         url = f"{self.client.addresses.management}{path}"
@@ -130,18 +132,22 @@ class Management:
 
 
 class _NotFoundError(ServerError):
-    pass
+    """The model or the version is not registered."""
 
 
-def _version(given: dict[str, Any]) -> Version:
+def _path(*names: str) -> str:
+    return "/models/" + "/".join(quote(name, safe="") for name in names)
+
+
+def _version(given: dict[str, Any]) -> RegisteredVersion:
     workers = sorted(given["workers"], key=lambda worker: int(worker["id"]))
-    return Version(
+    return RegisteredVersion(
         name=given["modelName"],
         version=given["modelVersion"],
         archive=given["modelUrl"],
         min_workers=given["minWorkers"],
         max_workers=given["maxWorkers"],
-        workers=tuple(Worker(one["pid"], one["status"], one["startTime"]) for one in workers),
+        workers=tuple(WorkerProcess(one["pid"], one["status"], one["startTime"]) for one in workers),
         pending=given["jobQueueStatus"]["pendingRequests"],
         capacity=given["jobQueueStatus"]["pendingRequests"] + given["jobQueueStatus"]["remainingCapacity"],
         response_timeout=given["responseTimeout"],

@@ -1,12 +1,12 @@
-"""When a request is sent again, how long after, and for how long altogether.
+"""When a request is sent again, after which wait, and for how long.
 
-Predictions change nothing on the server, so each may be asked again. Sent again is what another moment can cure:
+Predictions change nothing on the server, so each can be sent again. These failures are retried:
 
-- nobody answers: the connection is refused, reset or cut off, or the answer does not come in time;
-- 429, 502, 503: too many at once, a gateway without an upstream, a full queue;
-- 500 and 507 with "Worker died.": the question was in a process that ended. Another one answers it.
+- no reply: the connection is refused, reset or cut off, or the reply does not come in time;
+- 429, 502, 503: too many requests, a gateway without an upstream, a full queue;
+- 500 and 507 with "Worker died.": the worker that had the request ended, and another one can answer it.
 
-Any other reply is an answer, errors of ours included: asking again would bring the same.
+Any other reply is final, errors of the handler included: the same request would fail again.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from tenacity import RetryCallState, Retrying, stop_before_delay, wait_random_ex
 PASSING = frozenset({429, 502, 503})
 WORKER_DIED = frozenset({500, 507})
 ATTEMPTS = 3
-"""That hang, in a policy's time."""
+"""Attempts that can hang until their timeout within a policy's time."""
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """Exponential waits with full jitter, so that clients that failed together do not come back together.
+    """Exponential waits with full jitter, so that clients that failed together do not return together.
 
     Attributes:
-        seconds: No attempt starts later than this after the first, and later attempts end then; 0 is never again.
-            An attempt gets a third of it, so that one that hangs leaves time for others.
-        first_wait: The most seconds before the second attempt; doubled for each further one.
-        longest_wait: The most seconds before any attempt, unless ``Retry-After`` asks for more.
+        seconds: Total time: no attempt starts later, and later attempts end then. 0 means a single attempt. Each
+            attempt may take a third of it, so that one that hangs leaves time for others.
+        first_wait: Maximum wait before the second attempt, in seconds; doubled for each further attempt.
+        longest_wait: Maximum wait before any attempt, in seconds, unless ``Retry-After`` asks for more.
     """
 
     seconds: float = 60
@@ -42,10 +42,10 @@ class RetryPolicy:
     longest_wait: float = 5
 
     def send(self, attempt: Callable[[float | None], httpx.Response]) -> httpx.Response:
-        """The first reply that is an answer, or the last attempt's reply.
+        """Return the first final reply, or the reply of the last attempt.
 
         Args:
-            attempt: Sends the request once; takes the most seconds that it may wait, None for the client's own limit.
+            attempt: Sends the request once; takes a timeout in seconds, or None for the client's own.
 
         Raises:
             httpx.TransportError: The last attempt got no reply.
@@ -56,7 +56,7 @@ class RetryPolicy:
             if not self.seconds:
                 return attempt(None)
             left = self.seconds - (time.monotonic() - began)
-            # A tenth of a second for an attempt that starts at the very end.
+            # An attempt that starts at the very end gets a tenth of a second.
             return attempt(max(0.1, min(left, self.seconds / ATTEMPTS)))
 
         return Retrying(
@@ -76,18 +76,18 @@ NEVER = RetryPolicy(seconds=0)
 
 
 def retry_after(reply: httpx.Response) -> float:
-    """Seconds that the server asks to wait (RFC 9110, 10.2.3: a number or a date); 0 if it asks for none."""
+    """Seconds that the server asks to wait (RFC 9110, 10.2.3: a number or a date); 0 if it does not ask."""
     value = reply.headers.get("retry-after", "").strip()
-    if value.isdecimal():
+    if value.isascii() and value.isdecimal():
         return float(value)
     try:
         return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):  # absent, or neither: the header is only advice
+    except (ValueError, TypeError):  # absent or malformed: the header is only advice
         return 0.0
 
 
 def is_passing(reply: httpx.Response) -> bool:
-    """Whether the reply tells of the moment and not of the request."""
+    """Whether the same request may succeed later."""
     return reply.status_code in PASSING or (reply.status_code in WORKER_DIED and "Worker died." in reply.text)
 
 

@@ -1,4 +1,4 @@
-"""The server's tokens: when they expire, and new ones in their place."""
+"""Renewal of TorchServe's tokens before they expire."""
 
 from __future__ import annotations
 
@@ -8,25 +8,26 @@ from vqaops.server.key_file import KeyFile
 from vqaops.server.server import Server
 
 WEEK = 7 * 86400
-"""Longer than VqaTokenExpires allows: it tells that nobody renews."""
+"""More than the three days at which the alert VqaTokenExpires fires, which then means that nothing renews tokens."""
 
 
-class Kind(StrEnum):
-    """What a token opens."""
+class TokenKind(StrEnum):
+    """Which of TorchServe's addresses a token opens."""
 
     INFERENCE = "inference"
     MANAGEMENT = "management"
 
 
 def renew_due(server: Server) -> None:
-    """Renew the tokens that end within a week, or a third of a shorter life.
+    """Renew the tokens that expire within a week, or within a third of their life if that is shorter.
 
-    For what runs beside the server all the time: the gateway, and whoever reads the key file, goes on with the new one.
+    Processes that run beside the server all the time call this. The gateway and other readers of the key file go on
+    with the new token.
 
     Raises:
         ServerError: There is no key file, or it lacks a token.
     """
     spare = min(WEEK, 60 * float(server.properties.get("token_expiration_min", 60)) / 3)
-    for kind in Kind:
+    for kind in TokenKind:
         if KeyFile(server.client.key_file).seconds_left(kind) < spare:
-            server.client.renewed(kind, server.client.key(kind))
+            server.client.renew_token(kind, server.client.token(kind))

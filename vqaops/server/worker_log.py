@@ -1,4 +1,4 @@
-"""What workers wrote, read for the one reason that an operator needs."""
+"""The reason for which workers cannot load an archive, found in their log."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ import re
 from pathlib import Path
 
 _TORCHSERVES = re.compile(r"RuntimeError: \d{3} - ")
-"""What TorchServe's worker raises after a RuntimeError or MemoryError of the handler, which has the reason."""
+"""Raised by TorchServe's worker after an error of the handler, whose own line holds the reason."""
 
 
 def load_failure(log: Path, name: str, version: str, since: int = 0) -> str | None:
-    """Why a version's workers cannot load their archive; None while none has given up.
+    """Why the workers of a version cannot load their archive; None while no worker has given up.
 
     Args:
-        log: ``logs/model.log`` of the server.
+        log: The server's ``logs/model.log``.
         name: The model.
-        version: Of the model.
-        since: Where to begin reading, in bytes: what earlier tries wrote is not this one's.
+        version: Its version.
+        since: Byte at which to start reading, past the lines of earlier attempts.
     """
     try:
         with log.open("rb") as file:
-            file.seek(since if since <= log.stat().st_size else 0)  # a smaller file has been rotated meanwhile
+            file.seek(since if since <= log.stat().st_size else 0)  # a smaller file was rotated meanwhile
             text = file.read().decode(errors="replace")
     except FileNotFoundError:
         return None
-    mine = [line for line in text.splitlines() if f"-{name}_{version}-std" in line]
-    # A worker that had loaded and died is started again, and that is no failure to load.
+    mine = [line for line in text.split("\n") if f"-{name}_{version}-std" in line]
+    # A worker that had loaded its archive and died is restarted; that is no failure to load.
     loaded = max((index for index, line in enumerate(mine) if " is loaded on " in line), default=-1)
     lines = [line.partition(" - ")[2] for line in mine[loaded + 1 :]]
     if not any("Backend worker process died" in line for line in lines):

@@ -16,7 +16,7 @@ from vqaops.errors import ServerError
 from vqaops.store.state import State
 
 
-class Event(BaseModel):
+class Change(BaseModel):
     """One change.
 
     Attributes:
@@ -47,7 +47,7 @@ class Event(BaseModel):
         )
 
 
-def append(path: Path, event: Event) -> None:
+def append(path: Path, event: Change) -> None:
     """Add an event; it is on the disk when this returns."""
     line = json.dumps(event.model_dump(mode="json")) + "\n"
     with path.open("a", encoding="utf-8") as file:
@@ -56,7 +56,7 @@ def append(path: Path, event: Event) -> None:
         os.fsync(file.fileno())
 
 
-def read(path: Path) -> list[Event]:
+def read(path: Path) -> list[Change]:
     """All events, oldest first; none where nothing was ever done.
 
     Raises:
@@ -67,18 +67,18 @@ def read(path: Path) -> list[Event]:
     events = []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         try:
-            events.append(Event.model_validate_json(line))
+            events.append(Change.model_validate_json(line))
         except ValidationError:
             raise ServerError(f"{path}:{number} is not an event of scripts/models.py; remove that line") from None
     return events
 
 
-def defaults(events: Sequence[Event], model: str) -> list[Event]:
+def defaults(events: Sequence[Change], model: str) -> list[Change]:
     """The defaults that a rollback can go back through, the present one last.
 
     A rollback takes the one it left off the list, so that a second one goes further back instead of to and fro.
     """
-    stack: list[Event] = []
+    stack: list[Change] = []
     for event in events:
         if event.model != model or not event.is_default:
             continue
@@ -95,10 +95,10 @@ def note_defaults(path: Path, before: State | None, after: State) -> None:
     for name, model in after.models.items():
         served = model.versions[model.default]
         if before is None or before.version(name, model.default) != served:
-            append(path, Event.now("serve", name, model.default, served.sha256, is_default=True))
+            append(path, Change.now("serve", name, model.default, served.sha256, is_default=True))
 
 
-def _same(one: Event, other: Event) -> bool:
+def _same(one: Change, other: Change) -> bool:
     return (one.version, one.sha256) == (other.version, other.sha256)
 
 

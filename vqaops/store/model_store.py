@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from vqaops.store.archive import Archive
-from vqaops.store.history import Event
+from vqaops.store.history import Change
 from vqaserve.errors import RecipeError
 
 
@@ -35,7 +35,7 @@ def place(archive: Archive, store: Path) -> tuple[Archive, bool]:
     return placed, True
 
 
-def find_again(store: Path, event: Event) -> Archive:
+def find_again(store: Path, event: Change) -> Archive:
     """The archive that was served then.
 
     Raises:

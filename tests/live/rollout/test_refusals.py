@@ -94,5 +94,5 @@ def test_a_version_that_clients_ask_for_by_number_is_not_removed_before_they_sto
 def test_the_default_is_not_removed_and_what_does_not_exist_is_named(shared_models: Models):
     models = shared_models
     assert "is the default: promote another first" in one_line(models("remove", "1.0.0"))
-    assert "dummy/9.0.0 is not registered; of dummy there is 1.0.0" in one_line(models("promote", "9.0.0"))
+    assert "dummy/9.0.0 is not registered; registered versions of dummy: 1.0.0" in one_line(models("promote", "9.0.0"))
     assert "is the first default" in one_line(models("rollback"))

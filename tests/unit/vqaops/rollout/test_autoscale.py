@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vqaops.rollout.autoscale import Controller, Look, Rule
+from vqaops.rollout.autoscale import Observation, ScalingController, ScalingRule
 
-RULE = Rule(least=1, most=4, queue_seconds=0.1, busy=0.6, up_after=2, down_after=3, rest=2)
+RULE = ScalingRule(least=1, most=4, queue_seconds=0.1, busy=0.6, up_after=2, down_after=3, rest=2)
 CALM = {"pending": 0, "waited": 0.0, "busy": 0.05}
 PRESSED = {"pending": 20, "waited": 0.5, "busy": 0.95}
 
 
-def followed(looks: Sequence[dict[str, float]], workers: int = 1, rule: Rule = RULE) -> list[int]:
+def followed(looks: Sequence[dict[str, float]], workers: int = 1, rule: ScalingRule = RULE) -> list[int]:
     """Workers after each look, of a server that does at once what it is told."""
-    controller, counts = Controller(rule), []
+    controller, counts = ScalingController(rule), []
     for look in looks:
-        controller, decision = controller.decide(Look(workers=workers, ready=workers, **look))  # type: ignore[arg-type]
+        controller, decision = controller.decide(Observation(workers=workers, ready=workers, **look))  # type: ignore[arg-type]
         workers = decision.workers if decision else workers
         counts.append(workers)
     return counts
@@ -37,7 +37,7 @@ def test_it_never_goes_over_the_most_nor_under_the_least():
 
 def test_workers_outside_the_bounds_are_brought_inside_at_once():
     assert followed([CALM], workers=9) == [4]
-    assert followed([CALM], workers=1, rule=Rule(least=2, most=4)) == [2]
+    assert followed([CALM], workers=1, rule=ScalingRule(least=2, most=4)) == [2]
 
 
 def test_it_takes_longer_to_take_a_worker_away_than_to_add_one():
@@ -56,7 +56,9 @@ def test_busy_workers_are_kept_though_nobody_waits():
 
 
 def test_while_a_worker_is_starting_nothing_is_decided():
-    controller, decision = Controller(RULE, high=1).decide(Look(workers=2, ready=1, pending=9, waited=2, busy=1))
+    controller, decision = ScalingController(RULE, high=1).decide(
+        Observation(workers=2, ready=1, pending=9, waited=2, busy=1)
+    )
     assert decision is None
     assert controller.high == 0
 
@@ -66,7 +68,7 @@ def test_a_load_that_swings_about_the_bound_makes_no_worker_come_and_go():
 
 
 def test_the_reason_names_what_was_measured_and_what_is_allowed():
-    controller, _ = Controller(RULE).decide(Look(1, 1, 20, 0.5, 0.95))
-    _, decision = controller.decide(Look(1, 1, 20, 0.5, 0.95))
+    controller, _ = ScalingController(RULE).decide(Observation(1, 1, 20, 0.5, 0.95))
+    _, decision = controller.decide(Observation(1, 1, 20, 0.5, 0.95))
     assert decision is not None
     assert decision.reason == "requests waited 500 ms, allowed are 100 ms"

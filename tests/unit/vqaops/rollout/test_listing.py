@@ -8,13 +8,13 @@ import sys
 import psutil
 
 from vqaops.rollout.listing import memory
-from vqaops.server.client import Worker
-from vqaops.server.management import Version
+from vqaops.server.client import WorkerProcess
+from vqaops.server.management import RegisteredVersion
 
 
-def version(*pids: int) -> Version:
-    workers = tuple(Worker(pid, "READY", "2026-01-01T00:00:00Z") for pid in pids)
-    return Version("dummy", "1.0.0", "dummy-1.0.0.mar", len(pids), len(pids), workers, 0, 100, 30, 120)
+def version(*pids: int) -> RegisteredVersion:
+    workers = tuple(WorkerProcess(pid, "READY", "2026-01-01T00:00:00Z") for pid in pids)
+    return RegisteredVersion("dummy", "1.0.0", "dummy-1.0.0.mar", len(pids), len(pids), workers, 0, 100, 30, 120)
 
 
 def test_memory_counts_what_a_worker_has_started_and_passes_over_workers_without_a_process():

@@ -8,14 +8,14 @@ import pytest
 
 from vqaops.errors import ServerError
 from vqaops.store import history
-from vqaops.store.history import Event, defaults
+from vqaops.store.history import Change, defaults
 
 
-def event(action: str, version: str, is_default: bool = True, sha256: str = "") -> Event:
-    return Event.now(action, "shapes", version, sha256 or f"sha of {version}", is_default=is_default)
+def event(action: str, version: str, is_default: bool = True, sha256: str = "") -> Change:
+    return Change.now(action, "shapes", version, sha256 or f"sha of {version}", is_default=is_default)
 
 
-def way_back(*events: Event) -> list[str]:
+def way_back(*events: Change) -> list[str]:
     return [one.version for one in defaults(events, "shapes")]
 
 
