@@ -99,7 +99,7 @@ class Management:
         self._ask("PUT", f"{_path(name, version)}/set-default")
 
     def scale(self, name: str, version: str, least: int, most: int) -> None:
-        """Start workers up to ``least``, end those over ``most`` at once, newest first; return before they are ready."""
+        """Start workers up to ``least``, end those over ``most`` at once, newest first; return at once."""
         counts = {"min_worker": str(least), "max_worker": str(most)}
         self._ask("PUT", _path(name, version), **counts, synchronous="false")
 
