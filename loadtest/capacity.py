@@ -1,7 +1,7 @@
 """The highest rate at which a running server keeps its service levels.
 
-Each probe is a locust run of its own at a fixed rate, whose response times count from when a request was due: doubled
-until a level is breached, then halved in between.
+Each probe is a locust run at a fixed rate, whose response times count from when a request is due. The rate doubles
+until a level is breached; then the interval is halved.
 """
 
 from __future__ import annotations
@@ -10,32 +10,33 @@ import csv
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from loadtest.slo import BREACHED
-from vqaops.console import refuse
+from vqaops.console import new_console, one_line_errors
 from vqaops.errors import ServerError
-from vqaops.paths import ROOT
+from vqaops.paths import ROOT, RUN
+from vqaserve.text_files import split_lines
 
 LOCUSTFILE = ROOT / "loadtest" / "locustfile.py"
 USER_RATE = 1.0
-"""Requests a second of each user: so many that none waits long for its own last answer."""
+"""Requests per second of each user; at this rate no user waits long for its previous answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What came of one rate.
+    """The figures of one rate.
 
     Attributes:
-        rate: Requests a second that were due.
-        p95: Milliseconds.
-        failures: Requests that failed.
-        breached: The limits that were not kept, as printed.
+        rate: Requests per second that were due.
+        p95: 95th percentile of the response times, in milliseconds.
+        failures: Failed requests.
+        breached: The limits that were breached, as printed.
     """
 
     rate: int
@@ -44,7 +45,7 @@ class Probe:
     breached: tuple[str, ...]
 
 
-def probe(rate: int, seconds: int, kind: str, options: list[str]) -> Probe:
+def probe(rate: int, seconds: int, user: str, options: list[str]) -> Probe:
     """Run locust at one rate.
 
     Raises:
@@ -55,7 +56,7 @@ def probe(rate: int, seconds: int, kind: str, options: list[str]) -> Probe:
             [
                 *(sys.executable, "-m", "locust", "--locustfile", str(LOCUSTFILE), "--headless", "--only-summary"),
                 *("--users", str(rate), "--throughput", str(USER_RATE), "--run-time", f"{seconds}s"),
-                *("--csv", f"{folder}/load", *options, kind),
+                *("--csv", f"{folder}/load", *options, user),
             ],
             cwd=ROOT,
             capture_output=True,
@@ -65,52 +66,68 @@ def probe(rate: int, seconds: int, kind: str, options: list[str]) -> Probe:
             raise ServerError(f"locust ended with {done.returncode}: {done.stderr.strip()[-500:]}")
         with (Path(folder) / "load_stats.csv").open(encoding="utf-8") as file:
             total = next(row for row in csv.DictReader(file) if row["Name"] == "Aggregated")
-    breached = tuple(" ".join(line.split()) for line in done.stdout.splitlines() if line.startswith("BREACHED"))
+    breached = tuple(" ".join(line.split()) for line in split_lines(done.stdout) if line.startswith("BREACHED"))
     return Probe(rate, float(total["95%"]), int(total["Failure Count"]), breached)
 
 
+def highest_kept(kept: Callable[[int], bool], most: int, halvings: int) -> int:
+    """Return the highest rate that is kept, 0 if none is.
+
+    Args:
+        kept: Whether a rate keeps the service levels.
+        most: The highest rate to try.
+        halvings: The most probes after the first breach.
+    """
+    good, bad = 0, 1
+    while bad <= most and kept(bad):
+        good, bad = bad, 2 * bad
+    bad = min(bad, most + 1)
+    for _ in range(halvings):
+        middle = (good + bad) // 2
+        if middle in (good, bad):
+            break
+        good, bad = (middle, bad) if kept(middle) else (good, middle)
+    return good
+
+
 def main(
-    kind: Annotated[str, typer.Argument(help="A user kind of loadtest/users.py.")] = "SingleQuestion",
-    host: Annotated[str, typer.Option(help="Where the server answers.")] = "http://127.0.0.1:8080",
-    recipes: Annotated[list[Path] | None, typer.Option(help="Recipes whose samples are asked; all by default.")] = None,
-    header_file: Annotated[Path, typer.Option(help="The Authorization header.")] = ROOT / "run" / "auth.header",
-    slo: Annotated[Path, typer.Option(help="Service levels.")] = ROOT / "loadtest" / "slo.yaml",
-    seconds: Annotated[int, typer.Option(min=2, help="Length of a probe.")] = 15,
-    most: Annotated[
-        int, typer.Option(min=1, help="The highest rate to try; one user for each request a second.")
-    ] = 500,
-    halvings: Annotated[int, typer.Option(help="Probes after the first breach.")] = 3,
+    user: Annotated[
+        str, typer.Argument(metavar="[USER]", help="A user class of loadtest/users.py.")
+    ] = "SingleQuestion",
+    host: Annotated[str, typer.Option(help="The server's inference address.")] = "http://127.0.0.1:8080",
+    recipes: Annotated[
+        list[Path] | None, typer.Option(help="Recipes whose samples are asked; repeatable. Default: all.")
+    ] = None,
+    header_file: Annotated[Path, typer.Option(help="File with the Authorization header.")] = RUN / "auth.header",
+    slo: Annotated[Path, typer.Option(help="File of the service levels.")] = ROOT / "loadtest" / "slo.yaml",
+    seconds: Annotated[int, typer.Option(min=2, help="Duration of a probe.")] = 15,
+    most: Annotated[int, typer.Option(min=1, help="The highest rate to try; one user per request a second.")] = 500,
+    halvings: Annotated[int, typer.Option(help="The most probes after the first breach.")] = 3,
 ) -> None:
-    """Find the highest rate that keeps the service levels of a user kind.
+    """Find the highest rate that keeps the service levels of a user class.
 
     Examples: loadtest/capacity.py; loadtest/capacity.py Popular --recipes recipes/shapes --seconds 30
     """
-    console = Console(highlight=False, soft_wrap=True)
+    console = new_console()
     options = ["--host", host, "--header-file", str(header_file.resolve()), "--slo", str(slo.resolve())]
     if recipes:
         options += ["--recipes", *(str(one.resolve()) for one in recipes)]
-        options.append("--")  # where the list of recipes ends and the user kind begins
+        options.append("--")  # ends the list of recipes
 
     def kept(rate: int) -> bool:
-        with console.status(f"asking {rate} a second for {seconds} s"):
-            found = probe(rate, seconds, kind, options)
-        word = "; ".join(found.breached) or "kept"
-        console.print(f"{rate:>5} a second: p95 {found.p95:,.0f} ms, {found.failures} failed; {word}", markup=False)
+        with console.status(f"{rate} requests per second for {seconds} s"):
+            found = probe(rate, seconds, user, options)
+        result = "; ".join(found.breached) or "kept"
+        console.print(f"{rate:>5} a second: p95 {found.p95:,.0f} ms, {found.failures} failed; {result}", markup=False)
         return not found.breached
 
-    try:
-        good, bad = 0, 1
-        while bad <= most and kept(bad):
-            good, bad = bad, 2 * bad
-        bad = min(bad, most + 1)
-        for _ in range(halvings):
-            middle = (good + bad) // 2
-            if middle in (good, bad):
-                break
-            good, bad = (middle, bad) if kept(middle) else (good, middle)
-    except ServerError as error:
-        refuse("capacity", error)
-    console.print(f"{kind}: {good} requests a second keep every service level" if good else f"{kind}: not one a second")
+    with one_line_errors("capacity"):
+        good = highest_kept(kept, most, halvings)
+    console.print(
+        f"{user}: {good} requests a second keep every service level"
+        if good
+        else f"{user}: not even one request a second keeps every service level"
+    )
     raise typer.Exit(0 if good else BREACHED)
 
 

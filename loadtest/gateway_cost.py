@@ -1,7 +1,7 @@
-"""What the gateway costs: nginx's CPU time for each request, and latency beside TorchServe asked directly.
+"""CPU time of nginx per request, and latency through the gateway beside that of TorchServe itself.
 
-A gateway of its own is started before the running server, with limits that are not met, and ended again. The ways take
-turns, so that a busy machine is as busy for each. The picture is always the same: nginx reads none.
+The command starts a gateway of its own, with limits that are not reached, in front of the running server. The targets
+are measured in turn, so that noise on the machine affects them alike.
 """
 
 from __future__ import annotations
@@ -17,26 +17,35 @@ from typing import Annotated
 
 import httpx
 import numpy as np
-import psutil
 import typer
 import yaml
-from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from vqaops.console import refuse
+from loadtest.bench.measured_server import java_process
+from loadtest.process_usage import cpu_seconds
+from vqaops.console import new_console, one_line_errors
 from vqaops.errors import ServerError
 from vqaops.gateway.nginx import Gateway
 from vqaops.gateway.routes import Route
-from vqaops.paths import ROOT
-from vqaops.questions import read_samples
+from vqaops.paths import RECIPES, RUN
+from vqaops.questions import Question, read_samples
 from vqaops.server.ports import free_ports
 from vqaops.server.server import Server
 
 
 @dataclass
-class Way:
-    """One way to the model, and what its rounds add up to."""
+class GatewayPath:
+    """A path of a request to the model, and what was measured on it.
+
+    Attributes:
+        name: In the table.
+        client: Sends the requests.
+        prepare: Sets the gateway's route before each round.
+        nginx_seconds: CPU seconds of nginx.
+        server_seconds: CPU seconds of TorchServe.
+        latencies: Seconds of each request.
+    """
 
     name: str
     client: httpx.Client
@@ -46,26 +55,30 @@ class Way:
     latencies: list[float] = field(default_factory=list)
 
     def row(self) -> list[str]:
+        """Return the path's row of the table."""
         count = len(self.latencies)
-        p50, p95 = (1000 * np.percentile(self.latencies, share) for share in (50, 95))
+        p50, p95 = (1000 * np.percentile(self.latencies, percent) for percent in (50, 95))
         nginx, server = (1000 * seconds / count for seconds in (self.nginx_seconds, self.server_seconds))
         return [self.name, str(count), f"{nginx:.2f}", f"{server:.2f}", f"{p50:.1f}", f"{p95:.1f}"]
 
 
 def main(
-    model: Annotated[str, typer.Argument(help="A recipe that the running server serves.")] = "shapes",
-    version: Annotated[str | None, typer.Option(help="Also as a canary and as a shadow: a registered version.")] = None,
-    rounds: Annotated[int, typer.Option(help="Times that each way takes its turn.")] = 5,
-    requests: Annotated[int, typer.Option(help="Requests in a round.")] = 400,
-    connections: Annotated[int, typer.Option(help="Kept open, each asking as soon as it is answered.")] = 8,
-    run: Annotated[Path, typer.Option(help="The server's folder.")] = ROOT / "run",
+    model: Annotated[str, typer.Argument(help="A recipe that the running server has loaded.")] = "shapes",
+    version: Annotated[
+        str | None, typer.Option(help="A registered version to measure as a canary and as a shadow too.")
+    ] = None,
+    rounds: Annotated[int, typer.Option(help="How often each path is measured.")] = 5,
+    requests: Annotated[int, typer.Option(help="Requests of a measurement.")] = 400,
+    connections: Annotated[int, typer.Option(help="Connections; each sends when its last request is answered.")] = 8,
+    run: Annotated[Path, typer.Option(help="Folder of the running server.")] = RUN,
 ) -> None:
     """Measure what nginx adds to each request of the running server (make serve).
 
-    Example: loadtest/gateway_cost.py shapes --version 1.0.0
+    Example: python loadtest/gateway_cost.py shapes --version 1.0.0
     """
     server = Server(run.resolve())
-    with tempfile.TemporaryDirectory(prefix="vqa-") as temporary:
+    with one_line_errors("gateway_cost"), tempfile.TemporaryDirectory(prefix="vqa-") as temporary:
+        sample = read_samples(RECIPES / model)[0]
         config = Path(temporary) / "gateway.yaml"
         limits = {"requests_per_minute": 6_000_000, "burst": 10_000, "connections": 1_000}
         config.write_text(yaml.safe_dump({"listen": [f"127.0.0.1:{free_ports(1)[0]}"], **limits}))
@@ -73,16 +86,19 @@ def main(
         try:
             gateway.start()
             with server.client.http as direct, _client_of(gateway) as through:
-                ways = _ways(server, gateway, direct, through, model, version)
-                _measure(ways, server, gateway, model, rounds, requests, connections)
-        except ServerError as error:
-            refuse("gateway", error)
+                paths = _paths(server, gateway, direct, through, model, version)
+                with ThreadPoolExecutor(connections) as pool:
+                    for number in track(range(rounds + 1), "asking"):
+                        for path in paths:
+                            _measure(path, server, gateway, model, sample, requests, pool)
+                            if number == 0:  # the first round is a warm-up
+                                path.nginx_seconds, path.server_seconds, path.latencies = 0.0, 0.0, []
         finally:
             gateway.stop()
     table = Table("", "requests", "nginx CPU ms", "server CPU ms", "p50 ms", "p95 ms")
-    for way in ways:
-        table.add_row(*way.row())
-    Console().print(table)
+    for path in paths:
+        table.add_row(*path.row())
+    new_console().print(table)
 
 
 def _client_of(gateway: Gateway) -> httpx.Client:
@@ -91,31 +107,40 @@ def _client_of(gateway: Gateway) -> httpx.Client:
     return httpx.Client(base_url=gateway.url, verify=context, headers=header, timeout=60, trust_env=False)
 
 
-def _ways(
+def _paths(
     server: Server, gateway: Gateway, direct: httpx.Client, through: httpx.Client, model: str, version: str | None
-) -> list[Way]:
+) -> list[GatewayPath]:
     direct.base_url = httpx.URL(server.client.addresses.inference)
     direct.headers.update(server.client.header("inference"))
-    ways = [
-        Way("TorchServe directly", direct, lambda: None),
-        Way("through the gateway", through, lambda: gateway.routes.set(model, None)),
+    paths = [
+        GatewayPath("TorchServe itself", direct, lambda: None),
+        GatewayPath("through the gateway", through, lambda: gateway.routes.set(model, None)),
     ]
     if version:
         canary, shadow = Route(version, 1.0, "canary"), Route(version, 1.0, "shadow")
-        ways.append(Way(f"canary, all to {version}", through, lambda: gateway.routes.set(model, canary)))
-        ways.append(Way(f"shadow, all to {version} too", through, lambda: gateway.routes.set(model, shadow)))
-    return ways
+        paths.append(GatewayPath(f"canary {version}, 100 %", through, lambda: gateway.routes.set(model, canary)))
+        paths.append(GatewayPath(f"shadow {version}, 100 %", through, lambda: gateway.routes.set(model, shadow)))
+    return paths
 
 
 def _measure(
-    ways: list[Way], server: Server, gateway: Gateway, model: str, rounds: int, requests: int, connections: int
+    path: GatewayPath,
+    server: Server,
+    gateway: Gateway,
+    model: str,
+    sample: Question,
+    requests: int,
+    pool: ThreadPoolExecutor,
 ) -> None:
-    recipe = ROOT / "recipes" / model
-    sample = read_samples(recipe)[0]
+    """Send the requests and add to the path's figures.
+
+    Raises:
+        ServerError: A request is not answered with 200, or nginx or TorchServe does not run.
+    """
     picture, form = sample.read_image(), {"question": sample.text}
-    nginx, torchserve = gateway.process(), server.process()
-    assert nginx
-    assert torchserve
+    nginx, torchserve = gateway.process(), java_process(server)
+    if nginx is None:
+        raise ServerError("nginx ended")
 
     def ask(client: httpx.Client) -> float:
         began = time.perf_counter()
@@ -124,22 +149,11 @@ def _measure(
             raise ServerError(f"{reply.url} answered {reply.status_code}: {reply.text}")
         return time.perf_counter() - began
 
-    with ThreadPoolExecutor(connections) as pool:
-        for number in track(range(rounds + 1), "asking"):
-            for way in ways:
-                way.prepare()
-                before = _cpu(nginx), _cpu(torchserve)
-                latencies = list(pool.map(ask, [way.client] * requests))
-                if number:  # the first round warms up
-                    way.latencies += latencies
-                    way.nginx_seconds += _cpu(nginx) - before[0]
-                    way.server_seconds += _cpu(torchserve) - before[1]
-
-
-def _cpu(process: psutil.Process) -> float:
-    """User and system seconds of a process and everything below it."""
-    times = [one.cpu_times() for one in (process, *process.children(recursive=True))]
-    return sum(one.user + one.system for one in times)
+    path.prepare()
+    before = cpu_seconds(nginx), cpu_seconds(torchserve)
+    path.latencies += pool.map(ask, [path.client] * requests)
+    path.nginx_seconds += (cpu_seconds(nginx) - before[0]).total
+    path.server_seconds += (cpu_seconds(torchserve) - before[1]).total
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""What metrics and the prediction log cost: CPU time of the whole server for each answer, with them and without.
+"""CPU time that metrics and the prediction log add to an answer.
 
-Three servers take turns, so that a busy machine is as busy for each. The question is always the same, and remembered:
-what a model costs would hide what is looked for.
+Three servers are measured in turn, so that noise on the machine affects them alike. The question is always the same and
+answered from the cache: a model's own cost would hide the difference.
 """
 
 from __future__ import annotations
@@ -17,90 +17,73 @@ from typing import Annotated
 
 import typer
 import yaml
-from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from loadtest.bench.usage import cpu_of
+from loadtest.bench.measured_server import java_process
+from loadtest.process_usage import cpu_seconds
 from vqaops.building.build import build
-from vqaops.console import refuse
-from vqaops.errors import ServerError
-from vqaops.paths import ROOT
+from vqaops.console import new_console, one_line_errors
+from vqaops.paths import RECIPES
 from vqaops.questions import read_samples
-from vqaops.server.ports import own_ports
-from vqaops.server.server import Server
-from vqaserve.errors import RecipeError
+from vqaops.server.own_server import own_server
+from vqaops.server.server import METRICS, Server
 
-READY_SECONDS = 180
-WARM_UP = 1000
+WARM_UP_REQUESTS = 1000
+
+
+def main(
+    model: Annotated[str, typer.Argument(help="A recipe's name.")] = "shapes",
+    rounds: Annotated[int, typer.Option(help="How often each server is measured.")] = 15,
+    requests: Annotated[int, typer.Option(help="Requests of a measurement.")] = 300,
+    connections: Annotated[list[int] | None, typer.Option(help="Connections; repeatable. Default: 1 and 16.")] = None,
+) -> None:
+    """Measure the CPU time of an answer without metrics, with metrics, and with the prediction log too.
+
+    Example: python loadtest/metrics_cost.py shapes --connections 1 --connections 16
+    """
+    recipe, counts = RECIPES / model, connections or [1, 16]
+    with one_line_errors("metrics_cost"), ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vqa-")))
+        empty = folder / "no-metrics.yaml"
+        gauge = {"name": "vqa_nothing", "unit": "Count", "dimensions": ["model_name"]}
+        empty.write_text(yaml.safe_dump({"ts_metrics": {}, "model_metrics": {"gauge": [gauge]}}), encoding="utf-8")
+        servers = {
+            "neither": stack.enter_context(_start(recipe, folder / "a", log=False, metrics=empty)),
+            "metrics": stack.enter_context(_start(recipe, folder / "b", log=False)),
+            "metrics and prediction log": stack.enter_context(_start(recipe, folder / "c", log=True)),
+        }
+        for server in servers.values():
+            cpu_ms(server, recipe, WARM_UP_REQUESTS, max(counts))
+        found: dict[tuple[str, int], list[float]] = {(name, count): [] for name in servers for count in counts}
+        for _ in track(range(rounds), "measuring", console=new_console(stderr=True), transient=True):
+            for name, count in found:
+                found[name, count].append(cpu_ms(servers[name], recipe, requests, count))
+    table = Table("", *(f"CPU ms, {count} connections" for count in counts), title="median of all rounds")
+    for name in servers:
+        table.add_row(name, *(f"{median(found[name, count]):.3f}" for count in counts))
+    new_console().print(table)
 
 
 @contextmanager
-def started(recipe: Path, folder: Path, log: bool, **properties: str) -> Iterator[Server]:
-    """A server with its own copy of the recipe, for as long as the block lasts."""
+def _start(recipe: Path, folder: Path, log: bool, metrics: Path = METRICS) -> Iterator[Server]:
+    """Yield a server with a copy of the recipe; it stops with the block."""
     copy = shutil.copytree(recipe, folder / recipe.name)
     config = yaml.safe_load((copy / "model-config.yaml").read_text(encoding="utf-8"))
     config["handler"]["prediction_log"] = {"enabled": log}
     (copy / "model-config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
-    archives = [build(copy, folder / "store")]
-    server = Server(folder / "run", overrides={**own_ports(), **properties})
-    server.start(archives)
-    try:
-        for _ in server.wait_ready(archives, READY_SECONDS):
-            pass
+    with own_server([build(copy, folder / "store")], folder / "run", metrics_config=str(metrics)) as server:
         yield server
-    finally:
-        server.stop(at_once=True)
-        server.client.http.close()
 
 
-def milliseconds(server: Server, recipe: Path, requests: int, connections: int) -> float:
-    """CPU time of Java and workers for each of so many answers."""
-    sample = read_samples(recipe)[0]
-    picture, process = sample.read_image(), server.process()
-    assert process
-    before = cpu_of(process)
+def cpu_ms(server: Server, recipe: Path, requests: int, connections: int) -> float:
+    """Return the CPU milliseconds of Java and workers per answer."""
+    sample, process = read_samples(recipe)[0], java_process(server)
+    picture = sample.read_image()
+    before = cpu_seconds(process)
     with ThreadPoolExecutor(connections) as pool:
         list(pool.map(lambda _: server.client.ask(recipe.name, picture, sample.text), range(requests)))
-    return 1000 * (cpu_of(process) - before).whole / requests
-
-
-def main(
-    model: Annotated[str, typer.Argument(help="A recipe.")] = "shapes",
-    rounds: Annotated[int, typer.Option(help="Times that each server takes its turn.")] = 15,
-    requests: Annotated[int, typer.Option(help="Requests in a turn.")] = 300,
-    connections: Annotated[list[int] | None, typer.Option(help="Kept open at once.")] = None,
-) -> None:
-    """Measure what metrics and the prediction log add to an answer; the median of all turns.
-
-    Example: loadtest/metrics_cost.py shapes --connections 1 --connections 16
-    """
-    recipe, lanes = ROOT / "recipes" / model, connections or [1, 16]
-    with ExitStack() as stack:
-        temporary = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vqa-")))
-        nothing = temporary / "nothing.yaml"
-        gauge = {"name": "vqa_nothing", "unit": "Count", "dimensions": ["model_name"]}
-        nothing.write_text(yaml.safe_dump({"ts_metrics": {}, "model_metrics": {"gauge": [gauge]}}), encoding="utf-8")
-        try:
-            servers = {
-                "nothing is counted": stack.enter_context(
-                    started(recipe, temporary / "a", log=False, metrics_config=str(nothing))
-                ),
-                "metrics": stack.enter_context(started(recipe, temporary / "b", log=False)),
-                "metrics and prediction log": stack.enter_context(started(recipe, temporary / "c", log=True)),
-            }
-            for server in servers.values():
-                milliseconds(server, recipe, WARM_UP, max(lanes))
-            found: dict[tuple[str, int], list[float]] = {(name, lane): [] for name in servers for lane in lanes}
-            for _ in track(range(rounds), "measuring", console=Console(stderr=True), transient=True):
-                for name, lane in found:
-                    found[name, lane].append(milliseconds(servers[name], recipe, requests, lane))
-        except (RecipeError, ServerError) as error:
-            refuse("metrics", error)
-    table = Table("", *(f"CPU ms, {lane} at once" for lane in lanes))
-    for name in servers:
-        table.add_row(name, *(f"{median(found[name, lane]):.3f}" for lane in lanes))
-    Console().print(table)
+    return 1000 * (cpu_seconds(process) - before).total / requests
 
 
 if __name__ == "__main__":

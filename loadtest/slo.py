@@ -1,4 +1,4 @@
-"""Service levels: limits from a file, what was measured, and the verdicts."""
+"""Service levels: limits from a file, checked against the figures of a run."""
 
 from __future__ import annotations
 
@@ -9,18 +9,23 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError
 
+from vqaserve.errors import RecipeError
+from vqaserve.text_files import read_text
+from vqaserve.validation import describe_faults
+
 BREACHED = 3
-"""The exit code; locust's own are 1 (failures) and 2 (usage)."""
+"""Exit code; locust's own are 1 (failures) and 2 (usage)."""
+_FORMAT = "a line is a user class with its limits, such as Chat: {p95: 3000, failure_ratio: 0.001}"
 
 
-class Limits(BaseModel):
-    """What one kind of user is promised; None is no promise.
+class UserLevels(BaseModel):
+    """The service levels of one user class. None sets no limit.
 
     Attributes:
-        p95: Milliseconds that 95 % of the requests may take at most.
-        p99: The same for 99 %.
+        p95: Milliseconds that the 95th percentile of the response times may reach.
+        p99: The same for the 99th percentile.
         failure_ratio: Share of the requests that may fail.
-        throughput: Requests a second, at least.
+        throughput: Least number of requests per second.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -31,8 +36,8 @@ class Limits(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
-    """What was measured of one kind of user, in the units of ``Limits``."""
+class LoadFigures:
+    """What was measured of one user class, in the units of ``UserLevels``."""
 
     p95: float
     p99: float
@@ -41,10 +46,10 @@ class Figures:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """One limit, what was measured, and whether it is kept."""
+class LevelCheck:
+    """One limit, the figure, and whether the limit is kept."""
 
-    kind: str
+    user: str
     limit: str
     measured: float
     allowed: float
@@ -52,40 +57,43 @@ class Verdict:
 
     def __str__(self) -> str:
         word = "kept    " if self.kept else "BREACHED"
-        bound = ">=" if self.limit == "throughput" else "<="
-        return f"{word} {self.kind:<15} {self.limit:<13} {self.measured:>10.4g} {bound} {self.allowed:g}"
+        sign = ">=" if self.limit == "throughput" else "<="
+        return f"{word} {self.user:<15} {self.limit:<13} {self.measured:>10.4g} {sign} {self.allowed:g}"
 
 
-def read_limits(file: Path) -> Mapping[str, Limits]:
-    """The limits of each user kind.
+def read_levels(file: Path) -> Mapping[str, UserLevels]:
+    """Read the service levels of each user class.
 
     Raises:
-        SystemExit: The file is missing or says something else than limits.
+        RecipeError: The file cannot be read, is not YAML, or holds something else.
     """
+    schema = RootModel[dict[str, UserLevels]]
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-        return RootModel[dict[str, Limits]].model_validate(content).root
-    except (OSError, yaml.YAMLError, ValidationError) as error:
-        reason = " ".join(str(error).split())
-        raise SystemExit(f"--slo {file}: {reason}; see loadtest/slo.yaml") from None
+        return schema.model_validate(yaml.safe_load(read_text(file))).root
+    except (yaml.YAMLError, RecursionError) as error:
+        raise RecipeError(f"--slo {file} is not YAML: {' '.join(str(error).split())}; {_FORMAT}") from None
+    except ValidationError as error:
+        raise RecipeError(f"--slo {file}: {describe_faults(schema, error)}; {_FORMAT}") from None
 
 
-def judge(measured: Mapping[str, Figures], limits: Mapping[str, Limits], fixed_rate: bool) -> list[Verdict]:
-    """A verdict on each limit of each kind that asked anything.
+def check_levels(
+    measured: Mapping[str, LoadFigures], levels: Mapping[str, UserLevels], fixed_rate: bool
+) -> list[LevelCheck]:
+    """Check each limit of each user class that sent requests.
 
     Args:
-        measured: By user kind.
-        limits: By user kind.
-        fixed_rate: Whether the rate was given; then throughput is no merit of the server.
+        measured: By user class.
+        levels: By user class.
+        fixed_rate: Whether the rate was given. The throughput then says nothing about the server and is not checked.
     """
-    verdicts = []
-    for kind, promised in limits.items():
-        if kind not in measured:
+    checks = []
+    for user, promised in levels.items():
+        if user not in measured:
             continue
         for name, allowed in promised.model_dump(exclude_none=True).items():
-            figure = getattr(measured[kind], name)
+            figure = getattr(measured[user], name)
             if name != "throughput":
-                verdicts.append(Verdict(kind, name, figure, allowed, figure <= allowed))
+                checks.append(LevelCheck(user, name, figure, allowed, figure <= allowed))
             elif not fixed_rate:
-                verdicts.append(Verdict(kind, name, figure, allowed, figure >= allowed))
-    return verdicts
+                checks.append(LevelCheck(user, name, figure, allowed, figure >= allowed))
+    return checks

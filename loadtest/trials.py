@@ -1,4 +1,4 @@
-"""One candidate, served and asked for a few seconds."""
+"""Trials of settings for a recipe: each candidate gets a server, which is measured for a few seconds."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from loadtest.bench.asking import Asking
-from loadtest.bench.mixes import Pair, all_pairs, unique
-from loadtest.bench.pictures import variants
-from loadtest.bench.serving import started
-from loadtest.bench.turns import Total
-from loadtest.bench.usage import memory_of
+from loadtest.bench.load_generator import LoadGenerator
+from loadtest.bench.measured_server import start_measured
+from loadtest.bench.mixes import unique
+from loadtest.bench.photographs import variants
+from loadtest.bench.results import WorkloadResult
+from loadtest.pairs import Pair, all_pairs
+from loadtest.process_usage import memory_of
 from vqaops.building.build import build
 from vqaops.errors import ServerError
+from vqaops.questions import read_samples
 from vqaops.store.archive import Archive
 from vqaops.tuning.recipe_file import with_settings
 from vqaops.tuning.search import Outcome
@@ -22,19 +24,19 @@ from vqaops.tuning.space import Candidate
 from vqaserve.errors import RecipeError
 from vqaserve.settings import ModelConfig
 
-WARM_SECONDS = 2.0
+WARM_UP_SECONDS = 2.0
 _CONFIG = "model-config.yaml"
 
 
-class Bench:
+class TrialRunner:
     """Tries candidates for one recipe.
 
     Args:
-        recipe: Its folder.
-        archive: Built from it as it is.
-        connections: Closed loops that ask at once.
-        seconds: Of asking that are measured.
-        folder: For the candidates' archives and servers.
+        recipe: The recipe's folder.
+        archive: The recipe's archive with its own settings.
+        connections: Connections of the closed loop.
+        seconds: Duration of the measurement.
+        folder: Folder for the candidates' archives and servers.
     """
 
     def __init__(self, recipe: Path, archive: Archive, connections: int, seconds: float, folder: Path) -> None:
@@ -45,30 +47,34 @@ class Bench:
         self._seconds = seconds
         self._folder = folder
 
-    def __call__(self, candidate: Candidate, pairs: Sequence[Pair]) -> Outcome:
-        """Serve a candidate, warm it up, and measure."""
+    def run(self, candidate: Candidate, pairs: Sequence[Pair]) -> Outcome:
+        """Serve a candidate, warm it up and measure it; a candidate that cannot be served is a failed outcome."""
         try:
             archive = self.archive_for(candidate)
-        except RecipeError as error:  # this precision does not keep the answers, or the family does not have it
+        except RecipeError as error:  # the family lacks this precision, or the precision changes too many answers
             return Outcome(failure=str(error))
         try:
-            with started([archive], self._folder / "server") as running:
-                asking = Asking(running, archive.name, pairs)
-                asking.closed(unique, self._connections, WARM_SECONDS)
-                total = Total(str(candidate), turns=[asking.closed(unique, self._connections, self._seconds)])
-                workers = running.server.client.workers(archive.name)
+            with start_measured([archive], self._folder / "server") as measured:
+                generator = LoadGenerator(measured, archive.name, pairs)
+                generator.closed_loop(unique, self._connections, WARM_UP_SECONDS)
+                found = generator.closed_loop(unique, self._connections, self._seconds)
+                workers = measured.server.client.workers(archive.name)
                 memory = sum(memory_of(worker.pid).resident for worker in workers)
         except ServerError as error:
             return Outcome(failure=str(error))
         finally:
             archive.path.unlink()
-        if not total.answers:
-            return Outcome(failure=f"no answer: {total.refused}")
-        refused = "".join(f"{count} x {status}" for status, count in total.refused.items())
-        return Outcome(total.rate, total.percentile_ms(95), total.cpu_ms, memory, refused)
+        result = WorkloadResult(str(candidate), measurements=[found])
+        if not result.answers:
+            return Outcome(failure=f"no answer; refused by status: {result.refused}")
+        return Outcome(result.rate, result.percentile_ms(95), result.cpu_ms, memory, result.anomalies())
 
     def archive_for(self, candidate: Candidate) -> Archive:
-        """An archive of this precision with the candidate's other settings: much quicker than building each."""
+        """Return an archive with the candidate's settings, copied from one of its precision, which saves a build.
+
+        Raises:
+            RecipeError: The recipe does not build in this precision.
+        """
         path = self._folder / "store" / self._archive.path.name
         path.parent.mkdir(parents=True, exist_ok=True)
         with zipfile.ZipFile(self._of_precision(candidate).path) as given, zipfile.ZipFile(path, "w") as packed:
@@ -80,10 +86,10 @@ class Bench:
         return Archive(path, self._archive.name, self._archive.version)
 
     def _of_precision(self, candidate: Candidate) -> Archive:
-        """Built once for each: what is computed when an archive is built may depend on it, such as rounded weights.
+        """Return an archive of the candidate's precision, built once: a build may round weights to the precision.
 
         Raises:
-            RecipeError: It does not build in this precision.
+            RecipeError: The recipe does not build in this precision.
         """
         if candidate.precision not in self._built:
             folder = self._folder / "recipes" / candidate.precision
@@ -99,7 +105,16 @@ class Bench:
         return self._built[candidate.precision]
 
 
-def sample_pairs(recipe: Path, questions: Sequence[str], pictures: Sequence[str], count: int) -> list[Pair]:
-    """The recipe's own questions about pictures like its samples: their sizes decide what an answer costs."""
-    files = variants([recipe / "samples" / name for name in pictures], count)
-    return all_pairs(files, tuple(questions))
+def sample_pairs(recipe: Path, pictures: int) -> list[Pair]:
+    """Return the recipe's sample questions about variants of its pictures, whose sizes decide what an answer costs.
+
+    Args:
+        recipe: The recipe's folder.
+        pictures: How many variants to make.
+
+    Raises:
+        RecipeError: The recipe has no samples.
+    """
+    samples = read_samples(recipe)
+    files = variants(list(dict.fromkeys(sample.image for sample in samples)), pictures)
+    return all_pairs(files, list(dict.fromkeys(sample.text for sample in samples)))

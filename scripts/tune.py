@@ -12,11 +12,10 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from loadtest.bench.serving import archive_from
-from loadtest.trials import Bench, sample_pairs
+from loadtest.bench.recipe_archives import current_archive
+from loadtest.trials import TrialRunner, sample_pairs
 from vqaops.console import refuse
 from vqaops.paths import ROOT
-from vqaops.questions import read_samples
 from vqaops.tuning.plot import plot_trade_off
 from vqaops.tuning.recipe_file import with_settings
 from vqaops.tuning.search import Outcome, Search
@@ -56,9 +55,9 @@ def main(
     file = recipe / "model-config.yaml"
     try:
         own = Candidate.of(ModelConfig.read(file))
-        samples = read_samples(recipe)
+        pairs = sample_pairs(recipe, PICTURES)
         with console.status(f"packing {recipe.name}"):
-            archive = archive_from(recipe, output / "tune" / "recipe")
+            archive = current_archive(recipe, output / "tune" / "recipe")
     except RecipeError as error:
         refuse("tune", error)
     space = Space(
@@ -67,17 +66,14 @@ def main(
         tuple(sorted(delay or [1, 5])),
         tuple(dict.fromkeys(precision or [own.precision, "fp32", "bf16"])),
     )
-    questions = list(dict.fromkeys(sample.text for sample in samples))
-    pictures = list(dict.fromkeys(str(sample.image) for sample in samples))
-    pairs = sample_pairs(recipe, questions, pictures, PICTURES)
-    bench = Bench(recipe, archive, connections, seconds, output / "tune")
+    runner = TrialRunner(recipe, archive, connections, seconds, output / "tune")
     with _progress(console) as progress:
         task = progress.add_task("", total=None)
 
         def trial(candidate: Candidate) -> Outcome:
             done = len(search.tried)
             progress.update(task, description=f"trial {done + 1} (of {len(space)} there are): {candidate}")
-            return bench(candidate, pairs)
+            return runner.run(candidate, pairs)
 
         search = Search(trial, limit)
         chosen = search.best_from(space.nearest(own), space)

@@ -11,7 +11,7 @@ import pytest
 from sybil import Document
 from sybil.parsers.markdown import CodeBlockParser
 
-from loadtest.slo import read_limits
+from loadtest.slo import read_levels
 from vqaops.errors import ServerError
 from vqaops.paths import ROOT
 from vqaops.server.server import Server
@@ -58,7 +58,7 @@ def unhurried(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """`make load` judges answers, not times: this machine may be busy with anything."""
     limits = tmp_path / "slo.yaml"
     limits.write_text(
-        "".join(f"{kind}: {{failure_ratio: 0}}\n" for kind in read_limits(ROOT / "loadtest" / "slo.yaml"))
+        "".join(f"{kind}: {{failure_ratio: 0}}\n" for kind in read_levels(ROOT / "loadtest" / "slo.yaml"))
     )
     monkeypatch.setenv("LOAD", f"--slo {limits}")
 

@@ -1,1 +1,1 @@
-"""`make bench`: what an answer costs the server, beside the bare model's road, interleaved in one run."""
+"""`make bench`: the cost of an answer, beside the bare model's in the same run."""

@@ -1,4 +1,4 @@
-"""The command: `make bench` and `make bench-gpu`."""
+"""The command behind `make bench` and `make bench-gpu`."""
 
 from __future__ import annotations
 
@@ -12,22 +12,18 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from loadtest.bench.bench_models import MODELS, find_model
+from loadtest.bench.bench_report import show, write_report
+from loadtest.bench.bench_result import BenchResult
+from loadtest.bench.benchmark import measure
 from loadtest.bench.gpu import require_gpu
-from loadtest.bench.measuring import Measured, Plan, Subject, measure
-from loadtest.bench.mixes import all_pairs
-from loadtest.bench.pictures import photographs
-from loadtest.bench.report import show, write_report
-from loadtest.bench.serving import archive_from, running, started, unpacked
+from loadtest.bench.measured_server import running_server, start_measured
+from loadtest.bench.plan import BenchPlan
 from vqaops.console import refuse
 from vqaops.errors import ServerError
-from vqaops.paths import ROOT
-from vqaops.server.server import ALLOCATOR
-from vqaops.store.archive import Archive
+from vqaops.paths import RUN
+from vqaops.server.java_command import ALLOCATOR
 from vqaserve.errors import RecipeError
-
-MODELS = ["rooms", "vilt", "shapes"]
-PHOTOGRAPHS = 12
-
 
 app = typer.Typer(add_completion=False)
 
@@ -36,44 +32,45 @@ app = typer.Typer(add_completion=False)
 def main(
     models: Annotated[
         list[str] | None,
-        typer.Argument(help="rooms, vilt (made on the spot), shapes; or recipe folders, or .mar files. All three."),
+        typer.Argument(help="rooms, vilt (random weights, made here), shapes, recipe folders or .mar files."),
     ] = None,
-    connections: Annotated[list[int] | None, typer.Option(help="Closed loops to measure: 1, 4, 16, 32.")] = None,
+    connections: Annotated[
+        list[int] | None, typer.Option(help="Connections of a closed loop; repeatable. Default: 1, 4, 16, 32.")
+    ] = None,
     busy: Annotated[int, typer.Option(help="Connections of the mixes chat and zipf, and of the bars.")] = 16,
-    rounds: Annotated[int, typer.Option(help="Times that each way takes its turn.")] = 3,
-    seconds: Annotated[float, typer.Option(help="Of a turn.")] = 2.0,
+    rounds: Annotated[int, typer.Option(help="How often each workload runs.")] = 3,
+    seconds: Annotated[float, typer.Option(help="Duration of a workload in a round.")] = 2.0,
     use_running: Annotated[
-        bool, typer.Option("--running", help="Ask the server of `make serve` instead of starting one.")
+        bool, typer.Option("--running", help="Measure the server of `make serve` instead of starting one.")
     ] = False,
-    gpu: Annotated[bool, typer.Option("--gpu", help="Refuse without a GPU, and look how busy it is.")] = False,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the report.")] = ROOT / "run" / "bench",
+    gpu: Annotated[bool, typer.Option("--gpu", help="Require a GPU, and report how busy it is.")] = False,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the report.")] = RUN / "bench",
 ) -> None:
-    """Measure servers beside their bare models, and hold them to the bars.
+    """Measure what an answer costs a server, beside the bare model, and compare with the bars.
 
-    Each model gets a server on ports of its own. CPU is the whole server's, user and system time for each answer;
-    floor/CPU is 1.00 for a server that costs nothing beside its model. Every answer is checked.
+    Each model gets a server on free ports. CPU is the whole server's user and system time per answer. A server that
+    adds nothing to its model's cost has floor/CPU 1.00. Every answer is checked.
 
     Example: python -m loadtest.bench rooms --connections 1 --connections 16 --rounds 1
     """
-    # A table that is cut to a pipe's 80 columns is of no use in a log.
     console = Console() if sys.stdout.isatty() else Console(width=180)
     if gpu:
         require_gpu()
-    lanes = tuple(sorted({*(connections or [1, 4, 16, 32]), 1, busy}))
-    plan = Plan(rounds=rounds, seconds=seconds, connections=lanes, busy=busy, gpu=gpu)
-    results: dict[str, Measured] = {}
+    closed = tuple(sorted({*(connections or [1, 4, 16, 32]), 1, busy}))
+    plan = BenchPlan(rounds=rounds, seconds=seconds, connections=closed, busy=busy, gpu=gpu)
+    results: dict[str, BenchResult] = {}
+    columns = (TextColumn("{task.description:<60}"), BarColumn(), TimeElapsedColumn())
     try:
-        for model in models or MODELS:
-            subject, archives = _subject(model, output, console)
-            columns = (TextColumn("{task.description:<60}"), BarColumn(), TimeElapsedColumn())
+        for name in models or MODELS:
+            model, archives = find_model(name, output, console)
             with ExitStack() as stack:
                 if use_running:
-                    server = running(subject.name)
+                    server = running_server(model.name)
                 else:
-                    with console.status(f"starting a server with {subject.name}"):
-                        server = stack.enter_context(started(archives, output / "server"))
+                    with console.status(f"starting a server with {model.name}"):
+                        server = stack.enter_context(start_measured(archives, output / "server"))
                 progress = stack.enter_context(Progress(*columns, console=Console(stderr=True), transient=True))
-                results[subject.name] = measure(subject, plan, server, progress)
+                results[model.name] = measure(model, plan, server, progress)
         bars = write_report(results, output)
     except (RecipeError, ServerError) as error:
         refuse("make bench", error)
@@ -81,40 +78,8 @@ def main(
     console.print(f"Report: {output / 'report.md'}")
 
 
-def _subject(model: str, output: Path, console: Console) -> tuple[Subject, list[Archive]]:
-    """What to measure, and the archives that its server needs.
-
-    Raises:
-        RecipeError: There is no such model, or it does not build.
-    """
-    pictures = photographs(PHOTOGRAPHS)
-    pairs = all_pairs(pictures)
-    store = output / "store"
-    if model == "vilt":
-        from loadtest.bench.vilt import make_recipes  # imports transformers, which no other model here needs
-
-        made = make_recipes(output / "recipes", pictures, console)
-        with console.status("packing the ViLT-sized model, and converting it once"):
-            archives = [archive_from(recipe, store) for recipe in made.recipes]
-        twins = {archive.name.removeprefix("vilt-"): archive.name for archive in archives[1:]}
-        held_out = made.pairs[len(pairs) :]
-        recipe = unpacked(archives[0], output / "unpacked")
-        subject = Subject("vilt", recipe, pairs, twins, others=True, held_out=held_out, known=made.known)
-        return subject, archives
-    if model.endswith(".mar"):
-        archive = Archive.read(Path(model).resolve())
-        return Subject(archive.name, unpacked(archive, output / "unpacked"), pairs), [archive]
-    folders = (ROOT / "recipes" / model, Path(model).resolve())
-    recipe = next((folder for folder in folders if (folder / "model-config.yaml").is_file()), ROOT / "none")
-    if not recipe.exists():
-        raise RecipeError(f"{model!r} is no model; there are: vilt, a recipe's name or folder, a .mar file")
-    with console.status(f"packing {recipe.name}"):
-        archive = archive_from(recipe, store)
-    return Subject(archive.name, unpacked(archive, output / "unpacked"), pairs), [archive]
-
-
 if __name__ == "__main__":
     if not ALLOCATOR.keys() <= os.environ.keys():
-        # The floor keeps its memory as the workers do; glibc reads this at a process's start alone.
+        # The floor uses the workers' malloc settings, which glibc reads only when a process starts.
         os.execve(sys.executable, [*sys.orig_argv], {**os.environ, **ALLOCATOR})
     app()

@@ -1,4 +1,7 @@
-"""The bare model's road in this process, without a server: JPEG bytes -> picture -> features -> ranked answers."""
+"""The floor: the bare model in this process, without a server; the least CPU time that an answer can take.
+
+JPEG bytes are decoded, encoded to features, and answered, with the recipe's own precision and threads.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from loadtest.bench.caller import TOP_K
-from loadtest.bench.mixes import Ask, Pair, Stream
-from loadtest.bench.turns import Turn, Verdict
-from loadtest.bench.usage import Cpu
+from loadtest.bench.results import Correctness, Measurement
+from loadtest.fast_client import TOP_K
+from loadtest.pairs import Pair, PairRequest, RequestStream
+from loadtest.process_usage import CpuSeconds
 from vqaserve.families import find_family
 from vqaserve.families.base import Family
 from vqaserve.images import open_picture
@@ -22,17 +25,17 @@ from vqaserve.settings import HandlerSettings, ModelConfig
 from vqaserve.types import Answer, Query
 
 TIE = 0.02
-"""Answers whose scores differ by less are as good as each other: a batch of another size sums in another order."""
+"""Answers whose scores differ by less are equally good: a batch of another size sums in another order."""
 
 
 @dataclass(frozen=True)
-class Expected:
-    """The floor's own ranked answers to each pair, by the pair's number."""
+class ExpectedAnswers:
+    """The floor's ranked answers to each pair, by the pair's number."""
 
     ranked: Sequence[Sequence[Answer]]
 
-    def judge(self, pair: int, answer: str) -> Verdict:
-        """Whether an answer is the floor's best, or one that it finds as good."""
+    def judge(self, pair: int, answer: str) -> Correctness:
+        """Return whether an answer is the floor's best one, ties with it, or is wrong."""
         best = self.ranked[pair][0]
         if answer == best.answer:
             return "right"
@@ -41,7 +44,7 @@ class Expected:
 
 
 class Floor:
-    """A recipe's family, loaded as its workers load it: the same arithmetic, the same threads."""
+    """A recipe's family, loaded as its workers load it."""
 
     def __init__(self, family: Family[Any, Any], settings: HandlerSettings) -> None:
         self._family = family
@@ -49,43 +52,53 @@ class Floor:
 
     @classmethod
     def load(cls, recipe: Path) -> Floor:
-        """Load the recipe's own settings and weights.
+        """Load the recipe's settings and weights.
 
         Raises:
-            RecipeError: It does not load.
+            RecipeError: The recipe does not load.
         """
         settings = ModelConfig.read(recipe / "model-config.yaml").handler
         return cls(find_family(settings.family).load(recipe, settings), settings)
 
-    def expect(self, pairs: Sequence[Pair], batch: int = 8) -> Expected:
+    def expected_answers(self, pairs: Sequence[Pair], batch: int = 8) -> ExpectedAnswers:
         """Answer every pair once."""
-        asks = [Ask(pair, pair.photograph) for pair in pairs]
+        requests = [PairRequest(pair, pair.picture) for pair in pairs]
         ranked: list[tuple[Answer, ...]] = []
-        for start in range(0, len(asks), batch):
-            ranked += self._answer(asks[start : start + batch], defaultdict(float))
-        return Expected(ranked)
+        for start in range(0, len(requests), batch):
+            ranked += self._answer(requests[start : start + batch], defaultdict(float))
+        return ExpectedAnswers(ranked)
 
-    def turn(self, stream: Stream, batch: int, seconds: float) -> Turn:
-        """Answer whole batches for so long; the latency of an answer is its batch's."""
-        return timed(self._answer, stream, batch, seconds)
+    def measure(self, stream: RequestStream, batch: int, seconds: float) -> Measurement:
+        """Answer full batches for some seconds."""
+        return measure_in_process(self._answer, stream, batch, seconds)
 
-    def _answer(self, asks: Sequence[Ask], stages: dict[str, float]) -> list[tuple[Answer, ...]]:
+    def _answer(self, requests: Sequence[PairRequest], stages: dict[str, float]) -> list[tuple[Answer, ...]]:
         family, limits = self._family, self._settings.limits
-        queries = [Query(ask.image, ask.pair.question, top_k=TOP_K) for ask in asks]
-        with stage("open", stages):
-            pictures = [open_picture(ask.image, limits, squeeze=family.squeeze).pixels for ask in asks]
-        with stage("encode", stages):
+        queries = [Query(request.image, request.pair.question, top_k=TOP_K) for request in requests]
+        with timed_stage("open", stages):
+            pictures = [open_picture(request.image, limits, squeeze=family.squeeze).pixels for request in requests]
+        with timed_stage("encode", stages):
             features = family.encode(pictures)
-        with stage("forward", stages):
+        with timed_stage("forward", stages):
             outputs = family.forward(features, queries)
-        with stage("decode", stages):
+        with timed_stage("decode", stages):
             return family.decode(outputs, queries)
 
 
-def timed(
-    answer: Callable[[Sequence[Ask], dict[str, float]], object], stream: Stream, batch: int, seconds: float
-) -> Turn:
-    """A turn of a road that runs in this process."""
+def measure_in_process(
+    answer: Callable[[Sequence[PairRequest], dict[str, float]], object],
+    stream: RequestStream,
+    batch: int,
+    seconds: float,
+) -> Measurement:
+    """Call ``answer`` with full batches for some seconds; the latency of an answer is that of its batch.
+
+    Args:
+        answer: Answers a batch and adds CPU seconds by pipeline stage to its second argument.
+        stream: Where the batches come from.
+        batch: The batch size.
+        seconds: No batch starts after this time.
+    """
     stages: dict[str, float] = defaultdict(float)
     latencies: list[float] = []
     cpu, wall = time.process_time(), time.perf_counter()
@@ -93,12 +106,12 @@ def timed(
         answer(list(itertools.islice(stream, batch)), stages)
         latencies += [time.perf_counter() - began] * batch
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
-    return Turn(len(latencies), latencies, wall, Cpu(0.0, cpu), stages=dict(stages))
+    return Measurement(len(latencies), latencies, wall, CpuSeconds(0.0, cpu), stages=dict(stages))
 
 
 @contextmanager
-def stage(name: str, stages: dict[str, float]) -> Iterator[None]:
-    """Add a block's CPU seconds."""
+def timed_stage(name: str, stages: dict[str, float]) -> Iterator[None]:
+    """Add the CPU seconds of a block to ``stages[name]``."""
     began = time.process_time()
     yield
     stages[name] += time.process_time() - began

@@ -51,7 +51,7 @@ class Stage:
     def build(cls, folder: Path, fault: str = "", **settings: int) -> Self:
         """A server that is not started yet; the fault's lines and the recipe's settings as in ``build_faulty``."""
         server = Server(folder / "run", ROOT / "config.properties", own_ports())
-        return cls(folder, server, build_faulty(folder / "store", fault, **settings))
+        return cls(folder, server, build_faulty(folder / "store", fault, "1.0.0", **settings))
 
     @property
     def client(self) -> Client:

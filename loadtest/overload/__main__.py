@@ -21,7 +21,7 @@ from loadtest.faults.archives import COLOURS, MODEL, SLOW, answer, picture
 from loadtest.faults.server import staged
 from loadtest.overload.connections import Nuisance, half_closed, idle, present, slow
 from loadtest.overload.open_loop import Template, closed_loop, percentile, storm
-from loadtest.questions import read_questions
+from loadtest.samples import model_questions
 from vqaops.console import refuse
 from vqaops.errors import ServerError
 from vqaops.paths import ROOT
@@ -170,7 +170,7 @@ def running_target(recipe: Path) -> Target:
     server = Server()
     url = f"{server.client.addresses.inference}/predictions/{recipe.name}"
     header = server.client.header("inference")
-    questions = read_questions((str(recipe),))
+    questions = model_questions((str(recipe),))
     config = ModelConfig.read(recipe / "model-config.yaml")
     templates = [Template.of(url, header, one.picture, one.text, one.answers) for one in questions]
     workers = len(server.client.workers(recipe.name))

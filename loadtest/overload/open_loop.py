@@ -12,7 +12,7 @@ from pathlib import Path
 import aiohttp
 import httpx
 
-from loadtest.questions import wrong_answer
+from loadtest.replies import wrong_answer
 
 MOST_OPEN = 4000
 """Requests without an answer at a time; what is due beyond it is counted and not sent."""

@@ -1,1 +1,1 @@
-"""`make peers`: our server beside other model servers, each doing the same work, in turn on one machine."""
+"""`make peers`: our server and other model servers with the same model, one after the other on one machine."""

@@ -1,4 +1,4 @@
-"""The command: `make peers`."""
+"""The command behind `make peers`."""
 
 from __future__ import annotations
 
@@ -12,55 +12,66 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from loadtest.bench.mixes import all_pairs
-from loadtest.bench.pictures import photographs
-from loadtest.bench.serving import archive_from, unpacked
-from loadtest.peers.measuring import Plan, Result, Subject, measure
-from loadtest.peers.report import show, write_report
-from loadtest.peers.table import HERE, PEERS, Installed
+from loadtest.bench.bench_models import PHOTOGRAPHS, find_recipe
+from loadtest.bench.photographs import photographs
+from loadtest.bench.recipe_archives import current_archive, unpack
+from loadtest.pairs import all_pairs
+from loadtest.peers.comparison import ComparedModel, ComparisonPlan, ServerResult, compare_servers
+from loadtest.peers.known_peers import PEERS, InstalledPeer, find_peers
+from loadtest.peers.peers_report import show, write_report
 from vqaops.console import refuse
 from vqaops.errors import ServerError
-from vqaops.paths import ROOT
-from vqaops.server.server import ALLOCATOR
+from vqaops.paths import RUN
+from vqaops.server.java_command import ALLOCATOR
 from vqaserve.errors import RecipeError
 
-RECIPES = ["shapes", "rooms"]
-PHOTOGRAPHS = 12
+RECIPES = ("shapes", "rooms")
 
 app = typer.Typer(add_completion=False)
 
 
 @app.command()
 def main(
-    recipes: Annotated[list[str] | None, typer.Argument(help="Recipes, by name or folder; shapes and rooms.")] = None,
-    peer: Annotated[list[str] | None, typer.Option(help=f"Beside ours: {', '.join(PEERS)}; all.")] = None,
-    python: Annotated[
-        list[Path] | None, typer.Option(help="Interpreter of an environment with peers that this one lacks.")
+    recipes: Annotated[
+        list[str] | None, typer.Argument(help="Recipes, by name or folder. Default: shapes and rooms.")
     ] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="Times that each server is started and measured.")] = 3,
-    seconds: Annotated[float, typer.Option(help="Of each of its turns.")] = 3.0,
-    warm: Annotated[float, typer.Option(help="Seconds of warming up before them, with each of two mixes.")] = 3.0,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the report.")] = ROOT / "run" / "peers",
+    peer: Annotated[list[str] | None, typer.Option(help=f"{', '.join(PEERS)}; repeatable. Default: all.")] = None,
+    python: Annotated[
+        list[Path] | None,
+        typer.Option(help="Interpreter of an environment with peers that this one lacks; repeatable."),
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each server is started and measured.")] = 3,
+    seconds: Annotated[float, typer.Option(help="Duration of each workload.")] = 3.0,
+    warm: Annotated[float, typer.Option(help="Seconds of warm-up with each of two mixes.")] = 3.0,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the report.")] = RUN / "peers",
 ) -> None:
-    """Measure our server beside others that do the same work, each in turn, on ports of their own.
+    """Measure our server and other model servers with the same model, one after the other on free ports.
 
-    CPU is the whole server's, user and system time for each answer. Every answer is checked.
+    CPU is the whole server's user and system time per answer. Every answer is checked.
 
     Example: python -m loadtest.peers rooms --peer fastapi --peer mosec
     """
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _leave)
-    # A table that is cut to a pipe's 80 columns is of no use in a log.
+        signal.signal(number, _exit)
     console, stderr = Console() if sys.stdout.isatty() else Console(width=180), Console(stderr=True)
-    plan = Plan(rounds, seconds, warm)
-    results: dict[str, dict[str, Result]] = {}
+    plan = ComparisonPlan(rounds, seconds, warm)
+    results: dict[str, dict[str, ServerResult]] = {}
+    installed: list[InstalledPeer] = []
     columns = (TextColumn("{task.description:<60}"), BarColumn(), TimeElapsedColumn())
     try:
-        installed = _installed(peer or list(PEERS), python or [], stderr)
+        for found in find_peers(peer or list(PEERS), python or []):
+            if isinstance(found, InstalledPeer):
+                installed.append(found)
+            else:
+                stderr.print(found.advice, style="yellow", markup=False, soft_wrap=True)
         with Progress(*columns, console=stderr, transient=True) as progress:
             for name in recipes or RECIPES:
-                subject = _subject(name, output, progress)
-                results[subject.archive.name] = measure(subject, installed, plan, output, progress)
+                packing = progress.add_task(f"packing {name}", total=None)
+                archive = current_archive(find_recipe(name), output / "store")
+                recipe = unpack(archive, output / "unpacked")
+                progress.remove_task(packing)
+                model = ComparedModel(archive, recipe, all_pairs(photographs(PHOTOGRAPHS)))
+                results[archive.name] = compare_servers(model, installed, plan, output, progress)
         write_report(results, installed, plan, output)
     except (RecipeError, ServerError) as error:
         refuse("python -m loadtest.peers", error)
@@ -70,46 +81,13 @@ def main(
     console.print(f"Report: {output / 'report.md'}")
 
 
-def _leave(number: int, _: object) -> NoReturn:
-    """As after Ctrl-C: whatever ends this command, it ends its servers first."""
+def _exit(number: int, _: object) -> NoReturn:
+    """Exit as after Ctrl-C, so that the servers are stopped first."""
     sys.exit(128 + number)
-
-
-def _installed(names: list[str], pythons: list[Path], stderr: Console) -> list[Installed]:
-    """Those that are; how to install the others is said.
-
-    Raises:
-        ServerError: There is no such peer.
-    """
-    found: list[Installed] = []
-    for name in names:
-        if name not in PEERS:
-            raise ServerError(f"{name!r} is no peer; there are: {', '.join(PEERS)}")
-        if one := PEERS[name].installed([HERE, *pythons]):
-            found.append(one)
-        else:
-            stderr.print(PEERS[name].advice, style="yellow", markup=False, soft_wrap=True)
-    return found
-
-
-def _subject(name: str, output: Path, progress: Progress) -> Subject:
-    """What to measure, its archive built.
-
-    Raises:
-        RecipeError: There is no such recipe, or it does not build.
-    """
-    folders = (ROOT / "recipes" / name, Path(name).resolve())
-    recipe = next((folder for folder in folders if (folder / "model-config.yaml").is_file()), None)
-    if recipe is None:
-        raise RecipeError(f"{name!r} is no recipe; name one of recipes/, or a folder")
-    packing = progress.add_task(f"packing {recipe.name}", total=None)
-    archive = archive_from(recipe, output / "store")
-    progress.remove_task(packing)
-    return Subject(archive, unpacked(archive, output / "unpacked"), all_pairs(photographs(PHOTOGRAPHS)))
 
 
 if __name__ == "__main__":
     if not ALLOCATOR.keys() <= os.environ.keys():
-        # The floor keeps its memory as the servers do; glibc reads this at a process's start alone.
+        # The floor uses the servers' malloc settings, which glibc reads only when a process starts.
         os.execve(sys.executable, [*sys.orig_argv], {**os.environ, **ALLOCATOR})
     app()

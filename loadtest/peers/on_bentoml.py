@@ -1,8 +1,8 @@
-"""BentoML: a service that batches in two workers, and another before it that takes the form.
+"""BentoML: a batching service with two workers, behind a service that reads the form.
 
-As in https://docs.bentoml.com/en/latest/get-started/adaptive-batching.html: a batching API takes one list and nothing
-beside it, so its documentation puts a service before it that takes the parameters and hands on one item. The largest
-latency is of a whole batch here, waiting included; it says no delay.
+As in https://docs.bentoml.com/en/latest/get-started/adaptive-batching.html: a batching API takes a single list, so a
+service in front of it takes the parameters and passes on one item. BentoML sets no batch delay; ``max_latency_ms``
+limits a whole batch, waiting included.
 """
 
 from __future__ import annotations
@@ -15,41 +15,42 @@ from typing import Any
 import bentoml
 from pydantic import BaseModel
 
-from loadtest.peers import inference
-from loadtest.peers.worker_settings import WORKERS, Told
+from loadtest.peers.peer_model import PeerModel, PeerRequest
+from loadtest.peers.peer_settings import WORKERS, PeerSettings
 
-told = Told.read()
-LATENCY_MS = 10_000  # a request that would be later is refused
-QUIET: Any = {"access": {"enabled": False}}  # two lines a request otherwise; the other peers write none
+settings = PeerSettings.from_environment()
+LATENCY_MS = 10_000  # a later request is refused
+QUIET: Any = {"access": {"enabled": False}}  # the other peers write no access log either
 
 
-class Item(BaseModel):
+class BentoItem(BaseModel):
     image: bytes
     question: str
     top_k: int
 
 
 @bentoml.service(workers=WORKERS, logging=QUIET)
-class Answering:
+class BentoWorker:
     def __init__(self) -> None:
-        self.road = inference.Road.load(told)
+        self.model = PeerModel.load(settings)
 
-    @bentoml.api(batchable=True, max_batch_size=told.batch, max_latency_ms=LATENCY_MS)
-    def answer(self, items: list[Item]) -> list[dict[str, Any]]:
-        return self.road([inference.Form(item.image, item.question, item.top_k) for item in items])
+    @bentoml.api(batchable=True, max_batch_size=settings.batch, max_latency_ms=LATENCY_MS)
+    def answer(self, items: list[BentoItem]) -> list[dict[str, Any]]:
+        return self.model.answer([PeerRequest(item.image, item.question, item.top_k) for item in items])
 
 
 @bentoml.service(logging=QUIET)
-class Front:
-    answering = bentoml.depends(Answering)
+class BentoFront:
+    worker = bentoml.depends(BentoWorker)
 
-    @bentoml.api(route=told.path)
+    @bentoml.api(route=settings.path)
     async def predict(self, image: Path, question: str, top_k: int) -> dict[str, Any]:
-        item = Item(image=image.read_bytes(), question=question, top_k=top_k)
-        replies: list[dict[str, Any]] = await self.answering.to_async.answer([item])
+        item = BentoItem(image=image.read_bytes(), question=question, top_k=top_k)
+        replies: list[dict[str, Any]] = await self.worker.to_async.answer([item])
         return replies[0]
 
 
 if __name__ == "__main__":
-    options = ["--host", "127.0.0.1", "--port", str(told.port)]
-    os.execv(sys.executable, [sys.executable, "-m", "bentoml", "serve", "loadtest.peers.on_bentoml:Front", *options])
+    options = ["--host", "127.0.0.1", "--port", str(settings.port)]
+    service = "loadtest.peers.on_bentoml:BentoFront"
+    os.execv(sys.executable, [sys.executable, "-m", "bentoml", "serve", service, *options])

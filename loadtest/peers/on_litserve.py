@@ -1,33 +1,33 @@
-"""LitServe: one process for HTTP, two workers, batches through queues between them.
+"""LitServe: one HTTP process and two workers, with batches passed through queues.
 
-As in https://lightning.ai/docs/litserve/features/batching; a form comes to ``decode_request`` as Starlette parsed it.
-The fast queue (ZeroMQ) is for the largest loads, says its documentation, and is off by default.
+As in https://lightning.ai/docs/litserve/features/batching; ``decode_request`` gets the form as Starlette parsed it.
+The faster ZeroMQ queue is off, as by default: the documentation recommends it for very high loads.
 """
 
-# No `from __future__ import annotations`: LitServe looks at the class in an annotation and does not take its name.
+# No `from __future__ import annotations`: LitServe inspects annotations and needs the class, not its name.
 from typing import Any
 
 import litserve
 from fastapi import Request
 
-from loadtest.peers.inference import Form, Road
-from loadtest.peers.worker_settings import DELAY_MS, WORKERS, Told
+from loadtest.peers.peer_model import PeerModel, PeerRequest
+from loadtest.peers.peer_settings import DELAY_MS, WORKERS, PeerSettings
 
 
-class Api(litserve.LitAPI):
+class LitServeApi(litserve.LitAPI):
     def setup(self, device: str) -> None:
         del device
-        self.road = Road.load(Told.read())
+        self.model = PeerModel.load(PeerSettings.from_environment())
 
-    def decode_request(self, request: Request) -> Form:
-        given: Any = request  # the form, in spite of the annotation that LitServe wants for one
-        return Form(given["image"].file.read(), given["question"], int(given["top_k"]))
+    def decode_request(self, request: Request) -> PeerRequest:
+        form: Any = request  # LitServe requires this annotation and passes the form
+        return PeerRequest(form["image"].file.read(), form["question"], int(form["top_k"]))
 
-    def batch(self, inputs: list[Form]) -> list[Form]:
+    def batch(self, inputs: list[PeerRequest]) -> list[PeerRequest]:
         return inputs
 
-    def predict(self, x: list[Form]) -> list[dict[str, Any]]:
-        return self.road(x)
+    def predict(self, x: list[PeerRequest]) -> list[dict[str, Any]]:
+        return self.model.answer(x)
 
     def unbatch(self, output: list[dict[str, Any]]) -> list[dict[str, Any]]:
         return output
@@ -37,7 +37,7 @@ class Api(litserve.LitAPI):
 
 
 if __name__ == "__main__":
-    told = Told.read()
-    api = Api(max_batch_size=told.batch, batch_timeout=DELAY_MS / 1000, api_path=told.path)
+    settings = PeerSettings.from_environment()
+    api = LitServeApi(max_batch_size=settings.batch, batch_timeout=DELAY_MS / 1000, api_path=settings.path)
     server = litserve.LitServer(api, accelerator="cpu", workers_per_device=WORKERS)
-    server.run(host="127.0.0.1", port=told.port, log_level="warning", generate_client_file=False)
+    server.run(host="127.0.0.1", port=settings.port, log_level="warning", generate_client_file=False)

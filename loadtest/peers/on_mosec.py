@@ -1,8 +1,8 @@
-"""mosec: HTTP and batching in Rust, two Python workers behind unix sockets.
+"""mosec: HTTP and batching in Rust, with two Python workers behind unix sockets.
 
-As in https://mosecorg.github.io/mosec/examples/ (custom ``deserialize``). A worker gets a request's body and no header,
-and mosec knows JSON, msgpack and raw bytes: the form is parsed here with python-multipart, its boundary read from the
-body's own first line.
+As in https://mosecorg.github.io/mosec/examples/ (custom ``deserialize``). A worker gets the body without the headers,
+and mosec reads JSON, msgpack and raw bytes only. The form is therefore parsed here with python-multipart, and its
+boundary is taken from the body's first line.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from mosec import Runtime, Server, Worker
 from python_multipart import parse_form
 from python_multipart.multipart import Field, File
 
-from loadtest.peers.inference import Form, Road
-from loadtest.peers.worker_settings import DELAY_MS, WORKERS, Told
+from loadtest.peers.peer_model import PeerModel, PeerRequest
+from loadtest.peers.peer_settings import DELAY_MS, WORKERS, PeerSettings
 
 
-class Answering(Worker):
+class MosecWorker(Worker):
     def __init__(self) -> None:
         super().__init__()
-        self.road = Road.load(Told.read())
+        self.model = PeerModel.load(PeerSettings.from_environment())
 
-    def deserialize(self, data: bytes) -> Form:
+    def deserialize(self, data: bytes) -> PeerRequest:
         parts: dict[bytes | None, bytes] = {}
 
         def on_field(field: Field) -> None:
@@ -37,16 +37,16 @@ class Answering(Worker):
         boundary = data[2 : data.index(b"\r\n")]
         content_type = b"multipart/form-data; boundary=" + boundary
         parse_form({"Content-Type": content_type}, BytesIO(data), on_field, on_file)
-        return Form(parts[b"image"], parts[b"question"].decode(), int(parts[b"top_k"]))
+        return PeerRequest(parts[b"image"], parts[b"question"].decode(), int(parts[b"top_k"]))
 
-    def forward(self, data: list[Form]) -> list[dict[str, Any]]:
-        return self.road(data)
+    def forward(self, data: list[PeerRequest]) -> list[dict[str, Any]]:
+        return self.model.answer(data)
 
 
 if __name__ == "__main__":
-    told = Told.read()
-    os.environ |= {"MOSEC_ADDRESS": "127.0.0.1", "MOSEC_PORT": str(told.port), "MOSEC_LOG_LEVEL": "warning"}
+    settings = PeerSettings.from_environment()
+    os.environ |= {"MOSEC_ADDRESS": "127.0.0.1", "MOSEC_PORT": str(settings.port), "MOSEC_LOG_LEVEL": "warning"}
     server = Server()
-    runtime = Runtime(Answering, num=WORKERS, max_batch_size=told.batch, max_wait_time=DELAY_MS)
-    server.register_runtime({told.path: [runtime]})
+    runtime = Runtime(MosecWorker, num=WORKERS, max_batch_size=settings.batch, max_wait_time=DELAY_MS)
+    server.register_runtime({settings.path: [runtime]})
     server.run()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from loadtest.trials import Bench
+from loadtest.trials import TrialRunner
 from tests.support.families import PAIRS, SHORT, answers, encoded
 from tests.tiny.damage import reshape
 from tests.tiny.kinds import Tiny
@@ -68,8 +68,8 @@ def test_a_trial_of_int8_serves_a_network_that_is_rounded(make_tiny: Callable[[s
     tiny = make_tiny("vilt_openvino")
     settings = {**tiny.settings.model_dump(exclude_defaults=True), "agreement": 0.001}
     recipe = complete_recipe(tiny.folder, settings, encoded(PAIRS[0][0]), SHORT)
-    bench = Bench(recipe, archive_of(recipe, tmp_path), connections=1, seconds=0, folder=tmp_path / "tune")
-    tried = bench.archive_for(Candidate(workers=1, threads=1, batch=2, delay=1, precision="int8"))
+    runner = TrialRunner(recipe, archive_of(recipe, tmp_path), connections=1, seconds=0, folder=tmp_path / "tune")
+    tried = runner.archive_for(Candidate(workers=1, threads=1, batch=2, delay=1, precision="int8"))
     with zipfile.ZipFile(tried.path) as packed:
         assert json.loads(packed.read("openvino/probe.json"))["int8"]
         handler = yaml.safe_load(packed.read("model-config.yaml"))["handler"]

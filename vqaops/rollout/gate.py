@@ -15,6 +15,7 @@ from vqaops.errors import ServerError
 from vqaops.server.client import Client
 from vqaops.server.retry import NEVER
 from vqaops.store.archive import ArchivedSample
+from vqaops.unseen_pictures import TAG_BYTES, unseen_copy
 from vqaserve.settings import Gate
 
 ROUNDS = 10
@@ -118,16 +119,14 @@ def _rounds(
     rounds: list[list[dict[str, TimedAnswer]]] = []
     while len(rounds) < LEAST_ROUNDS or (len(rounds) < ROUNDS and time.monotonic() - began < SECONDS):
         order = versions if len(rounds) % 2 else versions[::-1]
-        nonce = os.urandom(8)
-        rounds.append(
-            [{version: _ask(client, name, version, sample, nonce) for version in order} for sample in samples]
-        )
+        tag = os.urandom(TAG_BYTES)
+        rounds.append([{version: _ask(client, name, version, sample, tag) for version in order} for sample in samples])
     return rounds
 
 
-def _ask(client: Client, name: str, version: str, sample: ArchivedSample, nonce: bytes) -> TimedAnswer:
+def _ask(client: Client, name: str, version: str, sample: ArchivedSample, tag: bytes) -> TimedAnswer:
     began = time.perf_counter()
-    reply = client.ask(f"{name}/{version}", sample.picture + nonce, sample.question)
+    reply = client.ask(f"{name}/{version}", unseen_copy(sample.picture, tag), sample.question)
     seconds = time.perf_counter() - began
     if reply["model"] != {"name": name, "version": version}:
         raise ServerError(f"{reply['model']} answered a question to {name} {version}; the server mixes versions up")

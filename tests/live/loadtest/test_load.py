@@ -135,10 +135,26 @@ def test_a_user_that_raises_breaches_the_levels(options: list[str], tmp_path: Pa
     assert verdicts(done)["kept"] == 4
 
 
-def test_damaged_limits_are_refused_before_the_load(options: list[str], tmp_path: Path):
-    done = run(*options, *limits(tmp_path, "{p90: 1}"), "--run-time", "60s")
-    assert done.returncode not in (0, 3)
-    assert "see loadtest/slo.yaml" in done.stdout + done.stderr
+@pytest.mark.parametrize(
+    ("flag", "content", "message"),
+    [
+        ("--slo", "Chat: {p90: 1}\n", "unknown key 'Chat.p90'"),
+        ("--slo", None, "is missing"),
+        ("--recipes", None, "questions.jsonl is missing"),
+        ("--header-file", "", "holds no header"),
+        ("--header-file", None, "is missing"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_refused_in_one_line_before_the_load(
+    options: list[str], tmp_path: Path, flag: str, content: str | None, message: str
+):
+    file = tmp_path / "given"
+    if content is not None:
+        file.write_text(content)
+    done = run(*options, "--run-time", "60s", flag, str(file))
+    assert done.returncode == 1
+    assert any(line.startswith("make load: ") and message in line for line in done.stderr.split("\n"))
+    assert "Traceback" not in done.stderr
 
 
 def test_a_master_and_two_workers_share_one_load(options: list[str], tmp_path: Path):

@@ -53,4 +53,4 @@ def test_an_unknown_peer_is_refused_in_one_line():
     command = [sys.executable, "-m", "loadtest.peers", "shapes", "--peer", "flask"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 1
-    assert "'flask' is no peer; there are: fastapi, litserve, mosec, bentoml, ray" in done.stderr
+    assert "there is no peer 'flask'; possible are: fastapi, litserve, mosec, bentoml, ray" in done.stderr

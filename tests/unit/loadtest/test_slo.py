@@ -1,4 +1,4 @@
-"""Limits, figures, verdicts."""
+"""Service levels."""
 
 from __future__ import annotations
 
@@ -6,41 +6,71 @@ from pathlib import Path
 
 import pytest
 
-from loadtest.slo import Figures, Limits, judge, read_limits
+from loadtest.slo import LoadFigures, UserLevels, check_levels, read_levels
 from vqaops.paths import ROOT
+from vqaserve.errors import RecipeError
 
-MEASURED = {"Chat": Figures(p95=95, p99=99, failure_ratio=0.01, throughput=10)}
-
-
-def test_each_limit_gets_a_verdict():
-    limits = Limits(p95=95, p99=98, failure_ratio=0.01, throughput=10.1)
-    verdicts = {one.limit: one.kept for one in judge(MEASURED, {"Chat": limits}, fixed_rate=False)}
-    assert verdicts == {"p95": True, "p99": False, "failure_ratio": True, "throughput": False}
+MEASURED = {"Chat": LoadFigures(p95=95, p99=99, failure_ratio=0.01, throughput=10)}
 
 
-def test_a_kind_that_asked_nothing_is_not_judged():
-    assert judge(MEASURED, {"Popular": Limits(p95=1)}, fixed_rate=False) == []
+def test_each_limit_is_checked():
+    levels = UserLevels(p95=95, p99=98, failure_ratio=0.01, throughput=10.1)
+    checks = {one.limit: one.kept for one in check_levels(MEASURED, {"Chat": levels}, fixed_rate=False)}
+    assert checks == {"p95": True, "p99": False, "failure_ratio": True, "throughput": False}
 
 
-def test_at_a_fixed_rate_throughput_is_no_merit():
-    assert judge(MEASURED, {"Chat": Limits(throughput=1000)}, fixed_rate=True) == []
+def test_a_user_class_that_sent_nothing_is_not_checked():
+    assert check_levels(MEASURED, {"Popular": UserLevels(p95=1)}, fixed_rate=False) == []
 
 
-def test_a_verdict_names_kind_limit_and_figures():
-    (verdict,) = judge(MEASURED, {"Chat": Limits(p99=98)}, fixed_rate=False)
-    assert str(verdict).split() == ["BREACHED", "Chat", "p99", "99", "<=", "98"]
+def test_at_a_fixed_rate_throughput_is_not_checked():
+    assert check_levels(MEASURED, {"Chat": UserLevels(throughput=1000)}, fixed_rate=True) == []
 
 
-def test_the_shipped_limits_cover_every_kind_of_user():
-    limits = read_limits(ROOT / "loadtest" / "slo.yaml")
-    assert set(limits) == {"SingleQuestion", "Chat", "Popular", "Mixed"}
-    assert all(None not in promised.model_dump().values() for promised in limits.values())
+def test_a_check_names_user_class_limit_and_figures():
+    (check,) = check_levels(MEASURED, {"Chat": UserLevels(p99=98)}, fixed_rate=False)
+    assert str(check).split() == ["BREACHED", "Chat", "p99", "99", "<=", "98"]
 
 
-@pytest.mark.parametrize("text", ["Chat: {p90: 1}", "Chat: {p95: -1}", "- 1", "Chat: {failure_ratio: 2}", "{", None])
-def test_a_file_that_says_something_else_is_refused(tmp_path: Path, text: str | None):
+def test_the_shipped_levels_cover_every_user_class():
+    levels = read_levels(ROOT / "loadtest" / "slo.yaml")
+    assert set(levels) == {"SingleQuestion", "Chat", "Popular", "Mixed"}
+    assert all(None not in promised.model_dump().values() for promised in levels.values())
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("Chat: {p90: 1}", r"unknown key 'Chat\.p90'; did you mean 'p9"),
+        ("Chat: {p95: -1}", r"Chat\.p95: .*greater than 0, got -1"),
+        ("Chat: {failure_ratio: 2}", r"Chat\.failure_ratio"),
+        ("Chat: {p95: fast}", r"Chat\.p95: .*got 'fast'"),
+        ("- 1", "dictionary"),
+        ("", "dictionary"),
+        ("{", "is not YAML"),
+        ("Chat:\n\t{p95: 1}", "is not YAML"),
+        ("[" * 5000, "is not YAML"),
+    ],
+)
+def test_a_faulty_file_is_refused_in_one_line(tmp_path: Path, text: str, message: str):
     file = tmp_path / "slo.yaml"
-    if text is not None:
-        file.write_text(text)
-    with pytest.raises(SystemExit, match=r"slo.yaml.*see loadtest/slo.yaml"):
-        read_limits(file)
+    file.write_text(text)
+    with pytest.raises(RecipeError, match=message) as refused:
+        read_levels(file)
+    assert "\n" not in str(refused.value)
+    assert "slo.yaml" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"), [("", "is a directory"), ("missing.yaml", "is missing"), ("utf16.yaml", "save it as UTF-8")]
+)
+def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path, name: str, message: str):
+    (tmp_path / "utf16.yaml").write_text("Chat: {p95: 1}", encoding="utf-16")
+    with pytest.raises(RecipeError, match=message):
+        read_levels(tmp_path / name)
+
+
+def test_a_byte_order_mark_and_crlf_are_read(tmp_path: Path):
+    file = tmp_path / "slo.yaml"
+    file.write_bytes("\ufeffChat: {p95: 1}\r\nMixed: {p99: 2}\r\n".encode())
+    assert set(read_levels(file)) == {"Chat", "Mixed"}

@@ -1,0 +1,77 @@
+"""Finds the models that the command line names, and packs the archives that their servers need."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+
+from loadtest.bench.photographs import photographs
+from loadtest.bench.plan import BenchModel
+from loadtest.bench.recipe_archives import current_archive, unpack
+from loadtest.pairs import Pair, all_pairs
+from vqaops.paths import RECIPES
+from vqaops.store.archive import Archive
+from vqaserve.errors import RecipeError
+
+MODELS = ("rooms", "vilt", "shapes")
+PHOTOGRAPHS = 12
+
+
+def find_model(name: str, output: Path, console: Console) -> tuple[BenchModel, list[Archive]]:
+    """Return a model and the archives that its server needs.
+
+    Args:
+        name: ``vilt``, the name or folder of a recipe, or a ``.mar`` file.
+        output: Folder for the archives and their unpacked files.
+        console: Shows the progress.
+
+    Raises:
+        RecipeError: There is no such model, or it does not build.
+    """
+    pictures = photographs(PHOTOGRAPHS)
+    if name == "vilt":
+        return _vilt(pictures, output, console)
+    if name.endswith(".mar"):
+        archive = Archive.read(Path(name).resolve())
+    else:
+        recipe = find_recipe(name, "vilt", "a .mar file")
+        with console.status(f"packing {recipe.name}"):
+            archive = current_archive(recipe, output / "store")
+    return BenchModel(archive.name, unpack(archive, output / "unpacked"), all_pairs(pictures)), [archive]
+
+
+def find_recipe(name: str, *others: str) -> Path:
+    """Return the folder of a recipe.
+
+    Args:
+        name: The recipe's name or folder.
+        others: What else the command takes, for the error message.
+
+    Raises:
+        RecipeError: There is no such recipe.
+    """
+    for folder in (RECIPES / name, Path(name).resolve()):
+        if (folder / "model-config.yaml").is_file():
+            return folder
+    takes = ", ".join(["the name of a recipe in recipes/", "the folder of a recipe", *others])
+    raise RecipeError(f"there is no model {name!r}; possible are: {takes}")
+
+
+def _vilt(pictures: list[bytes], output: Path, console: Console) -> tuple[BenchModel, list[Archive]]:
+    from loadtest.bench.vilt_recipes import make_recipes  # imports transformers, which no other model here needs
+
+    made = make_recipes(output / "recipes", pictures, console)
+    with console.status("packing the ViLT-sized model; the first time converts it"):
+        archives = [current_archive(recipe, output / "store") for recipe in made.recipes]
+    pairs: list[Pair] = all_pairs(pictures)
+    model = BenchModel(
+        "vilt",
+        unpack(archives[0], output / "unpacked"),
+        pairs,
+        twins={archive.name.removeprefix("vilt-"): archive.name for archive in archives[1:]},
+        transformers=True,
+        held_out=made.pairs[len(pairs) :],
+        known=made.known,
+    )
+    return model, archives

@@ -1,0 +1,56 @@
+"""The same checkpoint as its model's documentation uses it: transformers in eager bf16, padded to a fixed length.
+
+Servers that follow that documentation run exactly this, so none of them needs less CPU time per answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from transformers import AutoModelForVisualQuestionAnswering, AutoProcessor
+
+from loadtest.bench.floor import measure_in_process, timed_stage
+from loadtest.bench.results import Measurement
+from loadtest.fast_client import TOP_K
+from loadtest.pairs import PairRequest, RequestStream
+
+
+class TransformersBaseline:
+    """A Hugging Face folder of the ViLT architecture, in bf16 and batches."""
+
+    def __init__(self, weights: Path) -> None:
+        self._processor: Any = AutoProcessor.from_pretrained(weights, local_files_only=True)  # type: ignore[no-untyped-call]
+        model = AutoModelForVisualQuestionAnswering.from_pretrained(
+            weights, local_files_only=True, dtype=torch.bfloat16
+        )
+        self._model = model.eval()
+
+    def measure(self, stream: RequestStream, batch: int, seconds: float) -> Measurement:
+        """Answer full batches for some seconds."""
+        return measure_in_process(self._answer, stream, batch, seconds)
+
+    @torch.inference_mode()
+    def _answer(self, requests: Sequence[PairRequest], stages: dict[str, float]) -> list[list[tuple[str, float]]]:
+        with timed_stage("open", stages):
+            pictures = [Image.open(BytesIO(request.image)).convert("RGB") for request in requests]
+        with timed_stage("encode", stages):
+            questions = [request.pair.question for request in requests]
+            # ViLT was trained with this length, and the processor pads batches to it.
+            inputs = self._processor(
+                images=pictures, text=questions, padding="max_length", max_length=40, return_tensors="pt"
+            )
+            inputs["pixel_values"] = inputs["pixel_values"].to(torch.bfloat16)
+        with timed_stage("forward", stages):
+            logits = self._model(**inputs).logits.float()
+        with timed_stage("decode", stages):
+            scores, places = logits.sigmoid().topk(TOP_K)
+            names = self._model.config.id2label
+            return [
+                [(names[place], score) for place, score in zip(*row, strict=True)]
+                for row in zip(places.tolist(), scores.tolist(), strict=True)
+            ]

@@ -1,0 +1,38 @@
+"""What the users ask: each recipe's sample questions, whose answers are known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from vqaops.paths import RECIPES
+from vqaops.questions import read_samples
+
+
+@dataclass(frozen=True, slots=True)
+class ModelQuestion:
+    """A question to a model about a picture, with the answers that are right."""
+
+    model: str
+    picture: bytes
+    text: str
+    answers: tuple[str, ...]
+
+
+@cache
+def model_questions(recipes: tuple[str, ...] = ()) -> tuple[ModelQuestion, ...]:
+    """Return every sample of some recipes, by default of all recipes in ``recipes/``.
+
+    Args:
+        recipes: Recipe folders.
+
+    Raises:
+        RecipeError: A recipe has no samples, or a sample is faulty.
+    """
+    folders = [Path(one).resolve() for one in recipes] or sorted(path.parent for path in RECIPES.glob("*/samples"))
+    return tuple(
+        ModelQuestion(folder.name, sample.read_image(), sample.text, sample.answers)
+        for folder in folders
+        for sample in read_samples(folder)
+    )
