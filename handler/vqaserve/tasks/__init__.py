@@ -1,4 +1,4 @@
-"""What is asked: a table of tasks, each imported on use."""
+"""The tasks: a table of classes, each imported on use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a task is to the rest: it knows the question and the shape of an answer, never the model."""
+"""The interface of a task. A task knows the question and the shape of an answer, never the model."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from vqaserve.types import Answer, Query
 
 
 class Task(ABC):
-    """Prepares queries for a family, and words its ranked answers."""
+    """Prepares queries for a family and turns its ranked answers into output."""
 
     def __init__(self, settings: HandlerSettings) -> None:
         self.settings = settings
 
     @abstractmethod
     def prepare(self, query: Query) -> Query:
-        """The query, checked against the limits, with defaults filled in.
+        """The query, normalized and checked against the limits, with defaults filled in.
 
         Raises:
-            InvalidInput: The query cannot be answered as it stands.
+            InvalidInput: The query is over a limit or empty.
         """
 
     @abstractmethod
     def finish(self, answers: Sequence[Answer]) -> tuple[Mapping[str, object], ...]:
-        """Ranked answers in the task's words, ready for JSON, best first."""
+        """Ranked answers as objects for JSON, best first."""

@@ -7,21 +7,22 @@ from dataclasses import replace
 
 from vqaserve.errors import InvalidParameter, InvalidQuestion
 from vqaserve.tasks.base import Task
+from vqaserve.tasks.question_text import normalize_question
 from vqaserve.types import Answer, Query
 
 
 class VisualQuestionAnswering(Task):
-    """Checks the question and ``top_k``; words answers as ``{"answer", "score"}``."""
+    """Checks the question and ``top_k``; gives answers as ``{"answer", "score"}``."""
 
     def prepare(self, query: Query) -> Query:
-        """Strip the question, fill in ``top_k``.
+        """Normalize the question, fill in ``top_k``.
 
         Raises:
             InvalidQuestion: It is empty or too long.
             InvalidParameter: ``top_k`` is out of range.
         """
         limits = self.settings.limits
-        question = query.question.strip()
+        question = normalize_question(query.question, limits.max_question_chars)
         if not question:
             raise InvalidQuestion('the question is empty; send a text such as "What is on the table?"')
         if len(question) > limits.max_question_chars:
@@ -30,14 +31,14 @@ class VisualQuestionAnswering(Task):
                 "allowed: shorten it"
             )
         if not _is_text(question):
-            raise InvalidQuestion("the question holds half of a surrogate pair, which is no character; send UTF-8")
+            raise InvalidQuestion("the question holds half of a surrogate pair, which is not a character; send UTF-8")
         top_k = self.settings.top_k if query.top_k is None else query.top_k
         if not 1 <= top_k <= limits.max_top_k:
             raise InvalidParameter(f"top_k is {top_k!s:.40}; it can be 1 to {limits.max_top_k}")
         return replace(query, question=question, top_k=top_k)
 
     def finish(self, answers: Sequence[Answer]) -> tuple[Mapping[str, object], ...]:
-        """``{"answer", "score"}`` each, as the Hub's schema has it, and what the family adds."""
+        """``{"answer", "score"}`` for each, as in the Hub's schema, and the family's details."""
         return tuple({"answer": answer.answer, "score": round(answer.score, 6), **answer.details} for answer in answers)
 
 
