@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import atexit
 import logging
+import os
 import socket
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 from ts.context import Context
 from ts.metrics.metric_cache_errors import MetricsCacheKeyError
 from ts.metrics.metric_cache_yaml_impl import MetricsCacheYamlImpl
 from ts.metrics.metric_type_enum import MetricTypes
+from ts.service import Service
 
 from vqaserve.logs import HarmlessFormatter, safe_id
 from vqaserve.memory import Trimmer, trim
@@ -36,6 +40,7 @@ class VqaHandler:
             RecipeError: The archive cannot be served; TorchServe logs it and tries again.
         """
         _quieten_worker()
+        _receive_as_sent()
         properties = context.system_properties
         config = ModelConfig.parse(context.model_yaml_config)
         settings = config.handler
@@ -61,6 +66,8 @@ class VqaHandler:
         for index, reply in enumerate(replies):
             context.set_response_status(reply.status, HTTPStatus(reply.status).phrase, index)
             context.set_response_content_type(index, reply.content_type)
+            for name, value in reply.headers.items():
+                context.set_response_header(index, name, value)
         return [reply.body for reply in replies]
 
 
@@ -73,12 +80,41 @@ def _quieten_worker() -> None:
         handler.setFormatter(HarmlessFormatter("%(message)s"))
 
 
+def _receive_as_sent() -> None:
+    """Let TorchServe's worker pass on bodies as they were sent.
+
+    The worker would decode JSON and text itself, with UTF-8 for every charset and the last of two equal names. Of form
+    fields that have the same name it keeps the last value too (``Service.retrieve_data_for_inference``, which has no
+    switch); their names are kept here, so that the client is told.
+    """
+    os.environ["TS_DECODE_INPUT_REQUEST"] = "false"  # read for each request
+    Service.retrieve_data_for_inference = staticmethod(_retrieve)
+
+
+_retrieve_from_torchserve = Service.retrieve_data_for_inference
+_REPEATED = "\0repeated"
+"""Under it among the fields stand the names that came more than once; no client's field can have this name."""
+
+
+def _retrieve(batch: Sequence[Mapping[str, Any]]) -> tuple[list[Any], list[dict[str, object]], dict[int, str]]:
+    processors, inputs, ids = _retrieve_from_torchserve(batch)
+    for request, fields in zip(batch, inputs, strict=True):
+        names = [parameter["name"] for parameter in request["parameters"]]
+        if len(names) > len(set(names)):
+            fields[_REPEATED] = tuple(name for name, count in Counter(names).items() if count > 1)
+    return processors, inputs, ids
+
+
 def _request(fields: Mapping[str, object], context: Context, index: int) -> Request:
     # A form's parts are among them under their names, each with a mapping of its own headers: no header of the request.
     given = context.get_all_request_header(index).items()
     headers = {str(name).lower(): value for name, value in given if isinstance(value, str)}
     client_id = safe_id(headers.get("x-request-id", ""))
-    return Request(context.get_request_id(index) or "", fields, headers, client_id)
+    repeated = fields.get(_REPEATED)
+    sent = {name: value for name, value in fields.items() if name != _REPEATED}
+    return Request(
+        context.get_request_id(index) or "", sent, headers, client_id, repeated if isinstance(repeated, tuple) else ()
+    )
 
 
 def _emitter(context: Context) -> Emit:

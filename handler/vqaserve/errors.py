@@ -33,6 +33,18 @@ class NotFound(VqaError):
     status = HTTPStatus.NOT_FOUND
 
 
+class ContentTooLarge(VqaError):
+    """A compressed body is over the limits when it is unpacked."""
+
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+
+class UnsupportedMediaType(VqaError):
+    """The body is compressed in a way that is not supported."""
+
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+
+
 class InvalidInput(VqaError):
     """The request can be read, but its content cannot be answered."""
 

@@ -9,7 +9,7 @@ from vqaserve.deadline import check_deadline
 from vqaserve.errors import InternalError, VqaError
 from vqaserve.protocols import find_protocol
 from vqaserve.protocols.base import Protocol
-from vqaserve.protocols.body import decoded
+from vqaserve.protocols.body import read_body
 from vqaserve.settings import HandlerSettings
 from vqaserve.stages import to_vqa_error
 from vqaserve.types import Item, Model, Query, Reply, Request
@@ -30,7 +30,7 @@ class Exchange:
     @classmethod
     def parse(cls, request: Request, settings: HandlerSettings) -> Exchange:
         """Read a request into one item for each question; an error is kept, not raised."""
-        request, refused = _decode(request)
+        request, refused = _read(request)
         protocol = find_protocol(request)
         if refused:
             return cls(request, protocol, refused=refused)
@@ -69,11 +69,11 @@ class Exchange:
         return [Item(self.request.label, error=self.refused)] if self.refused else self.items
 
 
-def _decode(request: Request) -> tuple[Request, VqaError | None]:
-    """Decode the body of a request whose deadline has not passed."""
+def _read(request: Request) -> tuple[Request, VqaError | None]:
+    """Read the body of a request whose deadline has not passed."""
     try:
         check_deadline(request.headers)
-        return decoded(request), None
+        return read_body(request), None
     except Exception as error:  # noqa: BLE001 - errors of a request are translated and logged here
         return request, to_vqa_error(error, request.label)
 

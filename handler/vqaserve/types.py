@@ -22,12 +22,14 @@ class Request:
             decoded JSON.
         headers: Header values by lower-cased name; TorchServe keeps the client's letter case.
         client_id: The ``X-Request-Id`` of a client or proxy, made safe for logs; TorchServe ignores that header.
+        repeated: Names that came more than once; ``fields`` has only the last value of each.
     """
 
     id: str
     fields: Mapping[str, object]
     headers: Mapping[str, str] = field(default_factory=dict)
     client_id: str = ""
+    repeated: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -47,6 +49,7 @@ class Reply:
     body: bytes
     status: int = 200
     content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

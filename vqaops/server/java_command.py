@@ -12,6 +12,7 @@ import ts
 
 from vqaops.paths import DEPLOY
 from vqaops.server.java import find_java
+from vqaops.server.raw_bodies import write_raw_bodies_patch
 from vqaops.server.run_folder import RunFolder
 
 INHERITED = re.compile(
@@ -34,13 +35,17 @@ def java_command(folder: RunFolder, store: Path, vmargs: str) -> list[str]:
         vmargs: The property ``vmargs``: Java's options, quoted as in a shell.
     """
     home = Path(ts.__file__).parent
+    patch = folder.temporary / "front_end"
+    write_raw_bodies_patch(patch)
+    # Relative, since a class path cannot hold a path with a colon.
+    class_path = os.pathsep.join((str(patch.relative_to(folder.path)), str(home / "frontend" / "*")))
     return [
         str(find_java()),
         f"-Dmodel_server_home={home.parent}",
         f"-Djava.io.tmpdir={folder.temporary}",
         f"-Dlog4j.configurationFile={(DEPLOY / 'log4j2.xml').as_uri()}",
         *shlex.split(vmargs),
-        *("-cp", f"{home / 'frontend' / '*'}", "org.pytorch.serve.ModelServer"),
+        *("-cp", class_path, "org.pytorch.serve.ModelServer"),
         *("--python", sys.executable),
         *("-f", str(folder.config)),
         *("-s", str(store)),

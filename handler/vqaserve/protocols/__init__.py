@@ -1,4 +1,4 @@
-"""How it is said: one wire format a file. The first that recognises a request speaks for it; plain takes the rest."""
+"""The wire formats, one in each file. The first that recognises a request reads it; ``plain`` reads all others."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from vqaserve.protocols.openai_chat import OpenAIChat
 from vqaserve.protocols.plain import Plain
 from vqaserve.types import Request
 
-PROTOCOLS: tuple[Protocol, ...] = (OpenAIChat(), KServeV2(), KServeV1(), HuggingFace(), Plain())
+PROTOCOLS: tuple[Protocol, ...] = (OpenAIChat(), HuggingFace(), KServeV2(), KServeV1(), Plain())
 
 
 def find_protocol(request: Request) -> Protocol:

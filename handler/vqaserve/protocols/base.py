@@ -1,4 +1,4 @@
-"""What a wire format is to the rest; it recognises and translates, and never opens a picture."""
+"""The interface of a wire format. A format recognises and translates requests; it never opens a picture."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vqaserve.types import Item, Model, Query, RemoteImage, Reply, Request
 
 
 class Protocol(ABC):
-    """One wire format."""
+    """A wire format."""
 
     @abstractmethod
     def recognises(self, request: Request) -> bool:
@@ -23,14 +23,14 @@ class Protocol(ABC):
 
     @abstractmethod
     def parse(self, request: Request, settings: HandlerSettings) -> Sequence[Query | VqaError]:
-        """The entries of a request in order, each a query or what is wrong with it.
+        """The questions of a request in order; each is a query, or the error that makes it unreadable.
 
         Raises:
-            VqaError: The request as a whole cannot be understood.
+            VqaError: The request as a whole cannot be read.
         """
 
     def refuse(self, error: VqaError) -> Reply:
-        """The reply to a request that cannot be answered as a whole."""
+        """The reply to a request that fails as a whole."""
         return as_json(error.body, error.status)
 
     @abstractmethod
@@ -38,24 +38,28 @@ class Protocol(ABC):
         """The reply to a request, from its finished items in the order of ``parse``."""
 
 
-class Parameters(BaseModel):
-    """What every JSON format lets a client ask of the model; a family refuses what it cannot do."""
+class Strict(BaseModel):
+    """An object of a request in which no other names are allowed."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", protected_namespaces=())
+
+
+class Parameters(Strict):
+    """What a client can set for a model; a family refuses what it does not support."""
 
     top_k: int | None = Field(default=None, description="How many ranked answers to return.")
-    max_new_tokens: int | None = Field(default=None, description="Generative models: length of the answer.")
-    num_beams: int | None = Field(default=None, description="Generative models: beams searched; 1 is greedy.")
+    max_new_tokens: int | None = Field(default=None, description="Generative models: maximum length of the answer.")
+    num_beams: int | None = Field(default=None, description="Generative models: beams to search; 1 is greedy.")
     temperature: float | None = Field(default=None, description="Generative models: 0 is greedy.")
 
-    def query(self, image: bytes | RemoteImage, question: str) -> Query:
+    def query(self, image: bytes | RemoteImage, question: str, warnings: Sequence[str] = ()) -> Query:
         """A query with these parameters."""
         rest = self.model_dump(include={"max_new_tokens", "num_beams", "temperature"}, exclude_none=True)
-        return Query(image=image, question=question, top_k=self.top_k, parameters=rest)
+        return Query(image=image, question=question, top_k=self.top_k, parameters=rest, warnings=tuple(warnings))
 
 
 def failed_whole(items: Sequence[Item]) -> VqaError | None:
-    """The first error when every item has one: a reply that is not 200 is always one error, never a list."""
+    """The first error if every item has one: a reply with another status than 200 is one error, never a list."""
     faults = [item.error for item in items]
     return faults[0] if all(faults) else None
 
@@ -66,7 +70,7 @@ def notes(item: Item) -> dict[str, object]:
 
 
 def settle(parse: Callable[[], Query]) -> Query | VqaError:
-    """One entry of several: a query, or its own error."""
+    """One question of several: a query, or its own error."""
     try:
         return parse()
     except VqaError as error:
@@ -74,6 +78,10 @@ def settle(parse: Callable[[], Query]) -> Query | VqaError:
 
 
 def as_json(content: object, status: int = HTTPStatus.OK) -> Reply:
-    """Compact JSON; NaN is refused rather than sent as text that is not JSON."""
+    """A reply in compact JSON.
+
+    Raises:
+        ValueError: A number is NaN or infinite, for which JSON has no text.
+    """
     body = json.dumps(content, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
     return Reply(body=body.encode(), status=int(status))

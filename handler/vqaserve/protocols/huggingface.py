@@ -1,74 +1,103 @@
-"""The Hugging Face Hub's task schema, as ``huggingface_hub.InferenceClient`` sends it to a URL.
+"""The Hugging Face Hub's schema of visual question answering, as ``huggingface_hub.InferenceClient`` sends it.
 
-Two shapes: the client's flat ``{"inputs": <base64>, "image", "question", "parameters"}`` (it sends the picture
-twice) and the Hub's own nested ``{"inputs": {"image", "question"}, "parameters"}``. The reply is a list, best first.
+``inputs`` has three shapes: the picture as base64 with ``question`` beside it (the client sends the picture a second
+time as ``image``), the Hub's own ``{"image", "question"}``, or a list of either. The reply is a list of answers, best
+first; for a list of inputs, it is a list of such lists.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from vqaserve.errors import InvalidQuestion, MissingImage
-from vqaserve.protocols.base import Parameters, Protocol, as_json, notes
-from vqaserve.protocols.body import picture, validated
+from vqaserve.errors import BadRequest, InvalidQuestion, MissingImage, VqaError
+from vqaserve.protocols.base import Parameters, Protocol, Strict, as_json, failed_whole, notes, settle
+from vqaserve.protocols.content import check_count, validate
+from vqaserve.protocols.picture_text import read_picture
 from vqaserve.settings import HandlerSettings
 from vqaserve.types import Item, Model, Query, Reply, Request
 
+_TENSOR_NAMES = frozenset({"name", "datatype", "shape", "data"})
+"""An entry of ``inputs`` that has one of these names is a tensor of the Open Inference Protocol."""
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid")
 
-
-class HuggingFaceInputs(_Strict):
+class HuggingFaceInputs(Strict):
     """The nested form of ``inputs``."""
 
     image: str | None = Field(default=None, description="The picture file as base64 or as a data URI.")
     question: str | None = Field(default=None, description="The question.")
 
 
-class HuggingFaceRequest(_Strict):
-    """The body, in either shape."""
+class HuggingFaceRequest(Strict):
+    """The body; of a list of ``inputs``, each one with what is beside the list."""
 
-    inputs: HuggingFaceInputs | str = Field(description="The nested form, or the picture as base64.")
-    question: str | None = Field(default=None, description="The question, in the flat shape.")
-    image: str | None = Field(default=None, description="The picture again; only 'inputs' is read.")
+    inputs: HuggingFaceInputs | str = Field(description="The nested form, or the picture as base64; or a list of them.")
+    question: str | None = Field(default=None, description="The question, where 'inputs' has none.")
+    image: str | None = Field(default=None, description="The picture, where 'inputs' has none.")
     parameters: Parameters = Parameters()
+    options: dict[str, Any] | None = Field(default=None, description="Accepted without effect; a warning says so.")
 
 
 class HuggingFace(Protocol):
-    """A JSON object with ``inputs`` is of this format."""
+    """A JSON object with ``inputs`` that are not tensors is of this format."""
 
     def recognises(self, request: Request) -> bool:
-        """Whether the body is a JSON object with ``inputs`` that are not a list of tensors."""
-        return isinstance(request.body, Mapping) and not isinstance(request.body.get("inputs", []), list)
+        """Whether the body is a JSON object with ``inputs`` that are not tensors."""
+        inputs = request.body.get("inputs") if isinstance(request.body, Mapping) else None
+        if not isinstance(inputs, list):
+            return inputs is not None
+        return bool(inputs) and not any(isinstance(one, Mapping) and _TENSOR_NAMES & one.keys() for one in inputs)
 
-    def parse(self, request: Request, settings: HandlerSettings) -> list[Query]:
-        """One query.
+    def parse(self, request: Request, settings: HandlerSettings) -> Sequence[Query | VqaError]:
+        """A query for each of the inputs.
 
         Raises:
-            BadRequest: A field is unknown or of the wrong type.
-            MissingImage: No picture came.
-            InvalidQuestion: No question came.
+            BadRequest: A field is unknown or of the wrong type, or two fields contradict each other.
+            MissingImage: There is no picture.
+            InvalidQuestion: There is no question, or the list of inputs is too long.
             InvalidImage: The picture is neither base64 nor a data URI.
         """
-        asked = validated(HuggingFaceRequest, request.body)
-        if isinstance(asked.inputs, str):
-            image, question = asked.inputs, asked.question
-        else:
-            image, question = asked.inputs.image or asked.image or "", asked.inputs.question or asked.question
-        if not image:
-            raise MissingImage("no picture came; send its base64 as 'inputs' or 'inputs.image'")
-        question = settings.question if question is None else question
-        if question is None:
-            raise InvalidQuestion("no question came; send it as 'question' or 'inputs.question'")
-        return [asked.parameters.query(picture(image), question)]
+        body = request.body
+        if not isinstance(body, Mapping) or not isinstance(body["inputs"], list):
+            return [_query(body, settings)]
+        check_count(len(body["inputs"]), settings.limits)
+        return [settle(partial(_query, {**body, "inputs": one}, settings)) for one in body["inputs"]]
 
     def reply(self, request: Request, items: Sequence[Item], model: Model) -> Reply:
-        """``[{"answer", "score"}, ...]``, best first; warnings stand with the best, for a list has no other place."""
-        del request, model
-        if error := items[0].error:
+        """``[{"answer", "score"}, ...]``, best first; a list has no place for warnings but its best answer."""
+        del model
+        if error := failed_whole(items):
             return self.refuse(error)
-        best, *others = items[0].ranked
-        return as_json([{**best, **notes(items[0])}, *others])
+        entries = [item.error.body if item.error else _entry(item) for item in items]
+        is_list = isinstance(request.body, Mapping) and isinstance(request.body.get("inputs"), list)
+        return as_json(entries if is_list else entries[0])
+
+
+def _query(body: object, settings: HandlerSettings) -> Query:
+    asked = validate(HuggingFaceRequest, body)
+    given = HuggingFaceInputs(image=asked.inputs) if isinstance(asked.inputs, str) else asked.inputs
+    image = _one(given.image, asked.image, "image")
+    question = _one(given.question, asked.question, "question")
+    if not image:
+        raise MissingImage("no picture came; send its base64 as 'inputs' or 'inputs.image'")
+    if question is None:
+        question = settings.question
+    if question is None:
+        raise InvalidQuestion("no question came; send it as 'question' or 'inputs.question'")
+    unused = ["'options' has no effect on this server"] if asked.options else []
+    return asked.parameters.query(read_picture(image), question, unused)
+
+
+def _one(inner: str | None, outer: str | None, name: str) -> str | None:
+    """A value that may stand in ``inputs`` and beside it, as long as both are the same."""
+    if inner and outer and inner != outer:
+        raise BadRequest(f"'inputs' and {name!r} hold two different values; send {name!r} once")
+    return inner or outer
+
+
+def _entry(item: Item) -> list[Mapping[str, object]]:
+    best, *others = item.ranked
+    return [{**best, **notes(item)}, *others]

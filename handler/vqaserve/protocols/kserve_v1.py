@@ -1,7 +1,7 @@
 """KServe's v1 protocol: ``POST /v1/models/<name>:predict`` with ``{"instances": [...]}``.
 
-TorchServe passes the body on as it is (no service envelope: those break batching). The reply is
-``{"predictions": [...]}`` of the same length and order, in which an entry may be an error.
+TorchServe passes the body on unchanged; its own KServe envelope is not used, for it breaks batching. The reply is
+``{"predictions": [...]}`` in the same order, in which an entry may be an error.
 """
 
 from __future__ import annotations
@@ -10,26 +10,23 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from vqaserve.errors import InvalidQuestion, MissingImage, VqaError
-from vqaserve.protocols.base import Parameters, Protocol, as_json, failed_whole, notes, settle
-from vqaserve.protocols.body import check_count, picture, validated
+from vqaserve.errors import BadRequest, InvalidQuestion, MissingImage, VqaError
+from vqaserve.protocols.base import Parameters, Protocol, Strict, as_json, failed_whole, notes, settle
+from vqaserve.protocols.content import check_count, is_pixels, pixels_refused, validate
+from vqaserve.protocols.picture_text import read_picture
 from vqaserve.settings import HandlerSettings
 from vqaserve.types import Item, Model, Query, Reply, Request
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class BinaryValue(_Strict):
+class BinaryValue(Strict):
     """Bytes in JSON, as TensorFlow Serving and KServe write them."""
 
     b64: str = Field(description="Base64 of the picture file.")
 
 
-class KServeInstance(_Strict):
+class KServeInstance(Strict):
     """One question about one picture."""
 
     image: BinaryValue | str | None = Field(default=None, description='``{"b64": ...}``, base64 or a data URI.')
@@ -37,11 +34,11 @@ class KServeInstance(_Strict):
     parameters: Parameters = Parameters()
 
 
-class KServeV1Request(_Strict):
+class KServeV1Request(Strict):
     """The body."""
 
-    instances: list[Any] = Field(description="One entry a question; each is a KServeInstance.")
-    parameters: Parameters | None = Field(default=None, description="For instances that have none of their own.")
+    instances: list[Any] = Field(description="One entry for each question; each is a KServeInstance.")
+    parameters: Parameters | None = Field(default=None, description="For instances without parameters of their own.")
 
 
 class KServeV1(Protocol):
@@ -49,18 +46,20 @@ class KServeV1(Protocol):
 
     def recognises(self, request: Request) -> bool:
         """Whether the body is a JSON object with ``instances``."""
-        return isinstance(request.body, Mapping) and "instances" in request.body
+        return isinstance(request.body, Mapping) and request.body.get("instances") is not None
 
     def parse(self, request: Request, settings: HandlerSettings) -> Sequence[Query | VqaError]:
-        """An entry for each instance.
+        """A query for each instance, or its error.
 
         Raises:
             BadRequest: The body is not of this shape.
             InvalidQuestion: There are no instances, or too many.
         """
-        body = validated(KServeV1Request, request.body)
+        if isinstance(request.body, Mapping) and is_pixels(request.body.get("instances")):
+            raise pixels_refused("field 'instances'")
+        body = validate(KServeV1Request, request.body)
         check_count(len(body.instances), settings.limits)
-        shared = {} if body.parameters is None else {"parameters": body.parameters}
+        shared = {} if body.parameters is None else {"parameters": body.parameters.model_dump()}
         return [settle(partial(_query, instance, shared, settings)) for instance in body.instances]
 
     def reply(self, request: Request, items: Sequence[Item], model: Model) -> Reply:
@@ -68,19 +67,24 @@ class KServeV1(Protocol):
         del request
         if error := failed_whole(items):
             return self.refuse(error)
-        predictions = [error.body if (error := item.error) else _entry(item) for item in items]
+        predictions = [item.error.body if item.error else _entry(item) for item in items]
         return as_json({"predictions": predictions, "model": {"name": model.name, "version": model.version}})
 
 
 def _query(instance: object, shared: Mapping[str, object], settings: HandlerSettings) -> Query:
-    asked = validated(KServeInstance, {**shared, **instance} if isinstance(instance, Mapping) else instance)
+    if not isinstance(instance, Mapping):
+        raise BadRequest(
+            f'the instance is a {type(instance).__name__}; send {{"image": {{"b64": "..."}}, "question": "..."}}'
+        )
+    own = {name: value for name, value in instance.items() if value is not None}
+    asked = validate(KServeInstance, {**shared, **own})
     image = asked.image.b64 if isinstance(asked.image, BinaryValue) else asked.image
     if not image:
         raise MissingImage('the instance has no picture; send "image": {"b64": "<base64>"}')
     question = settings.question if asked.question is None else asked.question
     if question is None:
         raise InvalidQuestion('the instance has no question; send "question": "..."')
-    return asked.parameters.query(picture(image), question)
+    return asked.parameters.query(read_picture(image), question)
 
 
 def _entry(item: Item) -> dict[str, object]:

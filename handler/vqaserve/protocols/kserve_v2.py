@@ -1,79 +1,73 @@
 """The Open Inference Protocol (KServe v2, Triton) over HTTP: ``POST /v2/models/<name>/infer``.
 
-In: BYTES tensors ``image`` [n] and ``question`` [n]; out: BYTES ``answer`` [n, k], FP32 ``score`` [n, k]. In JSON
-a picture is base64 text. The binary extension is understood on input: with the header
-``inference-header-content-length: N`` the first N bytes are JSON and raw tensors follow, each BYTES element
-behind a 4-byte little-endian length. The reply is always JSON. The protocol has no error for one entry, so the first
-error is the whole reply's.
+In: BYTES tensors ``image`` [n] and ``question`` [n]; out: BYTES ``answer`` [n, k] and FP32 ``score`` [n, k]. In JSON, a
+picture is base64 text. The protocol has no error for a single element, so the first error is the whole reply's. Raw
+tensors are in ``tensors.py``.
 """
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from vqaserve.errors import BadRequest, InvalidQuestion, MissingImage, VqaError
-from vqaserve.protocols.base import Parameters, Protocol, as_json
-from vqaserve.protocols.body import BINARY_HEADER, check_count, picture, text, validated
+from vqaserve.protocols.base import Parameters, Protocol, Strict, as_json
+from vqaserve.protocols.body import BINARY_HEADER
+from vqaserve.protocols.content import check_count, text, validate
+from vqaserve.protocols.json_text import parse_json
+from vqaserve.protocols.picture_text import read_picture
+from vqaserve.protocols.tensors import InputTensor, OutputTensor, as_raw, read_tensors
 from vqaserve.settings import HandlerSettings
 from vqaserve.types import Item, Model, Query, RemoteImage, Reply, Request
 
-_OF_THE_REPLY = ("binary_data_output",)
+PLATFORM = "vqaserve"
+_INPUTS, _OUTPUTS = ("image", "question"), ("answer", "score")
+_BINARY, _BINARY_OUTPUT = "binary_data", "binary_data_output"
 
 
-class InputTensor(BaseModel):
-    """One input tensor."""
+class RequestedOutput(Strict):
+    """An output that the reply is to hold."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    name: str = Field(max_length=64, description="``image`` or ``question``.")
-    shape: list[int] = Field(max_length=2, description="``[n]``, or ``[n, 1]``.")
-    datatype: str = Field(description="``BYTES``.")
-    parameters: dict[str, Any] = Field(default={}, description="``binary_data_size``, ``content_type``.")
-    data: list[Any] | None = Field(default=None, description="Base64 pictures, or questions.")
+    name: str = Field(max_length=64, description="``answer`` or ``score``.")
+    parameters: dict[str, Any] = Field(default={}, description="``binary_data``: whether it comes as a raw tensor.")
 
 
-class KServeV2Request(BaseModel):
+class KServeV2Request(Strict):
     """The body, or its JSON part."""
 
-    model_config = ConfigDict(extra="forbid", protected_namespaces=())
-
-    id: str | None = Field(default=None, max_length=256, description="Comes back in the reply.")
+    id: str | None = Field(default=None, max_length=256, description="The reply repeats it.")
     model_name: str | None = Field(default=None, description="Sent by kserve's client; the path decides.")
-    model_version: str | None = Field(default=None, description="Likewise.")
-    inputs: list[InputTensor] = Field(max_length=2)
-    outputs: list[Any] | None = Field(default=None, description="Ignored: both outputs always come.")
-    parameters: dict[str, Any] = Field(default={}, description="``top_k`` and what a generative model takes.")
+    model_version: str | None = Field(default=None, description="Sent by kserve's client; the path decides.")
+    inputs: list[InputTensor]
+    outputs: list[RequestedOutput] = Field(default=[], description="Outputs to return; none means both.")
+    parameters: dict[str, Any] = Field(
+        default={}, description="``top_k`` and what a generative model takes; ``binary_data_output`` has no effect."
+    )
 
 
 class KServeV2(Protocol):
-    """A JSON object whose ``inputs`` are a list of tensors is of this format, as is the binary extension."""
+    """A JSON object with a list of tensors as ``inputs`` is of this format, and so is the binary extension."""
 
     def recognises(self, request: Request) -> bool:
-        """Whether the body is of the protocol's JSON form, or its header announces the binary form."""
+        """Whether the body is of the protocol's JSON form, or a header announces the binary form."""
         body = request.body
         return BINARY_HEADER in request.headers or (isinstance(body, Mapping) and isinstance(body.get("inputs"), list))
 
     def parse(self, request: Request, settings: HandlerSettings) -> Sequence[Query | VqaError]:
-        """A query for each element of the tensors; one picture may serve for all questions.
+        """A query for each element of the tensors; a tensor of one element serves for all of the other.
 
         Raises:
             BadRequest: The body is not of this shape, or the tensors do not fit together.
             MissingImage: There is no tensor ``image``.
-            InvalidQuestion: There is no tensor ``question`` and the recipe has no question of its own; or there are
-                too many.
+            InvalidQuestion: There is no tensor ``question`` and the recipe has no default, or there are too many.
             InvalidImage: A picture is not base64.
         """
         body, raw = _split(request)
-        tensors = _tensors(body.inputs, raw, settings.limits.max_questions)
-        unknown = sorted(tensors.keys() - {"image", "question"})
-        if unknown:
-            raise BadRequest(f"unknown input {unknown[0]!r:.40}; the inputs are 'image' and 'question'")
+        _check_names([tensor.name for tensor in body.inputs], _INPUTS, "input")
+        _check_names([output.name for output in body.outputs], _OUTPUTS, "output")
+        tensors = read_tensors(body.inputs, raw, settings.limits.max_questions)
         if not tensors.get("image"):
             raise MissingImage("no input 'image' came; send a BYTES tensor of that name")
         default = [] if settings.question is None else [settings.question]
@@ -83,105 +77,90 @@ class KServeV2(Protocol):
         count = max(len(tensors["image"]), len(questions))
         check_count(count, settings.limits)
         (image,) = (tensor for tensor in body.inputs if tensor.name == "image")
-        images = [_file(value, image) for value in tensors["image"]]
+        images = [_picture(value, image) for value in tensors["image"]]
         if len(images) not in (1, count) or len(questions) not in (1, count):
             raise BadRequest(
                 f"{len(images)} pictures and {len(questions)} questions came; send as many of each, or one"
             )
-        asked = {name: value for name, value in body.parameters.items() if name not in _OF_THE_REPLY}
-        parameters = validated(Parameters, asked)
+        asked = {name: value for name, value in body.parameters.items() if name != _BINARY_OUTPUT}
+        parameters = validate(Parameters, asked)
         return [
             parameters.query(images[index % len(images)], questions[index % len(questions)]) for index in range(count)
         ]
 
     def refuse(self, error: VqaError) -> Reply:
-        """The protocol's ``{"error"}`` and TorchServe's three keys."""
+        """The protocol's ``{"error"}`` with TorchServe's three keys."""
         return as_json({"error": str(error), **error.body}, error.status)
 
     def reply(self, request: Request, items: Sequence[Item], model: Model) -> Reply:
-        """Tensors ``answer`` and ``score`` [n, k]; warnings as text in ``parameters``, which hold no lists."""
+        """The requested outputs, [n, k]; an output comes as a raw tensor if its entry has ``binary_data``.
+
+        ``binary_data_output``, which tritonclient sends with every request that names no outputs, only allows raw
+        tensors; the reply is JSON then. Warnings are one text in ``parameters``, since a parameter cannot be a list.
+        """
         for item in items:
-            if error := item.error:
-                return self.refuse(error)
-        shape = [len(items), min(len(item.ranked) for item in items)]
-        ranked = [entry for item in items for entry in item.ranked[: shape[1]]]
-        answer = {"name": "answer", "shape": shape, "datatype": "BYTES", "data": [one["answer"] for one in ranked]}
-        score = {"name": "score", "shape": shape, "datatype": "FP32", "data": [one["score"] for one in ranked]}
+            if item.error:
+                return self.refuse(item.error)
+        body, _ = _split(request)
         content: dict[str, object] = {"model_name": model.name, "model_version": model.version}
-        asked = _split(request)[0].id
-        content |= {"id": asked} if asked else {}
+        content |= {"id": body.id} if body.id else {}
         warned = [f"{row}: {text}" for row, item in enumerate(items) for text in item.warnings]
         content |= {"parameters": {"warnings": "; ".join(warned)}} if warned else {}
-        return as_json({**content, "outputs": [answer, score]})
+        tensors = _outputs(items)
+        wanted = {output.name: bool(output.parameters.get(_BINARY)) for output in body.outputs}
+        wanted = wanted or dict.fromkeys(_OUTPUTS, False)
+        if not any(wanted.values()):
+            return as_json({**content, "outputs": [tensors[name].as_json() for name in wanted]})
+        return as_raw(content, [(tensors[name], binary) for name, binary in wanted.items()])
+
+
+def metadata(name: str, versions: Sequence[str]) -> dict[str, object]:
+    """The model's metadata, as the protocol's ``GET /v2/models/<name>`` returns it."""
+    return {
+        "name": name,
+        "versions": list(versions),
+        "platform": PLATFORM,
+        "inputs": [{"name": input_, "datatype": "BYTES", "shape": [-1]} for input_ in _INPUTS],
+        "outputs": [
+            {"name": "answer", "datatype": "BYTES", "shape": [-1, -1]},
+            {"name": "score", "datatype": "FP32", "shape": [-1, -1]},
+        ],
+    }
 
 
 def _split(request: Request) -> tuple[KServeV2Request, memoryview]:
     """The JSON part, and the raw tensors behind it."""
     length, body = request.headers.get(BINARY_HEADER), request.body
     if length is None or not isinstance(body, bytes | bytearray):
-        return validated(KServeV2Request, body), memoryview(b"")
-    try:
-        size = int(length)
-        head = json.loads(body[:size])
-    except ValueError as error:
+        return validate(KServeV2Request, body), memoryview(b"")
+    size = int(length) if length.strip().isdecimal() else -1
+    if not 0 <= size <= len(body):
         raise BadRequest(
-            f"the first {length!r:.20} bytes are not JSON, as {BINARY_HEADER} says: {error!s:.200}"
-        ) from None
-    return validated(KServeV2Request, head), memoryview(body)[size:]
+            f"{BINARY_HEADER} is {length!r:.20}, and the body has {len(body):,} bytes; send its JSON's length"
+        )
+    head = parse_json(bytes(body[:size]), what=f"the first part of {size:,} bytes, as {BINARY_HEADER} says,")
+    return validate(KServeV2Request, head), memoryview(body)[size:]
 
 
-def _tensors(inputs: Sequence[InputTensor], raw: memoryview, most: int) -> dict[str, list[str | bytes]]:
-    """Elements of each input: text from JSON, bytes from the raw part, which holds the tensors in their order."""
-    tensors: dict[str, list[str | bytes]] = {}
-    for tensor in inputs:
-        if tensor.name in tensors:
-            raise BadRequest(f"input {tensor.name!r} came twice; send each input once")
-        if tensor.datatype != "BYTES":
-            raise BadRequest(f"input {tensor.name!r} is {tensor.datatype!r:.20}; send BYTES")
-        size = tensor.parameters.get("binary_data_size")
-        found: Iterator[str | bytes]
-        if size is None:
-            found = _flat(tensor.name, tensor.data or [])
-        elif isinstance(size, int) and 0 <= size <= len(raw):
-            found, raw = _unpacked(tensor.name, raw[:size]), raw[size:]
-        else:
-            raise BadRequest(
-                f"input {tensor.name!r} announces {size!r:.20} raw bytes, and {len(raw):,} are left; send all"
-            )
-        elements: list[str | bytes] = list(islice(found, most + 1))  # 24 MB may hold six million empty ones
-        if len(elements) > most:
-            raise InvalidQuestion(f"input {tensor.name!r} has more than {most} elements, which one request can hold")
-        if math.prod(tensor.shape) != len(elements):
-            raise BadRequest(
-                f"input {tensor.name!r} has shape {tensor.shape} and {len(elements)} elements; make them agree"
-            )
-        tensors[tensor.name] = elements
-    return tensors
+def _check_names(names: Sequence[str], known: Sequence[str], what: str) -> None:
+    for name in names:
+        if name not in known:
+            raise BadRequest(f"unknown {what} {name!r:.40}; the {what}s are {known[0]!r} and {known[1]!r}")
+        if names.count(name) > 1:
+            raise BadRequest(f"{what} {name!r} came more than once; send each {what} once")
 
 
-def _flat(name: str, data: Sequence[object]) -> Iterator[str]:
-    """Text out of lists of any depth, row by row."""
-    for value in data:
-        if isinstance(value, list):
-            yield from _flat(name, value)
-        elif isinstance(value, str):
-            yield value
-        else:
-            raise BadRequest(f"input {name!r} holds a {type(value).__name__}; in JSON send BYTES as text")
+def _outputs(items: Sequence[Item]) -> dict[str, OutputTensor]:
+    shape = [len(items), min(len(item.ranked) for item in items)]
+    ranked = [entry for item in items for entry in item.ranked[: shape[1]]]
+    return {
+        "answer": OutputTensor("answer", shape, "BYTES", [entry["answer"] for entry in ranked]),
+        "score": OutputTensor("score", shape, "FP32", [entry["score"] for entry in ranked]),
+    }
 
 
-def _unpacked(name: str, raw: memoryview) -> Iterator[bytes]:
-    while raw:
-        if len(raw) < 4 or len(raw) - 4 < (length := int.from_bytes(raw[:4], "little")):
-            raise BadRequest(
-                f"input {name!r} is cut off: an element is shorter than its 4-byte length says; send it whole"
-            )
-        yield bytes(raw[4 : 4 + length])
-        raw = raw[4 + length :]
-
-
-def _file(value: str | bytes, tensor: InputTensor) -> bytes | RemoteImage:
-    """A picture file: raw, or as base64 text, which in JSON is the only way."""
+def _picture(value: str | bytes, tensor: InputTensor) -> bytes | RemoteImage:
+    """A picture file: raw, or as base64 text, which is the only way in JSON."""
     if isinstance(value, bytes) and tensor.parameters.get("content_type") != "base64":
         return value
-    return picture(text(value, "image"))
+    return read_picture(value)

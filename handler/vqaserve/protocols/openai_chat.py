@@ -1,7 +1,8 @@
-"""OpenAI's chat completions with picture parts, at ``/predictions/<name>/<version>/v1`` as ``base_url``.
+"""OpenAI's chat completions with picture parts; the client's ``base_url`` is ``/predictions/<name>/<version>/v1``.
 
-TorchServe passes the rest of the path after the version in the header ``url_path``. The last picture and the last text
-of the conversation are asked; earlier turns are not read. There is no streaming.
+TorchServe passes the path after the version in the header ``url_path``. The model sees one picture and one question:
+the text of the user's last turn that has text, its parts joined in their order, and the last picture. What else was
+sent is named in ``warnings``. Answers are not streamed.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from vqaserve.errors import BadRequest, InvalidParameter, InvalidQuestion, MissingImage, NotFound, VqaError
 from vqaserve.protocols.base import Protocol, as_json, notes
-from vqaserve.protocols.body import picture, validated
+from vqaserve.protocols.content import validate
+from vqaserve.protocols.picture_text import read_picture
 from vqaserve.settings import HandlerSettings
 from vqaserve.types import Item, Model, Query, Reply, Request
 
 _MODELS, _COMPLETIONS = "v1/models", "v1/chat/completions"
+_WITHOUT_EFFECT_ON_ANSWERS = frozenset({"model", "user", "metadata", "store", "stream_options", "service_tier"})
 
 
 class Message(BaseModel):
@@ -31,9 +34,9 @@ class Message(BaseModel):
 
 
 class ChatRequest(BaseModel):
-    """What is read of a request; chat front ends send many more fields, and those are passed over."""
+    """What is read of a request; chat front ends send many more fields, which are named in ``warnings``."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="allow")
 
     messages: list[Message] = Field(description="The conversation; pictures as data URIs in image_url parts.")
     stream: bool | None = None
@@ -44,10 +47,10 @@ class ChatRequest(BaseModel):
 
 
 class OpenAIChat(Protocol):
-    """A request with a path behind the model's version is of this format."""
+    """A request with a path after the model's version is of this format."""
 
     def recognises(self, request: Request) -> bool:
-        """Whether TorchServe saw a path behind the version."""
+        """Whether there is a path after the version."""
         return bool(_path(request))
 
     def parse(self, request: Request, settings: HandlerSettings) -> Sequence[Query]:
@@ -56,7 +59,7 @@ class OpenAIChat(Protocol):
         Raises:
             NotFound: The path is neither of the two.
             BadRequest: The body is not of this shape.
-            InvalidParameter: A stream is asked for.
+            InvalidParameter: The request asks for a stream.
             MissingImage: No message has a picture.
             InvalidQuestion: No message of the user has text.
             InvalidImage: The picture is neither base64 nor a data URI.
@@ -65,20 +68,22 @@ class OpenAIChat(Protocol):
             return []
         if _path(request) != _COMPLETIONS:
             raise NotFound(f"there is no route {_path(request)!r:.80} here; there are {_MODELS} and {_COMPLETIONS}")
-        asked = validated(ChatRequest, request.body)
+        asked = validate(ChatRequest, request.body)
         if asked.stream:
             raise InvalidParameter("answers are not streamed; send stream: false")
-        images = list(_parts(asked, "image_url"))
-        texts = [part.strip() for part in _parts(asked, "text") if part.strip()]
+        turns = [list(_parts(message)) for message in asked.messages if message.role == "user"]
+        images = [value for turn in turns for kind, value in turn if kind == "image_url"]
         if not images:
             raise MissingImage("no picture came; send a part {type: image_url, image_url: {url: data:...}}")
-        question = texts[-1] if texts else settings.question
+        questions = [text for turn in turns if (text := _text(turn))]
+        question = questions[-1] if questions else settings.question
         if question is None:
             raise InvalidQuestion("no question came; send a part {type: text, text: ...}")
-        length = asked.max_completion_tokens or asked.max_tokens
+        length = asked.max_tokens if asked.max_completion_tokens is None else asked.max_completion_tokens
         wanted = {"max_new_tokens": length, "temperature": asked.temperature}
         parameters = {name: value for name, value in wanted.items() if value is not None}
-        return [Query(picture(images[-1]), question, parameters=parameters, lenient=True)]
+        warnings = tuple(_warnings(asked, turns, images, questions))
+        return [Query(read_picture(images[-1]), question, parameters=parameters, lenient=True, warnings=warnings)]
 
     def refuse(self, error: VqaError) -> Reply:
         """OpenAI's ``{"error": {...}}`` beside TorchServe's three keys."""
@@ -90,9 +95,10 @@ class OpenAIChat(Protocol):
         if _path(request) == _MODELS:
             entry = {"id": model.name, "object": "model", "created": 0, "owned_by": "vqaserve"}
             return as_json({"object": "list", "data": [entry]})
-        if error := items[0].error:
-            return self.refuse(error)
-        message = {"role": "assistant", "content": items[0].ranked[0]["answer"]}
+        item = items[0]
+        if item.error:
+            return self.refuse(item.error)
+        message = {"role": "assistant", "content": item.ranked[0]["answer"]}
         choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}
         return as_json(
             {
@@ -101,10 +107,10 @@ class OpenAIChat(Protocol):
                 "created": int(time.time()),
                 "model": f"{model.name}/{model.version}",
                 "choices": [choice],
-                # Classifiers have no tokens to count; the key is required by clients.
+                # Clients require the key; a classifier has no tokens to count.
                 "usage": {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0},
-                "answers": items[0].ranked,
-                **notes(items[0]),
+                "answers": item.ranked,
+                **notes(item),
             }
         )
 
@@ -113,17 +119,36 @@ def _path(request: Request) -> str:
     return str(request.headers.get("url_path") or "").strip("/")
 
 
-def _parts(asked: ChatRequest, kind: str) -> Iterator[str]:
-    """Texts, or picture URLs, of the user's turns in their order."""
-    for message in asked.messages:
-        if message.role != "user":
-            continue
-        parts = [{"type": "text", "text": message.content}] if isinstance(message.content, str) else message.content
-        for part in parts or []:
-            if part.get("type") != kind:
-                continue
-            value = part.get(kind)
-            value = value.get("url") if isinstance(value, Mapping) else value
-            if not isinstance(value, str):
-                raise BadRequest(f"a part of type {kind!r} holds no text; send {{type: {kind}, {kind}: ...}}")
-            yield value
+def _parts(message: Message) -> Iterator[tuple[str, str]]:
+    """Kind and value of the parts of a user's turn: a text, or the URL of a picture."""
+    content = message.content
+    for part in [{"type": "text", "text": content}] if isinstance(content, str) else content or []:
+        kind = str(part.get("type"))
+        if kind not in ("text", "image_url"):
+            raise BadRequest(f"a part has type {kind!r:.40}; send parts of type 'text' and 'image_url'")
+        value = part.get(kind)
+        value = value.get("url") if isinstance(value, Mapping) else value
+        if not isinstance(value, str):
+            raise BadRequest(f"a part of type {kind!r} holds no text; send {{type: {kind}, {kind}: ...}}")
+        yield kind, value
+
+
+def _text(turn: Sequence[tuple[str, str]]) -> str:
+    """The text of a turn, its parts joined by blanks."""
+    return " ".join(value.strip() for kind, value in turn if kind == "text").strip()
+
+
+def _warnings(
+    asked: ChatRequest, turns: Sequence[object], images: Sequence[str], questions: Sequence[str]
+) -> Iterator[str]:
+    """What was sent and is not used."""
+    others = len(asked.messages) - len(turns)
+    if len(images) > 1:
+        yield f"{len(images)} pictures came; only the last one was used"
+    if len(questions) > 1:
+        yield f"{len(questions)} turns of the user have text; only the last one was asked"
+    if others:
+        yield f"{others} messages of other roles than 'user' were not used"
+    unused = sorted((asked.model_extra or {}).keys() - _WITHOUT_EFFECT_ON_ANSWERS)
+    if unused:
+        yield f"these fields have no effect on this server: {', '.join(unused)[:200]}"

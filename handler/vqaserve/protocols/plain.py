@@ -1,40 +1,59 @@
-"""The project's own format: a form or flat JSON with ``image`` and ``question`` (or ``questions``), ``top_k``.
+"""The project's own format: a form or flat JSON with ``image`` and ``question`` (or ``questions``).
 
-``curl -F image=@photo.jpg -F 'question=What is on the table?'``, or JSON with the picture as base64 or a data
-URI. TorchServe's habit of calling the file ``data`` is understood too.
+``curl -F image=@photo.jpg -F 'question=What is on the table?'``, or JSON with the picture as base64 or a data URI. The
+picture may also be called ``data``, as in TorchServe's examples, or be an address as ``image_url``.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 
-from pydantic import AliasChoices, Field
+from pydantic import Field
 
 from vqaserve.errors import BadRequest, InvalidQuestion, MissingImage
 from vqaserve.protocols.base import Parameters, Protocol, as_json, failed_whole, notes
-from vqaserve.protocols.body import check_count, picture, text, validated
+from vqaserve.protocols.content import check_count, is_text, text, validate
+from vqaserve.protocols.json_text import parse_json
+from vqaserve.protocols.picture_text import looks_like_picture, read_file, read_picture
 from vqaserve.settings import HandlerSettings
 from vqaserve.types import Item, Model, Query, RemoteImage, Reply, Request
 
 _NOT_OURS = ("body", "model_name", "model_version")
-"""What TorchServe's /invocations leaves among the fields; the body is read for itself."""
+"""The body, which is read for itself, and what TorchServe's /invocations leaves among the fields."""
+
+_PICTURES = ("image", "data", "image_url")
+_OTHER_NAMES = {
+    "image": (
+        "file",
+        "files",
+        "upload",
+        "photo",
+        "picture",
+        "pic",
+        "img",
+        "images",
+        "image_file",
+        "image_data",
+        "input",
+    ),
+    "question": ("prompt", "query", "text", "q", "message"),
+}
+"""What other servers call the two fields; the refusal of such a name says what it is called here."""
 
 
 class PlainRequest(Parameters):
     """The flat JSON body."""
 
-    image: str | None = Field(
-        default=None,
-        validation_alias=AliasChoices("image", "data"),
-        description="The picture file as base64 or as a data URI.",
+    image: str | None = Field(default=None, description="The picture file as base64 or as a data URI.")
+    image_url: str | None = Field(
+        default=None, description="The picture's address instead of ``image``; the reply then repeats the question."
     )
     question: str | None = Field(default=None, description="One question.")
     questions: list[str] | None = Field(default=None, description="Several questions about the picture.")
 
 
 class Plain(Protocol):
-    """Takes every request that no other format recognises."""
+    """Reads every request that no other format recognises."""
 
     def recognises(self, request: Request) -> bool:
         """Always."""
@@ -45,52 +64,105 @@ class Plain(Protocol):
         """One query, or one for each of ``questions``.
 
         Raises:
-            BadRequest: A field is unknown or of the wrong type.
+            BadRequest: A field is unknown or of the wrong type, or two pictures came.
             MissingImage: No picture came.
             InvalidQuestion: No question came, or too many.
             InvalidImage: The picture's text is neither base64 nor a data URI.
         """
         asked, image = _read(request)
-        if image is None:
-            raise MissingImage(
-                "no picture came; send it as the field 'image' (of a form that is cut off, the last field is lost)"
-            )
+        if not image:
+            raise MissingImage("no picture came; send it as the field 'image' (curl -F image=@photo.jpg)")
         return [asked.query(image, question) for question in _questions(asked, settings)]
 
     def reply(self, request: Request, items: Sequence[Item], model: Model) -> Reply:
         """One object; for ``questions``, a list in their order, in which an entry may be an error.
 
-        When every entry failed, the first error is the whole reply.
+        If every entry failed, the first error is the whole reply.
         """
         if error := failed_whole(items):
             return self.refuse(error)
-        entries = [error.body if (error := item.error) else _entry(item, model) for item in items]
-        return as_json(entries if _is_list(request) else entries[0])
+        content = _content(request)
+        is_list = content.get("questions") is not None
+        entries = [item.error.body if item.error else _entry(item, model) for item in items]
+        if content.get("image_url") is not None and not is_list:  # as the service that takes this name replies
+            entries = [{"question": content.get("question"), **entry} for entry in entries]
+        return as_json(entries if is_list else entries[0])
+
+
+def _content(request: Request) -> Mapping[str, object]:
+    """The fields of a form and of the query string, and those of a JSON body."""
+    fields = {name: value for name, value in request.fields.items() if name not in _NOT_OURS}
+    if not isinstance(request.body, Mapping):
+        return fields
+    if twice := sorted(fields.keys() & request.body.keys()):
+        raise BadRequest(f"{twice[0]!r:.60} came in the query string and in the body; send it once")
+    return {**fields, **request.body}
 
 
 def _read(request: Request) -> tuple[PlainRequest, bytes | RemoteImage | None]:
-    """Body and fields as one request, and the picture file; a raw body is the picture."""
-    fields = {name: value for name, value in request.fields.items() if name not in _NOT_OURS}
+    """Body and fields as one request, and the picture; a raw body is the picture."""
     body = request.body
-    if body is not None and not isinstance(body, bytes | bytearray):
-        words = {name: text(value, name) for name, value in fields.items()}
-        asked = validated(PlainRequest, {**words, **body} if isinstance(body, Mapping) else body)
-        return asked, None if asked.image is None else picture(asked.image)
-    file = fields.pop("image", None) or fields.pop("data", None) or body or None
-    if file is not None and not isinstance(file, bytes | bytearray | str):
-        raise BadRequest("field 'image' of the form is not a file; send it as image=@photo.jpg")
-    rest: dict[str, object] = {name: text(value, name) for name, value in fields.items()}
-    if "questions" in rest:
-        rest["questions"] = _json_list(str(rest["questions"]))
-    if isinstance(file, str):
-        return validated(PlainRequest, rest), picture(file)
-    return validated(PlainRequest, rest), None if file is None else bytes(file)
+    if body is not None and not isinstance(body, Mapping | bytes | bytearray):
+        raise BadRequest(f"the body is a {type(body).__name__}; send one JSON object")
+    if isinstance(body, bytes | bytearray) and body and is_text(body) and not looks_like_picture(body):
+        raise BadRequest("the body is text; send one JSON object, or a form with the fields 'image' and 'question'")
+    content = dict(_content(request))
+    _check_names(content)
+    given = [name for name in _PICTURES if content.get(name) not in (None, b"", "")]
+    given += ["the body"] if isinstance(body, bytes | bytearray) and body else []
+    if len(given) > 1:
+        raise BadRequest(f"more than one picture came: {' and '.join(given)}; send one picture in a request")
+    name = given[0] if given else ""
+    is_json = isinstance(body, Mapping)
+    value = content.get(name, body)
+    words = {
+        key: text(entry, key) if isinstance(entry, bytes | bytearray) else entry
+        for key, entry in content.items()
+        if is_json or key not in _PICTURES
+    }
+    if not is_json and isinstance(words.get("questions"), str):
+        words["questions"] = _json_list(str(words["questions"]))
+    if "data" in words:
+        words["image"] = words.pop("data")
+    asked = validate(PlainRequest, words)
+    if not name:
+        return asked, None
+    if not isinstance(value, bytes | bytearray | str):
+        raise BadRequest(f"field {name!r} of the form is not a file; send it as {name}=@photo.jpg")
+    if name == "image_url":
+        return asked, _address(text(value, name))
+    return asked, read_picture(value) if isinstance(value, str) else read_file(bytes(value))
+
+
+def _check_names(content: Mapping[str, object]) -> None:
+    """Refuse a name that another server uses, or that only a file came under, before its value is looked at.
+
+    Raises:
+        BadRequest: The message says what the field is called here.
+    """
+    for name, value in content.items():
+        if name in PlainRequest.model_fields or name in _PICTURES or value is None:
+            continue
+        plain = name.lower().removesuffix("[]")
+        known = next((known for known, others in _OTHER_NAMES.items() if plain == known or plain in others), None)
+        if known is None and isinstance(value, bytes | bytearray) and not is_text(value):
+            known = "image"
+        if known:
+            what = "the picture" if known == "image" else "the question"
+            raise BadRequest(f"unknown field {name!r:.80}; did you mean {known!r}? Send {what} under that name")
+
+
+def _address(value: str) -> bytes | RemoteImage:
+    image = read_picture(value)
+    if isinstance(image, bytes) and value.strip()[:5].lower() != "data:":
+        raise BadRequest("'image_url' is not a URL; send https://..., or base64 as 'image'")
+    return image
 
 
 def _json_list(value: str) -> object:
     try:
-        return json.loads(value)
-    except ValueError:
+        return parse_json(value.encode())
+    except BadRequest:
         raise BadRequest('form field \'questions\' is not JSON; send a list of strings: ["...", "..."]') from None
 
 
@@ -104,11 +176,6 @@ def _questions(asked: PlainRequest, settings: HandlerSettings) -> list[str]:
     if question is None:
         raise InvalidQuestion("no question came; send it as the field 'question' (curl -F 'question=...')")
     return [question]
-
-
-def _is_list(request: Request) -> bool:
-    body = request.body
-    return "questions" in (body if isinstance(body, Mapping) else request.fields)
 
 
 def _entry(item: Item, model: Model) -> dict[str, object]:

@@ -53,7 +53,7 @@ def test_parameters_are_passed_on():
         ({"inputs": {"image": B64}}, InvalidQuestion, "no question came"),
         ({"inputs": B64, "question": "q", "parameters": {"topk": 1}}, BadRequest, "parameters.topk"),
         ({"inputs": 3, "question": "q"}, BadRequest, "inputs"),
-        ({"inputs": B64, "question": "q", "options": {}}, BadRequest, "unknown field 'options'"),
+        ({"inputs": B64, "question": "q", "option": {}}, BadRequest, "unknown field 'option'; did you mean 'options'"),
     ],
 )
 def test_what_cannot_be_read_is_refused(body: dict, error: type[VqaError], message: str):

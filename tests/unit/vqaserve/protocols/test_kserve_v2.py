@@ -8,7 +8,7 @@ import pytest
 from tests.support.pictures import as_base64, encoded
 from vqaserve.errors import BadRequest, InvalidImage, InvalidQuestion, MissingImage, VqaError
 from vqaserve.protocols import find_protocol
-from vqaserve.protocols.body import decoded
+from vqaserve.protocols.body import read_body
 from vqaserve.protocols.kserve_v2 import KServeV2
 from vqaserve.settings import HandlerSettings, Limits
 from vqaserve.types import Item, Model, Query, Request
@@ -31,7 +31,7 @@ def binary(head: dict, *elements: bytes) -> Request:
 def parse(request: Request | dict) -> list[Query]:
     if isinstance(request, dict):
         request = Request("id", {"body": request})
-    return list(KServeV2().parse(decoded(request), SETTINGS))
+    return list(KServeV2().parse(read_body(request), SETTINGS))
 
 
 def test_a_list_of_tensors_or_the_binary_header_is_of_this_format():
@@ -88,7 +88,7 @@ def test_raw_tensors_behind_the_json_are_read():
         (
             Request("id", {"body": bytearray(b"{}")}, {"inference-header-content-length": "x"}),
             BadRequest,
-            "are not JSON",
+            "is 'x', and the body has 2 bytes",
         ),
     ],
 )

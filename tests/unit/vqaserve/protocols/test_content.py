@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel
 
 from vqaserve.errors import BadRequest
-from vqaserve.protocols.body import validated
+from vqaserve.protocols.content import validate
 from vqaserve.protocols.huggingface import HuggingFaceRequest
 from vqaserve.protocols.kserve_v1 import KServeInstance, KServeV1Request
 from vqaserve.protocols.kserve_v2 import KServeV2Request
@@ -39,13 +39,13 @@ def test_the_nearest_name_is_suggested_for_an_unknown_one(
     schema: type[BaseModel], body: dict, unknown: str, nearest: str
 ):
     with pytest.raises(BadRequest) as caught:
-        validated(schema, body)
+        validate(schema, body)
     assert f"unknown field '{unknown}'; did you mean '{nearest}'?" in str(caught.value)
 
 
 def test_a_name_near_to_none_is_refused_with_all_that_are_known():
-    with pytest.raises(BadRequest, match=r"unknown field 'zzz'; allowed: image, max_new_tokens, .*, top_k$"):
-        validated(PlainRequest, {"zzz": 1})
+    with pytest.raises(BadRequest, match=r"unknown field 'zzz'; allowed: image, image_url, max_new_tokens, .*, top_k$"):
+        validate(PlainRequest, {"zzz": 1})
 
 
 @pytest.mark.parametrize(
@@ -60,12 +60,12 @@ def test_a_name_near_to_none_is_refused_with_all_that_are_known():
 )
 def test_a_wrong_type_is_told_with_what_is_allowed_and_what_came(schema: type[BaseModel], body: dict, message: str):
     with pytest.raises(BadRequest, match=message):
-        validated(schema, body)
+        validate(schema, body)
 
 
 def test_a_fault_shows_only_the_ends_of_a_long_value():
     with pytest.raises(BadRequest) as caught:
-        validated(PlainRequest, {"top_k": "x" * 1_000_000, "y" * 1_000_000: 1})
+        validate(PlainRequest, {"top_k": "x" * 1_000_000, "y" * 1_000_000: 1})
     assert len(str(caught.value)) < 500
 
 
@@ -94,7 +94,7 @@ def test_a_body_of_a_million_faults_is_refused_without_an_object_for_each(
     tracemalloc.start()
     try:
         with pytest.raises(BadRequest, match=message):
-            validated(schema, body)
+            validate(schema, body)
         assert tracemalloc.get_traced_memory()[1] < 1_000_000
     finally:
         tracemalloc.stop()
@@ -102,5 +102,5 @@ def test_a_body_of_a_million_faults_is_refused_without_an_object_for_each(
 
 def test_a_long_conversation_is_no_fault():
     parts = [{"type": "text", "text": "why?"}, {"type": "image_url", "image_url": {"url": "data:,"}}]
-    asked = validated(ChatRequest, {"messages": [{"role": "user", "content": parts}] * 500})
+    asked = validate(ChatRequest, {"messages": [{"role": "user", "content": parts}] * 500})
     assert len(asked.messages) == 500

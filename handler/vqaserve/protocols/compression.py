@@ -1,0 +1,84 @@
+"""Compressed bodies (RFC 9110, 8.4), unpacked within bounds; other codings than gzip and deflate are refused."""
+
+from __future__ import annotations
+
+import zlib
+
+from vqaserve.errors import BadRequest, ContentTooLarge, UnsupportedMediaType
+
+MAX_BYTES = 25_165_824
+"""A body may be as large unpacked as TorchServe takes one that is not packed (``max_request_size``)."""
+
+MAX_RATIO = 200
+"""A body may be so many times its packed size. Text in JSON reaches 20; base64 and picture files hardly shrink."""
+
+_FREE_BYTES = 1024 * 1024
+"""Up to here the ratio is not looked at: a small body costs little however well it is packed."""
+
+_MAX_CODINGS = 2
+_MAX_MEMBERS = 16  # of a gzip file; each copies the rest of the body
+
+_GZIP, _ZLIB, _RAW = 31, 15, -15  # zlib's numbers for the three containers of deflate
+_DAMAGED = "the body is not {} data, as Content-Encoding says, or it is damaged; send what the header says"
+
+
+def unpack(body: bytes, header: str) -> bytes:
+    """A body without its content codings.
+
+    Args:
+        body: As it was received.
+        header: ``Content-Encoding``: the codings in the order in which they were applied.
+
+    Raises:
+        UnsupportedMediaType: A coding is not supported.
+        ContentTooLarge: The unpacked body is over a limit.
+        BadRequest: The body is damaged, or not of the coding.
+    """
+    codings = codings_of(header)
+    if len(codings) > _MAX_CODINGS:
+        raise UnsupportedMediaType(
+            f"the body has {len(codings)} content codings; at most {_MAX_CODINGS} are allowed: compress it once"
+        )
+    for coding in reversed(codings):
+        if coding in ("gzip", "x-gzip"):
+            body = _inflate(body, _GZIP, "gzip")
+        elif coding == "deflate":
+            # RFC 9110 means zlib's container; many clients leave it out.
+            body = _inflate(body, _ZLIB if _is_zlib(body) else _RAW, "deflate")
+        else:
+            raise UnsupportedMediaType(
+                f"the body is compressed with Content-Encoding {coding!r:.40}; send gzip, deflate or no compression"
+            )
+    return body
+
+
+def codings_of(header: str) -> list[str]:
+    """The codings that ``Content-Encoding`` names, without those that change nothing."""
+    return [coding for part in header.split(",") if (coding := part.strip().lower()) not in ("", "identity")]
+
+
+def _is_zlib(body: bytes) -> bool:
+    """Whether a body starts with zlib's header (RFC 1950): method 8, and a checksum of the two bytes."""
+    return len(body) >= 2 and body[0] & 15 == 8 and int.from_bytes(body[:2]) % 31 == 0
+
+
+def _inflate(packed: bytes, container: int, coding: str) -> bytes:
+    most = min(MAX_BYTES, max(_FREE_BYTES, MAX_RATIO * len(packed)))
+    unpacked, rest = bytearray(), packed
+    for _ in range(_MAX_MEMBERS):
+        unpacker = zlib.decompressobj(container)
+        try:
+            unpacked += unpacker.decompress(rest, most + 1 - len(unpacked))
+        except zlib.error:
+            raise BadRequest(_DAMAGED.format(coding)) from None
+        if len(unpacked) > most:
+            raise ContentTooLarge(
+                f"the {coding} body of {len(packed):,} bytes unpacks to more than {most:,} bytes; "
+                f"at most {MAX_BYTES:,} bytes and {MAX_RATIO} times its size are allowed: send a smaller body"
+            )
+        if not unpacker.eof:
+            raise BadRequest(_DAMAGED.format(coding))
+        rest = unpacker.unused_data.lstrip(b"\0") if coding == "gzip" else unpacker.unused_data
+        if not rest:
+            return bytes(unpacked)
+    raise BadRequest(_DAMAGED.format(coding))

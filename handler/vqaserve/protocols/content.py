@@ -1,0 +1,132 @@
+"""Decoded JSON against the schema of a format; a name that is not known is reported with the nearest one that is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from vqaserve.errors import BadRequest, InvalidQuestion
+from vqaserve.settings import Limits
+from vqaserve.validation import describe_faults
+
+Schema = TypeVar("Schema", bound=BaseModel)
+
+_MAX_VALUES = 10_000
+"""Values in a body, nested ones included. Each fault costs a dictionary: 25 MB of unknown fields would take 6 s and
+2 GB to refuse. The longest honest bodies, whole conversations, have some hundreds."""
+
+_MAX_DEPTH = 32
+_PIXELS = 3  # levels of lists: rows, columns, channels
+
+
+def validate(schema: type[Schema], content: object) -> Schema:
+    """A body as its schema. A field that is null counts as not sent.
+
+    Raises:
+        BadRequest: The first faults in one message; or the body holds more than any schema could take.
+    """
+    if not isinstance(content, Mapping):
+        raise BadRequest(f"the body is a {type(content).__name__}; send one JSON object")
+    _refuse_pixels(content)
+    _check_extent(content)
+    try:
+        return schema.model_validate(_without_nulls(content))
+    except ValidationError as error:
+        raise BadRequest(describe_faults(schema, error, noun="field")) from None
+
+
+def text(value: object, field: str) -> str:
+    """A form's field as text.
+
+    Raises:
+        BadRequest: It is not UTF-8, or not text at all.
+    """
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bytes | bytearray):
+        try:
+            return value.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            raise BadRequest(f"field {field!r:.80} is not UTF-8 text; send it as UTF-8") from None
+    raise BadRequest(f"field {field!r:.80} is a {type(value).__name__}; send text")
+
+
+def is_text(value: bytes | bytearray) -> bool:
+    """Whether bytes are UTF-8 text by their start; no picture file is, for its header has control characters."""
+    try:
+        start = bytes(value[:512]).decode()
+    except UnicodeDecodeError as error:
+        if error.start < 508:  # else the cut may be in a character
+            return False
+        start = ""
+    return all(letter.isprintable() or letter.isspace() for letter in start)
+
+
+def check_count(questions: int, limits: Limits) -> None:
+    """Refuse an empty or overlong list of questions.
+
+    Raises:
+        InvalidQuestion: There is none, or there are more than ``limits.max_questions``.
+    """
+    if not 1 <= questions <= limits.max_questions:
+        raise InvalidQuestion(f"{questions} questions came; one request can hold 1 to {limits.max_questions}")
+
+
+def is_pixels(value: object) -> bool:
+    """Whether a value is rows of numbers; only the first element of each list is looked at."""
+    depth = 0
+    while isinstance(value, list) and value and depth <= _PIXELS:
+        value, depth = value[0], depth + 1
+    return depth > 1 and isinstance(value, int | float)
+
+
+def pixels_refused(where: str) -> BadRequest:
+    """The error for a picture that came as an array."""
+    return BadRequest(
+        f"{where} holds the picture as numbers (pixels); send the file itself (JPEG, PNG, ...): its base64 in JSON, "
+        "or its bytes in a form"
+    )
+
+
+def _refuse_pixels(content: Mapping[Any, Any]) -> None:
+    for name, value in islice(_named(content), _MAX_VALUES):
+        if is_pixels(value):
+            raise pixels_refused(f"field {name!r:.80}")
+
+
+def _named(content: Mapping[Any, Any], levels: int = 4) -> Iterator[tuple[str, object]]:
+    """The values of a body with their names, also those of inner objects."""
+    for name, value in content.items():
+        yield str(name), value
+        for inner in value if isinstance(value, list) else [value]:
+            if isinstance(inner, Mapping) and levels > 1:
+                yield from _named(inner, levels - 1)
+
+
+def _check_extent(content: Mapping[Any, Any]) -> None:
+    """Refuse a body of very many values or levels; no more of it is looked at than is allowed.
+
+    Raises:
+        BadRequest: There are more than ``_MAX_VALUES`` or ``_MAX_DEPTH``.
+    """
+    left = _MAX_VALUES
+    level: list[Mapping[Any, Any] | list[Any]] = [content]
+    for _ in range(_MAX_DEPTH):
+        left -= sum(map(len, level))
+        if left < 0:
+            raise BadRequest(f"the body holds more than {_MAX_VALUES:,} values; ask for less in one request")
+        inner = (part.values() if isinstance(part, Mapping) else part for part in level)
+        level = [value for values in inner for value in values if isinstance(value, Mapping | list)]
+        if not level:
+            return
+    raise BadRequest(f"the body is nested deeper than {_MAX_DEPTH} levels; send it as the documentation shows")
+
+
+def _without_nulls(value: Any) -> Any:
+    """A body without the fields that are null: serialisers write a field that is not set as null."""
+    if isinstance(value, Mapping):
+        return {name: _without_nulls(inner) for name, inner in value.items() if inner is not None}
+    return [_without_nulls(inner) for inner in value] if isinstance(value, list) else value
