@@ -1,6 +1,7 @@
-"""The HTTP interface as an OpenAPI document, made from the models that parse the requests.
+"""The HTTP interface as an OpenAPI document, generated from the models that parse the requests.
 
-``docs/openapi.json`` is its committed form; a test compares the two. TorchServe's own documents are not valid OpenAPI.
+``docs/openapi.json`` is the committed copy, and a test compares the two. TorchServe's own documents are not valid
+OpenAPI.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ TEXT: JSON = {"type": "string"}
 WARNINGS: JSON = {
     "type": "array",
     "items": TEXT,
-    "description": "How the picture was read, where that may surprise: the first frame of an animation, say.",
+    "description": "What was sent and not used, and how the picture was read where that may surprise.",
 }
 RANKED: JSON = {
     "type": "array",
@@ -53,18 +54,26 @@ ANSWER: JSON = {
     "type": "object",
     "required": ["answer", "confidence", "answers", "model"],
     "properties": {
+        "question": {"type": "string", "description": "As it came; only for a request with `image_url`."},
         "answer": TEXT,
         "confidence": {"type": "number"},
         "abstained": {
             "const": True,
-            "description": "Only where the answer is less sure than the recipe's `abstain_below`.",
+            "description": "Present if the score is below the recipe's `abstain_below`.",
         },
         "answers": RANKED,
         "model": MODEL,
         "warnings": WARNINGS,
     },
 }
-PLAIN_REPLY: JSON = {"anyOf": [ANSWER, {"type": "array", "items": {"anyOf": [ANSWER, ERROR]}}, RANKED]}
+PLAIN_REPLY: JSON = {
+    "anyOf": [
+        ANSWER,
+        {"type": "array", "items": {"anyOf": [ANSWER, ERROR]}},
+        RANKED,
+        {"type": "array", "items": {"anyOf": [RANKED, ERROR]}, "description": "For a list of `inputs`."},
+    ]
+}
 V1_REPLY: JSON = {
     "type": "object",
     "required": ["predictions"],
@@ -91,6 +100,7 @@ FORM: JSON = {
     "additionalProperties": False,
     "properties": {
         "image": {"type": "string", "format": "binary", "description": "The picture file."},
+        "image_url": {"type": "string", "description": "The picture's address instead of `image`."},
         "question": TEXT,
         "questions": {"type": "string", "description": "Several questions, as a JSON list of strings."},
         "top_k": {"type": "integer"},
@@ -99,11 +109,12 @@ FORM: JSON = {
 STATUSES = {
     "400": "The request cannot be read, or the token is missing or wrong.",
     "404": "No such model, version or route.",
-    "413": "The request is over the server's size limit.",
+    "413": "The request is over the server's size limit, or its compressed body is when it is unpacked.",
+    "415": "The body is compressed in a way that is not supported; gzip and deflate are.",
     "422": "The request was understood, but cannot be answered.",
     "500": "The server failed on this request.",
-    "503": "The queue is full, or the batch's time to open pictures is over.",
-    "504": "The deadline that X-Request-Start and X-Timeout-Ms set had passed before the request's turn came.",
+    "503": "The queue is full, or the batch has used up its time for opening pictures.",
+    "504": "The deadline of X-Request-Start and X-Timeout-Ms passed while the request was in the queue.",
     "507": "The request does not fit into memory.",
 }
 
@@ -121,7 +132,7 @@ def document() -> JSON:
         "info": {
             "title": "vqaserve",
             "version": "1.0.0",
-            "summary": "Questions about pictures, answered over HTTP.",
+            "summary": "Visual question answering over HTTP.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "http://127.0.0.1:8080"}],

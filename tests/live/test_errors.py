@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 import resource
 import signal
@@ -65,8 +66,8 @@ class Asker:
         """A picture that was not sent before, so that it is decoded."""
         return self.form(saved(Image.effect_noise((64, 64), 90)))
 
-    def raw(self, content: bytes, kind: str) -> httpx.Response:
-        return self.ask(content=content, headers={"content-type": kind})
+    def raw(self, content: bytes, kind: str, encoding: str = "identity") -> httpx.Response:
+        return self.ask(content=content, headers={"content-type": kind, "content-encoding": encoding})
 
     def worker(self) -> psutil.Process:
         deadline = time.monotonic() + SECONDS
@@ -106,6 +107,12 @@ CASES: dict[tuple[str, str], dict[str, Callable[[Asker], httpx.Response]]] = {
         "unknown field": lambda to: to.ask(json={"image": as_base64(encoded()), "qestion": "what?"}),
         "wrong types": lambda to: to.ask(json={"image": 1, "question": ["what?"]}),
         "a list": lambda to: to.ask(json=[1]),
+        "truncated form": lambda to: to.raw(CUT_OFF, MULTIPART),
+        "a part without a name": lambda to: to.raw(part(None, b"x") + b"--b--\r\n", MULTIPART),
+        "no boundary": lambda to: to.raw(part("question", b"what?"), "multipart/form-data"),
+        "an empty boundary": lambda to: to.raw(part("question", b"what?"), "multipart/form-data; boundary="),
+        "two values of one name": lambda to: to.ask(files=[("image", encoded()), ("image", encoded("blue"))]),
+        "gzip in name only": lambda to: to.raw(b"{}", "application/json", "gzip"),
         "deadline without a start": lambda to: to.form(headers={"X-Timeout-Ms": "5000"}),
     },
     ("400", "BadRequestException"): {"long header": lambda to: to.form(headers={"x-long": "a" * 20_000})},
@@ -118,11 +125,15 @@ CASES: dict[tuple[str, str], dict[str, Callable[[Asker], httpx.Response]]] = {
     ("404", "ResourceNotFoundException"): {"route": lambda to: to.ask("/nothing")},
     ("404", "NotFound"): {"behind the version": lambda to: to.ask("/predictions/dummy/1.0.0/v1/nothing", json={})},
     ("413", "(no body)"): {"25 MB": lambda to: to.ask(content=b"x" * 25_165_825)},
+    ("413", "ContentTooLarge"): {
+        "unpacked": lambda to: to.raw(gzip.compress(bytes(30_000_000)), "application/json", "gzip")
+    },
+    ("415", "UnsupportedMediaType"): {"brotli": lambda to: to.raw(b"x", "application/json", "br")},
     ("422", "MissingImage"): {
         "empty body": lambda to: to.ask(content=b""),
         "GET": lambda to: to.ask(method="GET"),
         "DELETE": lambda to: to.ask(method="DELETE"),
-        "truncated form": lambda to: to.raw(CUT_OFF, MULTIPART),
+        "no file chosen": lambda to: to.form(b""),
         "no field": lambda to: to.ask(json={"question": "what?"}),
     },
     ("422", "InvalidImage"): {
@@ -145,7 +156,6 @@ CASES: dict[tuple[str, str], dict[str, Callable[[Asker], httpx.Response]]] = {
         "not for this model": lambda to: to.form(num_beams="2"),
     },
     ("500", "InternalError"): {"no more processes": lambda to: without_files(to)},
-    ("500", "ErrorDataDecoderException"): {"a part without a name": lambda to: to.raw(part(None, b"x"), MULTIPART)},
     ("500, 507", "InternalServerException"): {  # which of them depends on what TorchServe sees first
         "the worker exits": lambda to: while_stopped(to, signal.SIGTERM),
         "the worker is killed": lambda to: while_stopped(to, signal.SIGKILL),
