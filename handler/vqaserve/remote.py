@@ -1,67 +1,60 @@
-"""Pictures by URL: off unless a recipe lists hosts, and then only from these, over a connection to a checked address.
+"""Pictures by URL: only from the hosts that a recipe lists, over connections to checked addresses.
 
-A name is resolved once; every address must be public (or in a listed network), and the connection goes to one of
-those very addresses, so a name server that changes its mind (DNS rebinding) gains nothing. Redirects start over.
+A host name is resolved once. Every address must be public or in a listed network, and the connection goes to one of
+these addresses, so a name server that changes its answer (DNS rebinding) gains nothing. Each redirect starts over.
 """
 
 from __future__ import annotations
 
-import contextlib
 import ipaddress
-import re
 import socket
-import ssl
 import threading
 import time
+import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass
-from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 import httpcore
 
 from vqaserve.errors import InvalidImage
-from vqaserve.public_addresses import faces, is_public
+from vqaserve.picture_urls import PictureUrl
+from vqaserve.pinned_connections import PinnedBackend
+from vqaserve.public_addresses import is_public, with_embedded
 from vqaserve.settings import RemoteImages
 
 Resolve = Callable[[str, int], Sequence[str]]
 """Host and port -> addresses."""
 
-Asked = tuple[str, str]
-"""A request, and a URL in it."""
+RequestUrl = tuple[str, str]
+"""A request's label, and a URL in it."""
 
-_PICTURES = 4
-"""Of the largest allowed size, in one request: about what it could carry in itself."""
+_PICTURES_PER_REQUEST = 4
+"""Pictures of the largest allowed size that one request may fetch; a request body holds about as many."""
 
-_PORTS = {"https": 443, "http": 80}
 _REDIRECTS = {301, 302, 303, 307, 308}
 _THREADS = 8
+_BINARY = {"application/octet-stream", "binary/octet-stream", ""}
+"""Media types that file stores give every file; the decoder finds out whether it is a picture."""
+
+_CONTAINERS = {"gzip": 31, "x-gzip": 31, "deflate": 47}
+"""zlib's ``wbits`` for each content coding that is undone."""
+_PIECE_BYTES = 64 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Where a URL leads, as far as its text says."""
-
-    url: str
-    scheme: str
-    host: str
-    port: int
-
-
-class _Allowance:
-    """Bytes that the pictures of one request may still have, whichever thread fetches them."""
+class _ByteBudget:
+    """The bytes that the URLs of one request may still fetch, on all threads together."""
 
     def __init__(self, size: int) -> None:
         self._size = self._left = size
         self._lock = threading.Lock()
 
-    def take(self, size: int) -> None:
-        """Use some.
+    def spend(self, size: int) -> None:
+        """Take bytes from the budget.
 
         Raises:
-            InvalidImage: There are no more.
+            InvalidImage: The budget is exceeded.
         """
         with self._lock:
             self._left -= size
@@ -72,7 +65,7 @@ class _Allowance:
 
 
 class Fetcher:
-    """Fetches the pictures of a batch side by side, all within one time limit."""
+    """Fetches the pictures of a batch side by side, within one time limit."""
 
     def __init__(
         self,
@@ -81,13 +74,13 @@ class Fetcher:
         resolve: Resolve | None = None,
         backend: httpcore.NetworkBackend | None = None,
     ) -> None:
-        """Nothing is opened yet.
+        """Connect to nothing yet.
 
         Args:
-            settings: Hosts, networks and limits; no hosts: every URL is refused.
-            max_bytes: Size of a picture file.
-            resolve: Stands in for the system's resolver.
-            backend: Stands in for the system's sockets; gets nothing but checked addresses.
+            settings: Hosts, networks and limits; without hosts every URL is refused.
+            max_bytes: The largest picture file.
+            resolve: Replaces the system's resolver.
+            backend: Replaces the system's sockets; it gets only checked addresses.
         """
         self._settings = settings
         self._max_bytes = max_bytes
@@ -95,111 +88,90 @@ class Fetcher:
         self._backend = backend or httpcore.SyncBackend()
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="fetch")
 
-    def fetch(self, asked: Iterable[Asked]) -> Mapping[Asked, bytes | InvalidImage]:
-        """The file behind each URL, or why there is none; what one request fetches is bounded, and not another's."""
+    def fetch(self, urls: Iterable[RequestUrl]) -> Mapping[RequestUrl, bytes | InvalidImage]:
+        """Return the file behind each URL, or the error; the limits of one request do not affect another's."""
         deadline = time.monotonic() + self._settings.seconds
-        left: dict[str, _Allowance] = defaultdict(lambda: _Allowance(_PICTURES * self._max_bytes))
-        jobs = {one: self._pool.submit(self._fetch, one[1], deadline, left[one[0]]) for one in dict.fromkeys(asked)}
-        wait(jobs.values(), timeout=self._settings.seconds + 0.5)  # a name server may hang in the system's resolver
-        late = InvalidImage(
-            f"the picture's URL did not answer within {self._settings.seconds:g} s; send the file itself"
-        )
-        return {one: job.result() if job.done() else late for one, job in jobs.items()}
+        budgets: dict[str, _ByteBudget] = defaultdict(lambda: _ByteBudget(_PICTURES_PER_REQUEST * self._max_bytes))
+        jobs = {one: self._pool.submit(self._fetch, one[1], deadline, budgets[one[0]]) for one in dict.fromkeys(urls)}
+        wait(jobs.values(), timeout=self._settings.seconds + 0.5)  # the system's resolver may hang
+        return {one: job.result() if job.done() else self._too_late() for one, job in jobs.items()}
 
-    def _fetch(self, url: str, deadline: float, allowance: _Allowance) -> bytes | InvalidImage:
-        try:
-            for _ in range(self._settings.max_redirects + 1):
-                target = self.check_url(url)
-                found = self._get(target, deadline, allowance)
-                if isinstance(found, bytes):
-                    return found
-                url = urljoin(url, found)
-            raise InvalidImage(
-                f"the picture's URL redirects more than {self._settings.max_redirects} times; send the last URL"
-            )
-        except InvalidImage as error:
-            return error
-        except (httpcore.TimeoutException, TimeoutError):
-            return InvalidImage(
-                f"the picture's URL did not answer within {self._settings.seconds:g} s; send the file itself"
-            )
-        except Exception as error:  # noqa: BLE001 - a thread's rim: whatever a stranger's server does is this picture's fault
-            refused = InvalidImage("the picture's URL could not be fetched; send the file itself")
-            refused.__cause__ = error  # for the log of who asked
-            return refused
-
-    def check_url(self, url: str) -> Target:
-        """Where a URL leads, if the recipe allows it.
+    def check_url(self, text: str) -> PictureUrl:
+        """Read a URL whose host the recipe lists.
 
         Raises:
-            InvalidImage: Its scheme, host or port is not listed, or it is written in a way that readers differ about.
+            InvalidImage: The URL is malformed, or its scheme, host or port is not listed.
         """
         hosts = self._settings.allowed_image_hosts
         if not hosts:
             raise InvalidImage("the picture is a URL, and this server fetches none; send the file or its base64")
-        if len(url) > 2048 or not re.fullmatch(r"[!-~]*", url) or "\\" in url:
+        url = PictureUrl.parse(text)
+        if url.listed_as not in hosts:
             raise InvalidImage(
-                "the picture's URL is over 2,048 characters, or holds a space, a control character, a backslash or a "
-                "letter that is not ASCII; percent-encode these"
+                f"pictures are not fetched from {url.scheme}://{url.authority[:80]}; allowed: {', '.join(hosts)}"
             )
+        return url
+
+    def _fetch(self, text: str, deadline: float, budget: _ByteBudget) -> bytes | InvalidImage:
         try:
-            parts = urlsplit(url)
-            scheme, host, port = parts.scheme, (parts.hostname or "").rstrip("."), parts.port
-        except ValueError:
-            raise InvalidImage("the picture's URL cannot be read; write https://host/path") from None
-        if scheme not in _PORTS:
-            raise InvalidImage(f"the picture's URL has the scheme {scheme[:20]!r}; only https is fetched")
-        if parts.username is not None or parts.password is not None:
-            raise InvalidImage("the picture's URL holds a user name or password; leave them out")
-        port = _PORTS[scheme] if port is None else port
-        name = host if port == _PORTS[scheme] else f"{host}:{port}"
-        if (name if scheme == "https" else f"http://{name}") not in hosts:
-            raise InvalidImage(f"pictures are not fetched from {scheme}://{name[:80]}; allowed: {', '.join(hosts)}")
-        return Target(url, scheme, host, port)
+            return self._follow(text, deadline, budget)
+        except InvalidImage as error:
+            return error
+        except (httpcore.TimeoutException, TimeoutError):
+            return self._too_late()
+        except Exception as error:  # noqa: BLE001 - whatever a remote server does fails this picture only
+            refused = InvalidImage("the picture's URL could not be fetched; send the file itself")
+            refused.__cause__ = error  # logged with the request
+            return refused
 
-    def _checked_addresses(self, host: str, port: int) -> list[str]:
-        addresses = list(self._resolve(host, port))
-        if not addresses:
-            raise InvalidImage(f"the host {host[:80]} has no address; is it spelt right?")
-        for address in addresses:
-            if not self._is_allowed(address):
-                raise InvalidImage(f"the host {host[:80]} leads to an address that is not public; send the file itself")
-        return addresses
-
-    def _is_allowed(self, address: str) -> bool:
-        ip = ipaddress.ip_address(address.partition("%")[0])
-        listed = any(
-            ip in network for network in self._settings.allowed_image_networks if network.version == ip.version
+    def _follow(self, text: str, deadline: float, budget: _ByteBudget) -> bytes:
+        for _ in range(self._settings.max_redirects + 1):
+            url = self.check_url(text)
+            found = self._get(url, deadline, budget)
+            if isinstance(found, bytes):
+                return found
+            text = urljoin(str(url), found.strip())
+        raise InvalidImage(
+            f"the picture's URL redirects more than {self._settings.max_redirects} times; send the last URL"
         )
-        return listed or all(map(is_public, faces(ip)))
 
-    def _get(self, target: Target, deadline: float, allowance: _Allowance) -> bytes | str:
-        """The file, or the location that a redirect names."""
-        addresses = self._checked_addresses(target.host, target.port)
-        backend = _PinnedBackend(self._backend, addresses, deadline)
-        headers = [("Host", urlsplit(target.url).netloc), ("Accept", "image/*"), ("Accept-Encoding", "identity")]
+    def _get(self, url: PictureUrl, deadline: float, budget: _ByteBudget) -> bytes | str:
+        """Return the file, or the location of a redirect."""
+        backend = PinnedBackend(self._backend, self._checked_addresses(url), deadline)
+        headers = [
+            ("Host", url.authority),
+            ("User-Agent", "vqaserve"),  # some image hosts refuse requests without one
+            ("Accept", "image/*"),
+            ("Accept-Encoding", "identity"),
+        ]
         with (
             httpcore.ConnectionPool(network_backend=backend) as pool,
-            pool.stream("GET", target.url.partition("#")[0], headers=headers) as response,
+            pool.stream("GET", str(url), headers=headers) as response,
         ):
             given = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
             if response.status in _REDIRECTS and "location" in given:
                 return given["location"]
-            self._check_headers(response.status, given)
-            return b"".join(self._limited(response.iter_stream(), allowance))
+            _check_headers(response.status, given)
+            return b"".join(self._bounded(_unpacked(response.iter_stream(), given), budget))
 
-    def _check_headers(self, status: int, headers: Mapping[str, str]) -> None:
-        if status != 200:
-            raise InvalidImage(f"the picture's URL answered {status}, not 200; send the file itself")
-        kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-        if not kind.startswith("image/"):
-            raise InvalidImage(
-                f"the picture's URL answered with {kind[:40]!r}, not with a picture; link to the file itself"
-            )
-        if headers.get("content-encoding", "identity") != "identity":
-            raise InvalidImage("the picture's URL answered compressed, which was not asked for; send the file itself")
+    def _checked_addresses(self, url: PictureUrl) -> list[str]:
+        addresses = list(self._resolve(url.host, url.port))
+        if not addresses:
+            raise InvalidImage(f"the host {url.host[:80]} has no address; check its spelling")
+        for address in addresses:
+            if not self._is_allowed(address):
+                raise InvalidImage(
+                    f"the host {url.host[:80]} leads to an address that is not public; send the file itself"
+                )
+        return addresses
 
-    def _limited(self, chunks: Iterable[bytes], allowance: _Allowance) -> Iterator[bytes]:
+    def _is_allowed(self, address: str) -> bool:
+        ip = ipaddress.ip_address(address.partition("%")[0])
+        networks = self._settings.allowed_image_networks
+        listed = any(ip in network for network in networks if network.version == ip.version)
+        return listed or all(map(is_public, with_embedded(ip)))
+
+    def _bounded(self, chunks: Iterable[bytes], budget: _ByteBudget) -> Iterator[bytes]:
         size = 0
         for chunk in chunks:
             size += len(chunk)
@@ -207,78 +179,47 @@ class Fetcher:
                 raise InvalidImage(
                     f"the picture behind the URL has more than {self._max_bytes:,} bytes; make it smaller"
                 )
-            allowance.take(len(chunk))
+            budget.spend(len(chunk))
             yield chunk
 
-
-class _PinnedBackend(httpcore.NetworkBackend):
-    """Connects to addresses that were checked, whatever the name resolves to by now."""
-
-    def __init__(self, backend: httpcore.NetworkBackend, addresses: Sequence[str], deadline: float) -> None:
-        self._backend = backend
-        self._addresses = addresses
-        self._deadline = deadline
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.NetworkStream:
-        """The first of the checked addresses that lets itself be connected to."""
-        del host, timeout, local_address, socket_options
-        *first, last = self._addresses
-        for address in first:
-            with contextlib.suppress(httpcore.ConnectError, httpcore.ConnectTimeout):
-                return self._connect(address, port)
-        return self._connect(last, port)
-
-    def _connect(self, address: str, port: int) -> httpcore.NetworkStream:
-        return _DeadlineStream(self._backend.connect_tcp(address, port, _left(self._deadline)), self._deadline)
-
-
-class _DeadlineStream(httpcore.NetworkStream):
-    """A connection whose every step ends by one deadline: what trickles never times out by itself."""
-
-    def __init__(self, stream: httpcore.NetworkStream, deadline: float) -> None:
-        self._stream = stream
-        self._deadline = deadline
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """Up to ``max_bytes``."""
-        del timeout
-        return self._stream.read(max_bytes, _left(self._deadline))
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """All of it."""
-        del timeout
-        self._stream.write(buffer, _left(self._deadline))
-
-    def close(self) -> None:
-        """End the connection."""
-        self._stream.close()
-
-    def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> httpcore.NetworkStream:
-        """The certificate is checked against the name in the URL, not the address."""
-        del timeout
-        return _DeadlineStream(
-            self._stream.start_tls(ssl_context, server_hostname, _left(self._deadline)), self._deadline
+    def _too_late(self) -> InvalidImage:
+        return InvalidImage(
+            f"the picture's URL did not answer within {self._settings.seconds:g} s; send the file itself"
         )
 
-    def get_extra_info(self, info: str) -> Any:
-        """As the connection inside."""
-        return self._stream.get_extra_info(info)
+
+def _check_headers(status: int, headers: Mapping[str, str]) -> None:
+    if status != 200:
+        raise InvalidImage(f"the picture's URL answered {status}, not 200; send the file itself")
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if not kind.startswith("image/") and kind not in _BINARY:
+        raise InvalidImage(
+            f"the picture's URL answered with {kind[:40]!r}, not with a picture; link to the file itself"
+        )
 
 
-def _left(deadline: float) -> float:
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise TimeoutError
-    return left
+def _unpacked(chunks: Iterable[bytes], headers: Mapping[str, str]) -> Iterator[bytes]:
+    """Undo the content coding of a server that ignores ``Accept-Encoding: identity``, in pieces of bounded size.
+
+    Raises:
+        InvalidImage: The coding is not supported, or the data is not of this coding.
+    """
+    coding = headers.get("content-encoding", "").strip().lower()
+    if coding in ("", "identity"):
+        yield from chunks
+        return
+    if coding not in _CONTAINERS:
+        raise InvalidImage(f"the picture's URL answered compressed with {coding[:40]!r}; send the file itself")
+    inflater = zlib.decompressobj(_CONTAINERS[coding])
+    try:
+        for chunk in chunks:
+            while chunk and not inflater.eof:
+                yield inflater.decompress(chunk, _PIECE_BYTES)
+                chunk = inflater.unconsumed_tail
+    except zlib.error:
+        raise InvalidImage(f"the picture's URL answered with damaged {coding} data; send the file itself") from None
+    if not inflater.eof:
+        raise InvalidImage(f"the picture's URL answered with {coding} data that is cut off; send the file itself")
 
 
 def _resolve(host: str, port: int) -> list[str]:

@@ -1,7 +1,7 @@
-"""The recipe's ``model-config.yaml`` as one frozen object; a key it does not know is refused.
+"""The recipe's ``model-config.yaml`` as one frozen object; an unknown key is refused.
 
-TorchServe's own keys stand at the top level and ours under ``handler:``, since TorchServe passes the whole
-file to the handler as ``context.model_yaml_config``.
+TorchServe's own keys are at the top level and ours under ``handler:``, because TorchServe passes the whole file to the
+handler as ``context.model_yaml_config``.
 """
 
 from __future__ import annotations
@@ -10,18 +10,15 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, Field, IPvAnyNetwork, ValidationError, field_validator, model_validator
 
 from vqaserve.errors import RecipeError
-from vqaserve.validation import describe_faults
+from vqaserve.picture_urls import listed_host
+from vqaserve.validation import FrozenModel, describe_faults
+from vqaserve.yaml_files import read_yaml
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Limits(_Frozen):
+class Limits(FrozenModel):
     """What a client may ask for; a request over a limit is refused with 422.
 
     Attributes:
@@ -47,14 +44,14 @@ class Limits(_Frozen):
     max_beams: Annotated[int, Field(gt=0)] = 8
 
 
-class CacheLimits(_Frozen):
-    """What each worker remembers; 0 remembers nothing.
+class CacheLimits(FrozenModel):
+    """The sizes of each worker's caches; 0 turns a cache off.
 
     Attributes:
-        features_mb: Features of pictures, in MiB of each worker's memory.
-        shared_features_mb: Features that all workers of the version share, in MiB of files under the server's temporary
-            folder. It pays where encoding a picture costs much more than a file does; not every family can.
-        answers: Ranked answers to a question about a picture.
+        features_mb: MiB of each worker's memory for the features of pictures.
+        shared_features_mb: MiB of files under the server's temporary folder for features that all workers of the
+            version share. Worth it if encoding a picture takes much longer than reading a file; not every family can.
+        answers: Cached answers; an entry holds the ranked answers to one question about one picture.
     """
 
     features_mb: Annotated[int, Field(ge=0)] = 64
@@ -62,38 +59,40 @@ class CacheLimits(_Frozen):
     answers: Annotated[int, Field(ge=0)] = 4096
 
 
-class RemoteImages(_Frozen):
-    """Pictures by URL; without hosts every URL is refused. Those of one request have four times ``max_image_bytes``.
+class RemoteImages(FrozenModel):
+    """Pictures by URL. One request may fetch four times ``max_image_bytes``.
 
     Attributes:
-        allowed_image_hosts: ``images.example.org`` is fetched over https, ``http://images.lan`` over http; a port that
-            is not the scheme's own is part of the name (``images.example.org:8443``).
-        allowed_image_networks: Networks such as ``10.1.2.0/24`` whose addresses the hosts may have; otherwise only
-            public addresses are connected to.
-        max_redirects: Each leads to a listed host, and is checked anew.
-        seconds: For all pictures of a batch together, from the name's resolution to the last byte.
+        allowed_image_hosts: Hosts from which pictures are fetched; without any, every URL is refused.
+            ``images.example.org`` is fetched over https, ``http://images.lan`` over http. A port that is not the
+            scheme's own belongs to the name (``images.example.org:8443``).
+        allowed_image_networks: Networks such as ``10.1.2.0/24`` that the hosts may be in; other addresses must be
+            public.
+        max_redirects: Redirects that are followed; each must lead to a listed host and is checked like the first URL.
+        seconds: Time for all pictures of a batch together, from resolving the names to the last byte.
     """
 
-    allowed_image_hosts: tuple[Annotated[str, Field(pattern=r"^(http://)?[a-z0-9._\-\[\]:]+$")], ...] = ()
+    allowed_image_hosts: tuple[Annotated[str, AfterValidator(listed_host)], ...] = ()
     allowed_image_networks: tuple[IPvAnyNetwork, ...] = ()
     max_redirects: Annotated[int, Field(ge=0, le=10)] = 3
     seconds: Annotated[float, Field(gt=0, le=60)] = 5
 
 
 def _predictions_folder() -> Path | None:
-    """Where `vqaops/server/server.py` says that this server keeps its files."""
+    """Return the folder in the server's run folder, which the server's start sets in ``VQA_RUN``."""
     return Path(os.environ["VQA_RUN"]) / "predictions" if "VQA_RUN" in os.environ else None
 
 
-class PredictionLog(_Frozen):
-    """What is kept of each question and its answer; nothing unless a recipe says so, for people ask private things.
+class PredictionLog(FrozenModel):
+    """The log of questions and answers. It is off by default, because people ask private things.
 
     Attributes:
-        enabled: Whether there is such a log. Pictures are never in it, only their hash.
-        question: As ``text``, as its SHA-256 (``hash``: equal ones can be counted, short ones guessed) or not at all.
+        enabled: Whether questions and answers are logged. Pictures never are, only their hash.
+        question: How the question is logged: as ``text``, as its SHA-256 (``hash``; equal questions can be counted,
+            short ones guessed), or not at all (``none``).
         folder: An absolute path, for all models; by default ``predictions`` in the server's run folder.
-        max_megabytes: Of all files of one model, give or take one file for each worker; the oldest is removed.
-        files: Into so many they are divided.
+        max_megabytes: Size of all files of one model, give or take one file for each worker; the oldest is removed.
+        files: The number of files that the size is divided into.
     """
 
     enabled: bool = False
@@ -106,17 +105,17 @@ class PredictionLog(_Frozen):
     @classmethod
     def _is_absolute(cls, folder: Path | None) -> Path | None:
         if folder is not None and not folder.is_absolute():
-            raise ValueError("not an absolute path: a worker's own folder goes with it")
+            raise ValueError("not an absolute path; a worker's own folder is deleted with the worker")
         return folder
 
 
-class Gate(_Frozen):
-    """What a new version must reach on its own ``samples/questions.jsonl`` before it may become the default.
+class Gate(FrozenModel):
+    """The conditions for a new version to become the default, measured on its own ``samples/questions.jsonl``.
 
     Attributes:
-        min_agreement: Least share of its answers that are also the current version's.
-        max_accuracy_loss: The most by which its share of expected answers may be below the current version's.
-        max_latency_ratio: Its latency over the current version's on the same questions, at most.
+        min_agreement: Smallest share of answers that are equal to the current version's.
+        max_accuracy_loss: Largest loss against the current version's share of expected answers.
+        max_latency_ratio: Largest ratio of its latency to the current version's on the same questions.
     """
 
     min_agreement: Annotated[float, Field(ge=0, le=1)] = 0.8
@@ -124,7 +123,7 @@ class Gate(_Frozen):
     max_latency_ratio: Annotated[float, Field(gt=0)] = 1.5
 
 
-class HandlerSettings(_Frozen):
+class HandlerSettings(FrozenModel):
     """The ``handler:`` section of a recipe.
 
     Attributes:
@@ -134,17 +133,18 @@ class HandlerSettings(_Frozen):
         weights: Folder with the family's files, relative to the recipe.
         device: ``cpu``, ``cuda``, ``cuda:N``, or ``auto``: the GPU that TorchServe gave the worker, else the CPU.
         threads: Torch's threads in each worker; workers times threads should not exceed the cores.
-        precision: The arithmetic; ``auto`` is the fastest of the machine's that keeps the answers.
+        precision: The arithmetic; ``auto`` is the fastest on the machine that keeps the answers.
         agreement: Share of probe answers that must be the same as in fp32 for another precision to be used.
-        options: What the family itself can be told; it refuses what it does not know.
-        question: Asked about a picture that comes without one (``curl -T photo.jpg``); none: refused.
-        top_k: Ranked answers in a reply when the client does not say.
+        options: Options of the family; an unknown one is refused.
+        question: The question for a picture that comes without one (``curl -T photo.jpg``); without this setting such
+            a picture is refused.
+        top_k: Ranked answers in a reply if the client sends no ``top_k``.
         abstain_below: An answer with a lower score is marked as ``abstained`` in the plain format, and counted.
-        limits: What a client may ask for.
-        cache: What a worker remembers.
-        remote_images: Whether pictures may come as URLs, and from where.
-        prediction_log: What is kept of each question.
-        gate: What a new version must reach to be promoted (``scripts/models.py promote``); the handler ignores it.
+        limits: Limits of a request.
+        cache: Sizes of the caches.
+        remote_images: Hosts from which pictures are fetched by URL.
+        prediction_log: The log of questions and answers.
+        gate: Conditions for a new version to be promoted (``scripts/models.py promote``); the handler ignores them.
     """
 
     version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")]
@@ -155,7 +155,7 @@ class HandlerSettings(_Frozen):
     threads: Annotated[int, Field(gt=0)] = 1
     precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = "fp32"
     agreement: Annotated[float, Field(gt=0, le=1)] = 0.98
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = {}  # noqa: RUF012 - pydantic copies defaults
     question: str | None = None
     top_k: Annotated[int, Field(gt=0)] = 5
     abstain_below: Annotated[float, Field(ge=0, le=1)] = 0
@@ -166,7 +166,7 @@ class HandlerSettings(_Frozen):
     gate: Gate = Gate()
 
 
-class ModelConfig(_Frozen):
+class ModelConfig(FrozenModel):
     """A whole ``model-config.yaml``: the keys of TorchServe 0.12 that work with this handler, and ours.
 
     ``useJobTicket``, ``asyncCommunication``, ``continuousBatching`` and micro-batching are refused on purpose:
@@ -202,9 +202,9 @@ class ModelConfig(_Frozen):
 
     @property
     def opening_seconds(self) -> float:
-        """In which the pictures of a batch must be opened; the rest of ``responseTimeout`` is for the answers.
+        """Seconds in which the pictures of a batch must be opened; the rest of ``responseTimeout`` is for the answers.
 
-        Wall-clock time, as TorchServe's: a worker that is later than ``responseTimeout`` is killed with its batch.
+        They are wall-clock seconds, as TorchServe's, which kills a worker that exceeds ``responseTimeout``.
         """
         return self.responseTimeout / 2
 
@@ -216,33 +216,34 @@ class ModelConfig(_Frozen):
         for name, seconds in took.items():
             if seconds > self.opening_seconds:
                 raise ValueError(
-                    f"{name} is {seconds:g} s, and can be at most half of responseTimeout ({self.responseTimeout} s): "
-                    "over that, TorchServe kills the worker with all that it answers"
+                    f"{name} is {seconds:g} s; at most half of responseTimeout ({self.responseTimeout} s) is allowed, "
+                    "because TorchServe kills a worker that exceeds responseTimeout, with its whole batch"
                 )
         return self
 
     @classmethod
-    def parse(cls, mapping: Any) -> ModelConfig:
-        """Validate an already decoded YAML mapping.
+    def parse(cls, mapping: Any, source: str = "model-config.yaml") -> ModelConfig:
+        """Validate a decoded YAML mapping.
+
+        Args:
+            mapping: The content of the file.
+            source: The name of the file for the error message.
 
         Raises:
-            RecipeError: With every key at fault, and the keys that are known there.
+            RecipeError: Keys or values are not valid; the message names each.
         """
         try:
             return cls.model_validate(mapping)
         except ValidationError as error:
-            raise RecipeError(f"model-config.yaml: {describe_faults(cls, error)}") from None
+            raise RecipeError(f"{source}: {describe_faults(cls, error)}") from None
 
     @classmethod
     def read(cls, path: Path) -> ModelConfig:
         """Read a recipe's ``model-config.yaml``.
 
         Raises:
-            RecipeError: The file is missing, is not YAML, or does not validate.
+            RecipeError: The file is missing or cannot be read, is not YAML, or is not valid.
         """
-        try:
-            return cls.parse(yaml.safe_load(path.read_text(encoding="utf-8")))
-        except FileNotFoundError:
-            raise RecipeError(f"{path} is missing; every recipe needs one") from None
-        except yaml.YAMLError as error:
-            raise RecipeError(f"{path} is not YAML: {error}") from None
+        if not path.exists():
+            raise RecipeError(f"{path} is missing; every recipe needs one")
+        return cls.parse(read_yaml(path), str(path))

@@ -1,4 +1,4 @@
-"""pydantic's faults in one line of plain words, the same for a request's body and for every file of settings."""
+"""Strict models of settings, and one wording of pydantic's faults for requests and for files of settings."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel, RootModel, ValidationError
+from pydantic import BaseModel, ConfigDict, RootModel, ValidationError
 
 Location = Sequence[int | str]
 Noun = Literal["key", "field"]
@@ -18,6 +18,12 @@ _LONGEST_NAME = 80
 _LONGEST_MESSAGE = 200
 _WHOLE: Mapping[Noun, str] = {"key": "the file", "field": "the body"}
 _WITHOUT_INPUT = {"missing", "json_invalid"}  # what came is nothing, or a whole file
+
+
+class FrozenModel(BaseModel):
+    """Base class of settings: immutable, and a key that is not known is refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 def describe_faults(schema: type[BaseModel], error: ValidationError, noun: Noun = "key") -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import threading
+import zlib
 from http.server import BaseHTTPRequestHandler
+from urllib.parse import unquote
 
 from tests.support.pictures import encoded
 
@@ -15,7 +17,8 @@ class Site(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        getattr(self, self.path.strip("/").partition("/")[0])()
+        name = self.path.strip("/").partition("/")[0].partition("?")[0]
+        getattr(self, name)()
 
     def send(self, body: bytes, status: int = 200, **headers: str) -> None:
         self.send_response(status)
@@ -35,6 +38,63 @@ class Site(BaseHTTPRequestHandler):
 
     def once(self) -> None:
         self.send(b"", 302, location="/good")
+
+    def redirect(self, location: str, status: int = 302) -> None:
+        self.send(b"", status, location=location)
+
+    def absolute(self) -> None:
+        self.redirect(f"http://{self.headers['host']}/good")
+
+    def other_scheme_case(self) -> None:
+        self.redirect(f"HTTP://{self.headers['host'].upper()}/good")
+
+    def no_scheme(self) -> None:
+        self.redirect(f"//{self.headers['host']}/good")
+
+    def relative(self) -> None:
+        self.redirect("./other/../good")
+
+    def with_part(self) -> None:
+        self.redirect("/good#part")
+
+    def permanent(self) -> None:
+        self.redirect("/good", 308)
+
+    def typed(self) -> None:
+        self.send(encoded(), content_type=unquote(self.path.partition("?")[2]))
+
+    def gzipped(self) -> None:
+        self.send(gzip.compress(encoded()), content_encoding="gzip")
+
+    def GZIPPED(self) -> None:
+        self.send(gzip.compress(encoded()), content_encoding="GZip")
+
+    def deflated(self) -> None:
+        self.send(zlib.compress(encoded()), content_encoding="deflate")
+
+    def identity(self) -> None:
+        self.send(encoded(), content_encoding="Identity")
+
+    def brotli(self) -> None:
+        self.send(encoded(), content_encoding="br")
+
+    def no_gzip(self) -> None:
+        self.send(encoded(), content_encoding="gzip")
+
+    def half_gzip(self) -> None:
+        self.send(gzip.compress(encoded())[:-9], content_encoding="gzip")
+
+    def no_content(self) -> None:
+        self.send(b"", 204)
+
+    def exact(self) -> None:
+        self.send(encoded(), 200 if self.path == "/exact/a%20b%2Fc%C3%BC.png?x=%26&y=" else 404)
+
+    def polite(self) -> None:
+        names = ("host", "user-agent", "accept", "accept-encoding")
+        sent = [self.headers[name] for name in names]
+        expected = [f"pictures.test:{self.server.server_port}", "vqaserve", "image/*", "identity"]
+        self.send(encoded(), 200 if sent == expected else 400)
 
     def loop(self) -> None:
         self.send(b"", 302, location="/loop")

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from vqaserve.errors import RecipeError
-from vqaserve.settings import ModelConfig
+from vqaserve.settings import ModelConfig, RemoteImages
 
 GOOD = {
     "minWorkers": 1,
@@ -70,6 +70,58 @@ def test_a_file_that_is_no_yaml_is_refused(tmp_path: Path):
         ModelConfig.read(file)
 
 
+def test_a_key_that_appears_twice_is_refused_with_its_line(tmp_path: Path):
+    file = tmp_path / "model-config.yaml"
+    file.write_text("minWorkers: 1\nmaxWorkers: 1\nminWorkers: 2\n")
+    with pytest.raises(RecipeError, match=r"model-config.yaml:3: the key 'minWorkers' appears twice"):
+        ModelConfig.read(file)
+
+
+def test_the_message_names_the_file_that_is_not_valid(tmp_path: Path):
+    file = tmp_path / "model-config.yaml"
+    file.write_text(yaml.safe_dump({**GOOD, "batchSize": 0}))
+    with pytest.raises(RecipeError, match=f"^{file}: batchSize: Input should be greater than"):
+        ModelConfig.read(file)
+
+
+@pytest.mark.parametrize(
+    ("given", "canonical"),
+    [
+        ("images.example.org", "images.example.org"),
+        ("Images.Example.ORG", "images.example.org"),
+        ("images.example.org.", "images.example.org"),
+        ("https://images.example.org/", "images.example.org"),
+        ("HTTPS://images.example.org:443", "images.example.org"),
+        ("images.example.org:8443", "images.example.org:8443"),
+        ("http://images.lan:80/", "http://images.lan"),
+        ("HTTP://10.1.2.3:8080", "http://10.1.2.3:8080"),
+        ("[2001:DB8::1]:8443", "[2001:db8::1]:8443"),
+        ("my_bucket.s3.example", "my_bucket.s3.example"),
+    ],
+)
+def test_an_image_host_is_kept_in_one_form(given: str, canonical: str):
+    assert RemoteImages(allowed_image_hosts=(given,)).allowed_image_hosts == (canonical,)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "",
+        "*.example.org",
+        "images.example.org/folder",
+        "ftp://images.lan",
+        "user@images.lan",
+        "a b",
+        "bücher.example",
+        "[",
+    ],
+)
+def test_an_image_host_that_is_none_is_refused_with_what_would_do(given: str):
+    handler = {**GOOD["handler"], "remote_images": {"allowed_image_hosts": [given]}}
+    with pytest.raises(RecipeError, match=r"allowed_image_hosts\.0: .* is not a host; write images\.example\.org"):
+        ModelConfig.parse({**GOOD, "handler": handler})
+
+
 def test_a_missing_file_is_named(tmp_path: Path):
     with pytest.raises(RecipeError, match=r"model-config.yaml is missing"):
         ModelConfig.read(tmp_path / "model-config.yaml")
@@ -84,7 +136,7 @@ def test_settings_cannot_be_changed():
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"limits": {"max_decode_seconds": 2}}, r"max_decode_seconds is 2 s, and can be at most half of .* \(3 s\)"),
+        ({"limits": {"max_decode_seconds": 2}}, r"max_decode_seconds is 2 s; at most half of .* \(3 s\) is allowed"),
         ({"remote_images": {"allowed_image_hosts": ["a.example"], "seconds": 5}}, r"remote_images\.seconds is 5 s"),
     ],
 )
