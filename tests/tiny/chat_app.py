@@ -119,7 +119,7 @@ class BertEncoder(nn.Module):
         return self.tokenizer(question, truncation=True, max_length=LENGTH)["input_ids"]
 
 
-class Concatenation(nn.Module):
+class AppConcatenation(nn.Module):
     def __init__(self, image: int, text: int, width: int) -> None:
         super().__init__()
         self.projection = nn.Linear(image + text, width)
@@ -128,7 +128,7 @@ class Concatenation(nn.Module):
         return self.projection(torch.cat([image, text], dim=1))
 
 
-class CoAttention(nn.Module):
+class AppCoAttention(nn.Module):
     def __init__(self, image: int, text: int, width: int) -> None:
         super().__init__()
         self.image_proj, self.text_proj = nn.Linear(image, 16), nn.Linear(text, 16)
@@ -147,7 +147,7 @@ class CoAttention(nn.Module):
         return self.final_proj(both.flatten(1))
 
 
-class Bilinear(nn.Module):
+class AppBilinear(nn.Module):
     def __init__(self, image: int, text: int, width: int) -> None:
         super().__init__()
         self.image_proj, self.text_proj = nn.Linear(image, 6), nn.Linear(text, 6)
@@ -170,7 +170,7 @@ IMAGES = {
     "vit": VitEncoder,
 }
 TEXTS = {"lstm": LstmEncoder, "bert": BertEncoder}
-FUSIONS = {"concatenation": Concatenation, "coattention": CoAttention, "bilinear": Bilinear}
+FUSIONS = {"concatenation": AppConcatenation, "coattention": AppCoAttention, "bilinear": AppBilinear}
 
 
 class App(nn.Module):

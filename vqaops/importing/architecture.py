@@ -12,8 +12,8 @@ from vqaops.importing.presets import Words
 from vqaserve.errors import RecipeError
 
 
-class Shapes:
-    """Shapes of a checkpoint's tensors, by the newer kind's names."""
+class TensorShapes:
+    """TensorShapes of a checkpoint's tensors, by the newer kind's names."""
 
     def __init__(self, tensors: Mapping[str, Tensor]) -> None:
         self._shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
@@ -45,7 +45,7 @@ def read_words(tensors: Mapping[str, Tensor]) -> Words:
     Raises:
         RecipeError: It is none of the chat app's.
     """
-    shapes = Shapes(tensors)
+    shapes = TensorShapes(tensors)
     text = _matching(_TEXTS, shapes, "question encoder")
     fusion = _matching(_FUSIONS, shapes, "fusion")
     words: Words = {**text, **fusion, "fusion_dim": shapes.of("classifier.weight", 1)}
@@ -55,7 +55,7 @@ def read_words(tensors: Mapping[str, Tensor]) -> Words:
     return {**words, **_matching(_IMAGES, shapes, "picture encoder", words["image_encoder_dim"])}
 
 
-def _matching(table: Mapping[str, Callable[..., Words]], shapes: Shapes, what: str, *more: int) -> Words:
+def _matching(table: Mapping[str, Callable[..., Words]], shapes: TensorShapes, what: str, *more: int) -> Words:
     """What the first function says whose tensor is there."""
     for tensor, read in table.items():
         if tensor in shapes:
@@ -63,7 +63,7 @@ def _matching(table: Mapping[str, Callable[..., Words]], shapes: Shapes, what: s
     raise RecipeError(f"the checkpoint has no {what} of the chat app's; expected one of {', '.join(table)}")
 
 
-def _image_width(shapes: Shapes, words: Words) -> int:
+def _image_width(shapes: TensorShapes, words: Words) -> int:
     if "fusion.image_proj.weight" in shapes:
         return shapes.of("fusion.image_proj.weight", 1)
     joint = "fusion.projection.weight" if "fusion.projection.weight" in shapes else "classifier.weight"
@@ -71,7 +71,7 @@ def _image_width(shapes: Shapes, words: Words) -> int:
     return width
 
 
-def _small_cnn(shapes: Shapes, width: int) -> Words:
+def _small_cnn(shapes: TensorShapes, width: int) -> Words:
     layers = ("image_encoder.cnn.0.weight", "image_encoder.cnn.3.weight")
     widths = [shapes.of(layer, 0) for layer in layers]
     projected = "image_encoder.projection.weight"
@@ -85,16 +85,16 @@ def _small_cnn(shapes: Shapes, width: int) -> Words:
     }
 
 
-def _resnet(shapes: Shapes, width: int) -> Words:
+def _resnet(shapes: TensorShapes, width: int) -> Words:
     name = "resnet50" if "image_encoder.cnn.layer1.0.conv3.weight" in shapes else "resnet18"
     return {"image_encoder_type": "cnn", "cnn_model_name": name}
 
 
-def _efficientnet(shapes: Shapes, width: int) -> Words:
+def _efficientnet(shapes: TensorShapes, width: int) -> Words:
     return {"image_encoder_type": "cnn", "cnn_model_name": "efficientnet_b0"}
 
 
-def _vit(shapes: Shapes, width: int) -> Words:
+def _vit(shapes: TensorShapes, width: int) -> Words:
     patch = shapes.of("image_encoder.vit.embeddings.patch_embeddings.projection.weight", 2)
     patches = shapes.of("image_encoder.vit.embeddings.position_embeddings", 1) - 1
     hidden = "image_encoder.vit.encoder.layer.0.intermediate.dense.weight"
@@ -108,7 +108,7 @@ def _vit(shapes: Shapes, width: int) -> Words:
     }
 
 
-def _lstm(shapes: Shapes) -> Words:
+def _lstm(shapes: TensorShapes) -> Words:
     hidden = shapes.of("text_encoder.lstm.weight_hh_l0", 1)
     return {
         "text_encoder_type": "lstm",
@@ -119,7 +119,7 @@ def _lstm(shapes: Shapes) -> Words:
     }
 
 
-def _bert(shapes: Shapes) -> Words:
+def _bert(shapes: TensorShapes) -> Words:
     width = shapes.of("text_encoder.bert.embeddings.word_embeddings.weight", 1)
     return {
         "text_encoder_type": "bert",
@@ -131,22 +131,22 @@ def _bert(shapes: Shapes) -> Words:
     }
 
 
-def _attended(shapes: Shapes) -> Words:
+def _attended(shapes: TensorShapes) -> Words:
     hidden = shapes.of("fusion.coattention.out_proj.weight", 0)
     return {"fusion_type": "coattention", "coattention_hidden_dim": hidden}
 
 
-_IMAGES: dict[str, Callable[[Shapes, int], Words]] = {
+_IMAGES: dict[str, Callable[[TensorShapes, int], Words]] = {
     "image_encoder.cnn.0.weight": _small_cnn,
     "image_encoder.cnn.layer1.0.conv1.weight": _resnet,
     "image_encoder.cnn.features.0.0.weight": _efficientnet,
     "image_encoder.vit.embeddings.cls_token": _vit,
 }
-_TEXTS: dict[str, Callable[[Shapes], Words]] = {
+_TEXTS: dict[str, Callable[[TensorShapes], Words]] = {
     "text_encoder.lstm.weight_ih_l0": _lstm,
     "text_encoder.bert.embeddings.word_embeddings.weight": _bert,
 }
-_FUSIONS: dict[str, Callable[[Shapes], Words]] = {
+_FUSIONS: dict[str, Callable[[TensorShapes], Words]] = {
     "fusion.coattention.in_proj_weight": _attended,
     "fusion.bilinear.weight": lambda shapes: {
         "fusion_type": "bilinear",

@@ -10,7 +10,7 @@ from tokenizers import Tokenizer
 
 from vqaops.importing.checkpoints import read_checkpoint
 from vqaops.importing.configs import CLAIMS
-from vqaops.importing.conversion import Converted, convert
+from vqaops.importing.conversion import ConvertedCheckpoint, convert
 from vqaops.importing.recipes import Origin, new_recipe
 from vqaops.importing.vocabularies import APP_TOKENS, pad_as_app, read_answer_space, read_vocabulary
 from vqaserve.families.modular.files import read_answers
@@ -83,7 +83,7 @@ def convert_files(
     return converted.passed_over
 
 
-def _story(converted: Converted, tokenizer: Tokenizer, answers: list[str], checkpoint: str) -> str:
+def _story(converted: ConvertedCheckpoint, tokenizer: Tokenizer, answers: list[str], checkpoint: str) -> str:
     config = converted.config
     facts = {
         "checkpoint": checkpoint,

@@ -12,9 +12,9 @@ from torch import Tensor
 from vqaops.importing.architecture import read_words
 from vqaops.importing.checkpoints import Checkpoint
 from vqaops.importing.configs import claims_of, to_config
-from vqaops.importing.naming import ROOTS, Names, to_ours, used
 from vqaops.importing.prefixes import strip_prefixes
 from vqaops.importing.presets import PRESETS
+from vqaops.importing.tensor_names import ROOTS, TensorNames, to_ours, used
 from vqaserve.errors import RecipeError
 from vqaserve.families.modular.config import ModularConfig
 from vqaserve.families.modular.model import ModularModel
@@ -23,7 +23,7 @@ _SHOWN = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Converted:
+class ConvertedCheckpoint:
     """Weights under our names, the config that they fit, and what else the checkpoint holds, in words."""
 
     config: ModularConfig
@@ -31,7 +31,9 @@ class Converted:
     passed_over: tuple[str, ...]
 
 
-def convert(checkpoint: Checkpoint, tokenizer: Tokenizer, answers: Sequence[str], preset: str | None) -> Converted:
+def convert(
+    checkpoint: Checkpoint, tokenizer: Tokenizer, answers: Sequence[str], preset: str | None
+) -> ConvertedCheckpoint:
     """Read the model from the tensors, hold it against what the config or the preset says, and rename.
 
     Args:
@@ -44,7 +46,7 @@ def convert(checkpoint: Checkpoint, tokenizer: Tokenizer, answers: Sequence[str]
         RecipeError: The parts do not fit; the tensors at fault are listed under the file's own names.
     """
     stripped = strip_prefixes(checkpoint.tensors, ROOTS)
-    names = Names.of(stripped.tensors, stripped.file_names)
+    names = TensorNames.of(stripped.tensors, stripped.file_names)
     tensors = used({names.to_app(name): tensor for name, tensor in stripped.tensors.items()})
     claims = claims_of({**checkpoint.config, **(_preset(preset) if preset else {})})
     config = to_config({**read_words(tensors), **claims}, names.older)
@@ -55,7 +57,7 @@ def convert(checkpoint: Checkpoint, tokenizer: Tokenizer, answers: Sequence[str]
         sizes = f"{tokenizer.get_vocab_size():,} words and {len(answers):,} answers"
         raise RecipeError(f"the checkpoint does not fit {told}{sizes}: {'; '.join(faults[:_SHOWN])}{more}")
     renamed = {to_ours(name): tensor.clone().contiguous() for name, tensor in tensors.items()}
-    return Converted(config, renamed, (*checkpoint.passed_over, *stripped.passed_over))
+    return ConvertedCheckpoint(config, renamed, (*checkpoint.passed_over, *stripped.passed_over))
 
 
 def _preset(name: str) -> dict[str, object]:
@@ -70,7 +72,7 @@ def _wanted(config: ModularConfig, vocabulary: int, answers: int) -> dict[str, T
         return ModularModel(config, vocabulary=vocabulary, answers=answers).state_dict()
 
 
-def _faults(tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor], names: Names) -> list[str]:
+def _faults(tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor], names: TensorNames) -> list[str]:
     """What is of a wrong shape, too much, or missing; a missing tensor goes by our name."""
     ours = {to_ours(name): (names.to_file(name), list(tensor.shape)) for name, tensor in tensors.items()}
     wrong, unknown, missing = [], [], []

@@ -21,7 +21,7 @@ _PARALLEL: Final = "module"
 
 _AVERAGES: Final = frozenset({"ema", "shadow", "averaged", "swa"})
 
-Words = tuple[str, ...]
+NameParts = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +61,8 @@ def strip_prefixes(tensors: Mapping[str, Tensor], roots: Collection[str]) -> Str
     Raises:
         RecipeError: Two tensors would get one name.
     """
-    groups: dict[Words, list[str]] = defaultdict(list)
-    own: dict[str, Words] = {}
+    groups: dict[NameParts, list[str]] = defaultdict(list)
+    own: dict[str, NameParts] = {}
     for name in tensors:
         words = _opened(name)
         start = next((place for place, word in enumerate(words) if word in roots), None)
@@ -83,15 +83,15 @@ def strip_prefixes(tensors: Mapping[str, Tensor], roots: Collection[str]) -> Str
     return _renamed(tensors, kept, _counted(dropped))
 
 
-def _opened(name: str) -> Words:
+def _opened(name: str) -> NameParts:
     return tuple(word for word in name.split(".") if word not in _TRANSPARENT)
 
 
-def _is_average(prefix: Words) -> bool:
+def _is_average(prefix: NameParts) -> bool:
     return any(part in _AVERAGES for word in prefix for part in word.lower().split("_"))
 
 
-def _renamed(tensors: Mapping[str, Tensor], names: Mapping[str, Words], dropped: Iterable[str] = ()) -> Stripped:
+def _renamed(tensors: Mapping[str, Tensor], names: Mapping[str, NameParts], dropped: Iterable[str] = ()) -> Stripped:
     """Tensors under new names.
 
     Raises:

@@ -10,7 +10,7 @@ from typing import Any
 
 from vqaserve.errors import RecipeError
 from vqaserve.families.base import Family
-from vqaserve.families.parts import find_part
+from vqaserve.families.extras import import_object
 from vqaserve.settings import HandlerSettings
 
 FAMILIES = {
@@ -33,7 +33,7 @@ def find_family(name: str) -> type[Family[Any, Any]]:
     """
     if name not in FAMILIES:
         raise RecipeError(f"family {name!r} does not exist; there are: {', '.join(sorted(FAMILIES))}")
-    family: type[Family[Any, Any]] = find_part(FAMILIES[name], f"family {name!r}")
+    family: type[Family[Any, Any]] = import_object(FAMILIES[name], f"family {name!r}")
     return family
 
 
@@ -54,7 +54,7 @@ def prepare(folder: Path, settings: HandlerSettings, prepared: Path) -> None:
         RecipeError: A file does not fit, or a library is not installed.
     """
     if place := _preparation(settings):
-        find_part(place, f"runtime {settings.options['runtime']!r}")(folder, settings, prepared)
+        import_object(place, f"runtime {settings.options['runtime']!r}")(folder, settings, prepared)
 
 
 def _preparation(settings: HandlerSettings) -> str | None:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from vqaserve.errors import RecipeError
 from vqaserve.families.int8 import to_int8
-from vqaserve.families.probe import Answering, ask_once, kept, probe_answers
+from vqaserve.families.probe import ProbedFamily, agreement, ask_once, probe_answers
 from vqaserve.settings import HandlerSettings
 
 log = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ third of it for a ViLT (21,000 million), but a third more for `shapes` (14 milli
 converting their inputs."""
 
 
-class Convertible(Answering, Protocol):
+class Convertible(ProbedFamily, Protocol):
     """A family with one network that may change its arithmetic, and casts inputs to the network's own."""
 
     model: Any
@@ -42,7 +42,7 @@ def convert_model(family: Convertible, precision: str) -> None:
     family.model = convert(family.model, precision, family.device)
 
 
-def at_precision(
+def load_at_precision(
     build: Callable[[], Kind],
     settings: HandlerSettings,
     change: Callable[[Kind, str], None] = convert_model,
@@ -68,7 +68,7 @@ def at_precision(
         return family
     expected = probe_answers(family)
     change(family, precision)
-    same = kept(expected, probe_answers(family))
+    same = agreement(expected, probe_answers(family))
     figure = f"{precision} keeps {same:.1%} of {len(expected)} probe answers"
     if same >= settings.agreement:
         log.info("%s; it is used", figure)

@@ -28,7 +28,7 @@ _STAND_INS = {"SmolVLMProcessor": "Idefics3Processor"}
 
 
 @contextmanager
-def in_one_line(folder: Path) -> Iterator[None]:
+def errors_in_one_line(folder: Path) -> Iterator[None]:
     """Say in one line, with the folder, what a library raises over its files."""
     try:
         yield
@@ -47,7 +47,7 @@ def read_config(folder: Path) -> Any:
     """
     if not (folder / "config.json").is_file():
         raise RecipeError(f"{folder / 'config.json'} is missing; {folder} must be what `save_pretrained` writes")
-    with in_one_line(folder):
+    with errors_in_one_line(folder):
         return AutoConfig.from_pretrained(folder, **_LOCAL)
 
 
@@ -66,7 +66,7 @@ def read_model(auto: Any, folder: Path, config: Any, **options: Any) -> Any:
     if not any(folder.glob("*.safetensors")):
         raise RecipeError(f"{folder} holds no *.safetensors file; save the model with `save_pretrained`")
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    with in_one_line(folder):
+    with errors_in_one_line(folder):
         # Wrong shapes come back in the report, which names them; the library's own error does not.
         model, report = auto.from_pretrained(
             folder,
@@ -98,7 +98,7 @@ def read_processor(folder: Path) -> Any:
     Raises:
         RecipeError: A file is missing or damaged.
     """
-    with in_one_line(folder):
+    with errors_in_one_line(folder):
         processor = _processor_class(folder).from_pretrained(folder, **_LOCAL)
         if not isinstance(processor, ProcessorMixin):
             raise RecipeError(

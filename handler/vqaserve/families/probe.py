@@ -23,7 +23,7 @@ _TIE = 0.01  # of probability: over made-up pictures a model is often undecided,
 _TOKENS = 8  # of a written answer; rounding shows in the first ones or not at all
 
 
-class Answering(Protocol):
+class ProbedFamily(Protocol):
     """The part of a family that the probe uses."""
 
     @property
@@ -40,12 +40,12 @@ class Answering(Protocol):
         """As in ``Family``."""
 
 
-def probe_answers(family: Answering) -> list[tuple[Answer, ...]]:
+def probe_answers(family: ProbedFamily) -> list[tuple[Answer, ...]]:
     """The best answers to each question about each picture."""
     return [ranked for seed in range(_PICTURES) for ranked in _ask(family, seed, QUESTIONS)]
 
 
-def kept(expected: Sequence[tuple[Answer, ...]], found: Sequence[tuple[Answer, ...]]) -> float:
+def agreement(expected: Sequence[tuple[Answer, ...]], found: Sequence[tuple[Answer, ...]]) -> float:
     """Share of answers that are the expected ones, or ones that were as good to within ``_TIE``."""
     return sum(map(_is_kept, expected, found)) / len(expected)
 
@@ -55,12 +55,12 @@ def _is_kept(expected: tuple[Answer, ...], found: tuple[Answer, ...]) -> bool:
     return found[0].answer in as_good
 
 
-def ask_once(family: Answering) -> None:
+def ask_once(family: ProbedFamily) -> None:
     """Answer the first question about the first picture."""
     _ask(family, 0, QUESTIONS[:1])
 
 
-def _ask(family: Answering, seed: int, questions: Sequence[str]) -> list[tuple[Answer, ...]]:
+def _ask(family: ProbedFamily, seed: int, questions: Sequence[str]) -> list[tuple[Answer, ...]]:
     parameters = {"max_new_tokens": float(_TOKENS)} if "max_new_tokens" in family.parameters else {}
     queries = [Query(b"", question, top_k=_RANKED, parameters=parameters) for question in questions]
     (feature,) = family.encode([_picture(seed)])

@@ -219,8 +219,8 @@ def test_a_checkpoint_of_another_model_is_refused(older: list[Path]):
     [
         ({"image_encoder_dim": "wide"}, "the config's image_encoder_dim is 'wide', not int"),
         ({"image_encoder_type": "cnn", "cnn_model_name": "resnet152"}, "'resnet152' cannot be moved; there are:"),
-        ({"fusion_type": "coattention", "coattention_hidden_dim": 10}, "10 cannot be shared out evenly to 8 heads"),
-        ({"lstm_num_layers": -1}, "there is no such model: text_encoder.lstm.layers"),
+        ({"fusion_type": "coattention", "coattention_hidden_dim": 10}, "hidden 10 is not a multiple of 8 heads"),
+        ({"lstm_num_layers": -1}, "there is no such model: text_encoder.layers"),
         ({"fusion_dim": 700}, "does not fit its config"),
     ],
 )

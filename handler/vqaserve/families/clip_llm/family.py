@@ -1,8 +1,8 @@
-"""The ``clip_llm`` family: CLIP says how well question and picture agree, a language model writes the answer."""
+"""The ``clip_llm`` family: CLIP scores the question against the picture, a language model generates the answer."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -13,35 +13,35 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from vqaserve.errors import RecipeError
-from vqaserve.families.base import Family
+from vqaserve.families.aspect_ratio import preprocess_any_shape
 from vqaserve.families.clip_llm.files import read_clip, read_language_model, read_tokenizer
 from vqaserve.families.clip_llm.options import ClipLlmOptions
 from vqaserve.families.device import prepare_device
-from vqaserve.families.generation import Manner, Written, check_manner, in_manners, merge, parameter_ranges, write
+from vqaserve.families.generation import GeneratedAnswer, GenerationSettings, generate, group_by_settings, merge_answers
+from vqaserve.families.generative import GenerativeFamily
 from vqaserve.families.options import read_options
-from vqaserve.families.precision import at_precision
+from vqaserve.families.precision import load_at_precision
 from vqaserve.families.pretrained import read_processor
 from vqaserve.families.prompts import control_tokens, without
-from vqaserve.families.shapes import take
 from vqaserve.settings import HandlerSettings, Limits
 from vqaserve.types import Answer, Query
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """What was written to one query."""
+class ScoredAnswers:
+    """The generated answers to one query, and the similarity in their prompt."""
 
-    answers: list[Written]
+    answers: list[GeneratedAnswer]
     clip_similarity: float
 
 
-class ClipLlm(Family[Tensor, list[Reply]]):
+class ClipLlm(GenerativeFamily[Tensor, list[ScoredAnswers]]):
     """CLIP and a causal language model with a LoRA adapter.
 
-    The weights folder holds ``clip/`` (model and processor), ``llm/`` (model and tokenizer) and ``adapter/`` (peft's
-    layout), each as its library saves it. The language model never sees the picture, only how similar CLIP
-    finds it to the question; so its embedding is all that is kept of a picture. ``precision`` is the language model's;
-    CLIP stays in fp32, since four places of the similarity are part of the prompt. A 4-bit base is not probed.
+    The weights folder contains ``clip/`` (model and processor), ``llm/`` (model and tokenizer) and ``adapter/`` (as
+    peft saves it). The language model never sees the picture, only its CLIP similarity to the question, so the feature
+    of a picture is its CLIP embedding. ``precision`` applies to the language model; CLIP stays in fp32, because four
+    decimal places of the similarity are part of the prompt. A 4-bit base is not probed.
     """
 
     tasks: ClassVar[frozenset[str]] = frozenset({"visual_question_answering"})
@@ -70,17 +70,19 @@ class ClipLlm(Family[Tensor, list[Reply]]):
         """Load ``clip/``, ``llm/`` and ``adapter/``.
 
         Raises:
-            RecipeError: A file is missing or does not fit the others, or the device cannot do what the options ask.
+            RecipeError: A file is missing or does not match the others, or the device does not support the options.
         """
         device = prepare_device(settings)
         options = read_options(ClipLlmOptions, settings)
         if settings.precision == "int8" and not options.merged:
-            raise RecipeError("precision int8 cannot keep an adapter apart; set merge: true in handler.options")
+            raise RecipeError("precision int8 needs a merged adapter; set merge: true in handler.options")
         if options.four_bit:
             family = cls._read(folder / settings.weights, options, settings.limits, device)
             family.precision = "nf4"
             return family
-        return at_precision(lambda: cls._read(folder / settings.weights, options, settings.limits, device), settings)
+        return load_at_precision(
+            lambda: cls._read(folder / settings.weights, options, settings.limits, device), settings
+        )
 
     @classmethod
     def _read(cls, weights: Path, options: ClipLlmOptions, limits: Limits, device: torch.device) -> Self:
@@ -90,45 +92,31 @@ class ClipLlm(Family[Tensor, list[Reply]]):
         clip, processor = read_clip(weights / "clip"), read_processor(weights / "clip")
         return cls(clip, processor, model, read_tokenizer(weights / "llm"), options, limits, device)
 
-    @property
-    def parameters(self) -> Mapping[str, tuple[float, float]]:
-        """``max_new_tokens``, ``num_beams`` and ``temperature``."""
-        return parameter_ranges(self.limits)
-
-    def check(self, query: Query) -> None:
-        """Refuse parameters that are out of range or do not go together.
-
-        Raises:
-            InvalidParameter: With what is allowed.
-        """
-        super().check(query)
-        check_manner(query)
-
     @torch.inference_mode()
     def encode(self, pictures: Sequence[Image]) -> list[Tensor]:
-        """CLIP's embedding of each picture [width], of length one."""
+        """The normalised CLIP embedding of each picture [width]."""
         if not pictures:
             return []
-        pixels = torch.stack([take(picture, self._pixels) for picture in pictures]).to(self.device)
+        pixels = torch.stack([preprocess_any_shape(picture, self._pixels) for picture in pictures]).to(self.device)
         embeddings = self.clip.get_image_features(pixel_values=pixels).pooler_output
         return [embedding.clone() for embedding in normalize(embeddings)]
 
-    def forward(self, features: Sequence[Tensor], queries: Sequence[Query]) -> list[Reply]:
-        """Similarity and written tokens for each query."""
+    def forward(self, features: Sequence[Tensor], queries: Sequence[Query]) -> list[ScoredAnswers]:
+        """The similarity and the generated answers of each query."""
         similarities = self._similarities(features, [query.question for query in queries])
-        replies: dict[int, Reply] = {}
-        for manner, rows in in_manners(queries, self.options.max_new_tokens):
+        replies: dict[int, ScoredAnswers] = {}
+        for settings, rows in group_by_settings(queries, self.options.max_new_tokens):
             prompts = [self._prompt(queries[row].question, similarities[row]) for row in rows]
-            for row, answers in zip(rows, self._write(prompts, manner), strict=True):
-                replies[row] = Reply(answers, similarities[row])
+            for row, answers in zip(rows, self._generate(prompts, settings), strict=True):
+                replies[row] = ScoredAnswers(answers, similarities[row])
         return [replies[row] for row in range(len(queries))]
 
-    def decode(self, outputs: list[Reply], queries: Sequence[Query]) -> list[tuple[Answer, ...]]:
-        """What follows the marker, most probable first, each with the similarity."""
-        del queries  # ``forward`` has written as many answers as each asks
+    def decode(self, outputs: list[ScoredAnswers], queries: Sequence[Query]) -> list[tuple[Answer, ...]]:
+        """The text after the marker, most probable first, with the similarity as a detail."""
+        del queries  # ``forward`` generated the number of answers that each query asks for
         ranked = []
         for reply in outputs:
-            answers = merge([(self._answer(tokens), score) for tokens, score in reply.answers])
+            answers = merge_answers([(self._answer(tokens), score) for tokens, score in reply.answers])
             details = {"clip_similarity": reply.clip_similarity}
             ranked.append(tuple(replace(answer, details=details) for answer in answers))
         return ranked
@@ -153,11 +141,11 @@ class ClipLlm(Family[Tensor, list[Reply]]):
             prompt = prompt.replace(place, value)
         return prompt
 
-    def _write(self, prompts: Sequence[str], manner: Manner) -> list[list[Written]]:
+    def _generate(self, prompts: Sequence[str], settings: GenerationSettings) -> list[list[GeneratedAnswer]]:
         inputs = self.tokenizer(list(prompts), padding=True, return_tensors="pt", return_token_type_ids=False).to(
             self.device
         )
-        return write(self.model, inputs, manner, pad_token_id=self.tokenizer.pad_token_id)
+        return generate(self.model, inputs, settings, pad_token_id=self.tokenizer.pad_token_id)
 
     def _answer(self, tokens: Sequence[int]) -> str:
         text: str = self.tokenizer.decode(tokens, skip_special_tokens=True)

@@ -12,7 +12,7 @@ from peft import PeftModel
 from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
 from vqaserve.errors import RecipeError
-from vqaserve.families.pretrained import in_one_line, read_config, read_model
+from vqaserve.families.pretrained import errors_in_one_line, read_config, read_model
 
 
 def read_clip(folder: Path) -> Any:
@@ -35,7 +35,7 @@ def read_tokenizer(folder: Path) -> Any:
     Raises:
         RecipeError: A file is missing or damaged.
     """
-    with in_one_line(folder):
+    with errors_in_one_line(folder):
         tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         tokenizer.padding_side = "left"
         if tokenizer.pad_token is None:
@@ -55,7 +55,7 @@ def read_language_model(base: Path, adapter: Path, *, merge: bool, four_bit: boo
         if not (adapter / file).is_file():
             raise RecipeError(f"{adapter / file} is missing; {adapter} must be what peft's `save_pretrained` writes")
     model = read_model(AutoModelForCausalLM, base, read_config(base), **(_four_bit(device) if four_bit else {}))
-    with in_one_line(adapter), warnings.catch_warnings():
+    with errors_in_one_line(adapter), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".is_gradient_checkpointing")  # an old name that peft asks for
         # Tensors that the file lacks would silently stay random.
         warnings.filterwarnings("error", message="Found missing adapter keys")

@@ -13,17 +13,17 @@ from torch import Tensor
 from transformers import AutoModelForVisualQuestionAnswering
 
 from vqaserve.errors import RecipeError
+from vqaserve.families.aspect_ratio import preprocess_any_shape
 from vqaserve.families.base import Family
 from vqaserve.families.device import prepare_device
+from vqaserve.families.extras import import_object
 from vqaserve.families.options import Options, read_options
-from vqaserve.families.parts import find_part
-from vqaserve.families.precision import at_precision
-from vqaserve.families.pretrained import in_one_line, read_config, read_model, read_processor
-from vqaserve.families.shapes import take
+from vqaserve.families.precision import load_at_precision
+from vqaserve.families.pretrained import errors_in_one_line, read_config, read_model, read_processor
 from vqaserve.settings import HandlerSettings
 from vqaserve.types import Answer, Query
 
-Pixels = Mapping[str, Tensor]
+PreparedPicture = Mapping[str, Tensor]
 
 OPENVINO = "vqaserve.families.hf_classifier.on_openvino:OpenVinoClassifier"
 """Imported on use: OpenVINO is an extra."""
@@ -48,7 +48,7 @@ class ClassifierOptions(Options):
     runtime: Literal["torch", "openvino"] = "torch"
 
 
-class HfClassifier(Family[Pixels, Tensor]):
+class HfClassifier(Family[PreparedPicture, Tensor]):
     """An unchanged Hugging Face folder with a classifier over answers.
 
     Picture and question go through one tower together, so ``encode`` can keep the prepared pixels only: the next
@@ -70,7 +70,7 @@ class HfClassifier(Family[Pixels, Tensor]):
         self.answers = answers
         self.scores = SCORES[options.scores]
         self.device = device
-        self.max_tokens = most_tokens(processor, model.config)
+        self.max_tokens = max_question_tokens(processor, model.config)
 
     @classmethod
     def load(cls, folder: Path, settings: HandlerSettings) -> Self:
@@ -83,10 +83,10 @@ class HfClassifier(Family[Pixels, Tensor]):
         """
         options = read_options(ClassifierOptions, settings)
         if options.runtime == "openvino":
-            kind: type[Self] = find_part(OPENVINO, "runtime 'openvino'")
+            kind: type[Self] = import_object(OPENVINO, "runtime 'openvino'")
             return kind.load(folder, settings)
         device = prepare_device(settings)
-        return at_precision(lambda: cls._read(folder / settings.weights, options, device), settings)
+        return load_at_precision(lambda: cls._read(folder / settings.weights, options, device), settings)
 
     @classmethod
     def _read(cls, weights: Path, options: ClassifierOptions, device: torch.device) -> Self:
@@ -100,12 +100,12 @@ class HfClassifier(Family[Pixels, Tensor]):
             raise RecipeError(f"{weights} writes its answers ({config.model_type}); set family: hf_generative")
         return cls(model, read_processor(weights), answers, options, device)
 
-    def encode(self, pictures: Sequence[Image]) -> list[Pixels]:
+    def encode(self, pictures: Sequence[Image]) -> list[PreparedPicture]:
         """The processor's tensors for each picture by itself, without a batch dimension."""
-        return [take(picture, self._pixels) for picture in pictures]
+        return [preprocess_any_shape(picture, self._pixels) for picture in pictures]
 
     @torch.inference_mode()
-    def forward(self, features: Sequence[Pixels], queries: Sequence[Query]) -> Tensor:
+    def forward(self, features: Sequence[PreparedPicture], queries: Sequence[Query]) -> Tensor:
         """Logits [n, answers]; pictures of one shape are computed together, so that none is padded."""
         logits: dict[int, Tensor] = {}
         for rows in _same_shapes(features):
@@ -124,7 +124,7 @@ class HfClassifier(Family[Pixels, Tensor]):
             ranked.append(tuple(Answer(self.answers[place], score) for place, score in pairs))
         return ranked
 
-    def _pixels(self, picture: Image) -> Pixels:
+    def _pixels(self, picture: Image) -> PreparedPicture:
         prepared = self.processor.image_processor(picture, return_tensors="pt")
         return {name: tensor[0] for name, tensor in prepared.items()}
 
@@ -139,7 +139,7 @@ class HfClassifier(Family[Pixels, Tensor]):
         return tensor.to(self.device, self.model.dtype) if tensor.is_floating_point() else tensor.to(self.device)
 
 
-def most_tokens(processor: Any, config: Any) -> int:
+def max_question_tokens(processor: Any, config: Any) -> int:
     """Tokens of a question that are read; a tokenizer without a length of its own says 10^30."""
     return min(int(processor.tokenizer.model_max_length), int(config.max_position_embeddings))
 
@@ -149,14 +149,14 @@ def read_answers(weights: Path, config: Any) -> list[str]:
     file = weights / "index_to_name.json"
     names: dict[int, str] = dict(config.id2label)
     if file.is_file():
-        with in_one_line(file):
+        with errors_in_one_line(file):
             names = {int(index): str(name) for index, name in json.loads(file.read_text(encoding="utf-8")).items()}
     if sorted(names) != list(range(config.num_labels)):
         raise RecipeError(f"{weights} names {len(names)} answers for a model with {config.num_labels}")
     return [names[index] for index in range(len(names))]
 
 
-def _same_shapes(features: Sequence[Pixels]) -> list[list[int]]:
+def _same_shapes(features: Sequence[PreparedPicture]) -> list[list[int]]:
     """Rows grouped by the shape of their pictures."""
     groups: dict[tuple[torch.Size, ...], list[int]] = {}
     for row, feature in enumerate(features):

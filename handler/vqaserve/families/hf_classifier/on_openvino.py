@@ -17,19 +17,19 @@ from PIL.Image import Image
 from torch import Tensor
 
 from vqaserve.errors import RecipeError
+from vqaserve.families.aspect_ratio import preprocess_any_shape
 from vqaserve.families.hf_classifier.family import (
     SCORES,
     ClassifierOptions,
     HfClassifier,
-    most_tokens,
+    max_question_tokens,
     read_answers,
 )
 from vqaserve.families.hf_classifier.vilt import ViltGraph
 from vqaserve.families.openvino import Graph, has_bf16, read, to_int8, trace, write
 from vqaserve.families.options import read_options
-from vqaserve.families.pretrained import in_one_line, read_config, read_processor
-from vqaserve.families.probe import kept, probe_answers
-from vqaserve.families.shapes import take
+from vqaserve.families.pretrained import errors_in_one_line, read_config, read_processor
+from vqaserve.families.probe import agreement, probe_answers
 from vqaserve.settings import HandlerSettings
 from vqaserve.types import Answer, Query
 
@@ -45,7 +45,7 @@ Ranked = list[tuple[Answer, ...]]
 
 
 @dataclass(frozen=True)
-class Converted:
+class OpenVinoModel:
     """A network in OpenVINO's form.
 
     Attributes:
@@ -97,7 +97,7 @@ class Converted:
         Raises:
             RecipeError: A file is missing or damaged.
         """
-        with in_one_line(folder / "probe.json"):
+        with errors_in_one_line(folder / "probe.json"):
             probe = json.loads((folder / "probe.json").read_text(encoding="utf-8"))
             expected = [tuple(Answer(answer, score) for answer, score in ranked) for ranked in probe["answers"]]
             int8 = bool(probe["int8"])
@@ -106,7 +106,7 @@ class Converted:
 
 def prepare(folder: Path, settings: HandlerSettings, prepared: Path) -> None:
     """As ``families.prepare``: converts the network."""
-    Converted.make(folder, settings).write(prepared / FOLDER)
+    OpenVinoModel.make(folder, settings).write(prepared / FOLDER)
 
 
 class OpenVinoClassifier(HfClassifier):
@@ -133,7 +133,7 @@ class OpenVinoClassifier(HfClassifier):
         options, weights = read_options(ClassifierOptions, settings), folder / settings.weights
         torch.set_num_threads(settings.threads)
         packed = folder / FOLDER
-        converted = Converted.read(packed) if packed.is_dir() else Converted.make(folder, settings)
+        converted = OpenVinoModel.read(packed) if packed.is_dir() else OpenVinoModel.make(folder, settings)
         if converted.int8 != (precision == "int8"):
             packed_for = "int8" if converted.int8 else "fp32 or bf16"
             raise RecipeError(
@@ -141,8 +141,8 @@ class OpenVinoClassifier(HfClassifier):
             )
         config, processor = read_config(weights), read_processor(weights)
         network = Graph(converted.network, precision, settings.threads)
-        family = cls(processor, read_answers(weights, config), options, most_tokens(processor, config), network)
-        same = kept(converted.expected, probe_answers(family))
+        family = cls(processor, read_answers(weights, config), options, max_question_tokens(processor, config), network)
+        same = agreement(converted.expected, probe_answers(family))
         figure = f"{precision} on OpenVINO keeps {same:.1%} of {len(converted.expected)} probe answers"
         if same < settings.agreement:
             raise RecipeError(
@@ -154,7 +154,7 @@ class OpenVinoClassifier(HfClassifier):
 
     def encode(self, pictures: Sequence[Image]) -> list[NDArray[np.uint8]]:  # type: ignore[override]
         """Resized pixels [1, 3, height, width] of each picture; the network does the rest of the preprocessing."""
-        return [take(picture, self._resized) for picture in pictures]
+        return [preprocess_any_shape(picture, self._resized) for picture in pictures]
 
     def forward(self, features: Sequence[NDArray[np.uint8]], queries: Sequence[Query]) -> Tensor:  # type: ignore[override]
         """Logits [n, answers], one after the other: a batch would not be faster, and has to be padded."""

@@ -1,4 +1,4 @@
-"""BLIP's question answering: the picture is encoded once, the question reads it, a decoder writes."""
+"""BLIP for visual question answering: picture encoder, question encoder and answer decoder."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from PIL.Image import Image
 from torch import Tensor
 from transformers import AutoModelForVisualQuestionAnswering
 
-from vqaserve.families.generation import Manner, Written, write
-from vqaserve.families.hf_generative.writer import Writer
-from vqaserve.families.shapes import take
+from vqaserve.families.aspect_ratio import preprocess_any_shape
+from vqaserve.families.generation import GeneratedAnswer, GenerationSettings, generate
+from vqaserve.families.hf_generative.generator import AnswerGenerator
 
 
-class BlipWriter(Writer):
-    """``BlipForQuestionAnswering``, whose own ``generate`` is taken apart here for two reasons.
+class BlipGenerator(AnswerGenerator):
+    """``BlipForQuestionAnswering``, without its own ``generate``.
 
-    It encodes the picture again for every question. And its decoder reads the padding of short questions as if it
-    were text (a mask given to it is dropped on the way to its cross-attention, transformers 5.23), so that an answer
-    would depend on the longest question in the batch: here questions of one length are written together.
+    That method encodes the picture again for every question. Its decoder also attends to the padding of short questions
+    (transformers 5.23 drops the mask before the cross-attention), so an answer would depend on the longest question in
+    the batch. Here the picture is encoded once, and only questions of equal length share a batch.
     """
 
     auto = AutoModelForVisualQuestionAnswering
 
     @classmethod
     def load(cls, model: Any, processor: Any, prompt: str | None, device: torch.device) -> Self:
-        """A writer; BLIP was trained on the bare question."""
+        """Build a generator; BLIP was trained on the question without a prompt."""
         return cls(model, processor, prompt or "{question}", device)
 
     @torch.inference_mode()
@@ -35,30 +35,34 @@ class BlipWriter(Writer):
         """Features [patches + 1, width] of each picture."""
         if not pictures:
             return []
-        pixels = torch.stack([take(picture, self._pixels) for picture in pictures])
-        features = self.model.vision_model(pixel_values=self.place(pixels)).last_hidden_state
-        # Copies: a row of a batch would keep the whole batch alive in a cache.
+        pixels = torch.stack([preprocess_any_shape(picture, self._pixels) for picture in pictures])
+        features = self.model.vision_model(pixel_values=self.to_device(pixels)).last_hidden_state
+        # A view of one row would keep the whole batch in memory as long as a cache holds it.
         return [feature.clone() for feature in features]
 
-    def write(self, features: Sequence[Tensor], questions: Sequence[str], manner: Manner) -> list[list[Written]]:
-        """The answers to each question, most probable first."""
+    def generate(
+        self, features: Sequence[Tensor], questions: Sequence[str], settings: GenerationSettings
+    ) -> list[list[GeneratedAnswer]]:
+        """Generate the answers to each question, most probable first."""
         prompts = [self.prompt.replace("{question}", question) for question in questions]
         tokens = self.processor.tokenizer(prompts, truncation=True, max_length=self._longest)["input_ids"]
-        written: dict[int, list[Written]] = {}
-        for rows in _of_one_length(tokens):
+        generated: dict[int, list[GeneratedAnswer]] = {}
+        for rows in _group_by_length(tokens):
             image = torch.stack([features[row] for row in rows])
             question = torch.tensor([tokens[row] for row in rows], device=self.device)
-            written.update(zip(rows, self._write(image, question, manner), strict=True))
-        return [written[row] for row in range(len(questions))]
+            generated.update(zip(rows, self._generate(image, question, settings), strict=True))
+        return [generated[row] for row in range(len(questions))]
 
     @torch.inference_mode()
-    def _write(self, image: Tensor, question: Tensor, manner: Manner) -> list[list[Written]]:
+    def _generate(self, image: Tensor, question: Tensor, settings: GenerationSettings) -> list[list[GeneratedAnswer]]:
         states = self.model.text_encoder(input_ids=question, encoder_hidden_states=image).last_hidden_state
         starts = torch.full((len(question), 1), self.model.decoder_start_token_id, device=self.device)
-        # The decoder's own settings name other tokens than the model's.
+        # The decoder's own config names other end and padding tokens than the model's text config.
         text = self.model.config.text_config
         ends = {"eos_token_id": text.sep_token_id, "pad_token_id": text.pad_token_id}
-        return write(self.model.text_decoder, {"input_ids": starts, "encoder_hidden_states": states}, manner, **ends)
+        return generate(
+            self.model.text_decoder, {"input_ids": starts, "encoder_hidden_states": states}, settings, **ends
+        )
 
     @property
     def _longest(self) -> int:
@@ -70,7 +74,7 @@ class BlipWriter(Writer):
         return pixels
 
 
-def _of_one_length(tokens: Sequence[Sequence[int]]) -> list[list[int]]:
+def _group_by_length(tokens: Sequence[Sequence[int]]) -> list[list[int]]:
     """Rows grouped by their number of tokens."""
     groups: dict[int, list[int]] = {}
     for row, sequence in enumerate(tokens):

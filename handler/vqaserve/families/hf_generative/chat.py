@@ -1,4 +1,4 @@
-"""Image-text-to-text models: the picture's tokens stand in the prompt, and the model goes on writing."""
+"""Image-text-to-text models: the prompt contains the picture's tokens, and the model continues it."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from PIL.Image import Image
 from transformers import AutoModelForImageTextToText
 
 from vqaserve.errors import RecipeError
-from vqaserve.families.generation import Manner, Written, write
-from vqaserve.families.hf_generative.writer import Writer
+from vqaserve.families.aspect_ratio import is_ordinary, preprocess_any_shape
+from vqaserve.families.generation import GeneratedAnswer, GenerationSettings, generate
+from vqaserve.families.hf_generative.generator import AnswerGenerator
 from vqaserve.families.prompts import control_tokens, without
-from vqaserve.families.shapes import is_ordinary, take
 
-# How architectures without a chat template were taught to be asked.
+# The training prompts of architectures without a chat template.
 _PROMPTS = {"paligemma": "answer en {question}"}
 
 
-class ChatWriter(Writer):
-    """LLaVA, Qwen2-VL, SmolVLM, PaliGemma and their kind, through processor and chat template.
+class ChatGenerator(AnswerGenerator):
+    """LLaVA, Qwen2-VL, SmolVLM, PaliGemma and similar models, through their processor and chat template.
 
-    A picture and its question are prepared together (the prompt's length depends on the picture), so what is
-    kept of a picture is the picture.
+    The processor prepares picture and question together, because the prompt's length depends on the picture. The only
+    feature that can be cached is therefore the picture itself.
     """
 
     auto = AutoModelForImageTextToText
@@ -31,7 +31,7 @@ class ChatWriter(Writer):
     def __init__(self, model: Any, processor: Any, prompt: str, device: torch.device) -> None:
         super().__init__(model, processor, prompt, device)
         tokenizer = processor.tokenizer
-        tokenizer.padding_side = "left"  # an answer goes on where its prompt ends
+        tokenizer.padding_side = "left"  # the model continues each row where its prompt ends
         if tokenizer.pad_token is None:
             tokenizer.pad_token = tokenizer.eos_token
         self._image = str(getattr(processor, "image_token", ""))
@@ -39,41 +39,50 @@ class ChatWriter(Writer):
 
     @classmethod
     def load(cls, model: Any, processor: Any, prompt: str | None, device: torch.device) -> Self:
-        """A writer whose prompts hold the question and one picture.
+        """Build a generator whose prompts contain the question and one picture.
 
         Raises:
-            RecipeError: They do not, there is nothing to make them of, or the model does not go on writing them.
+            RecipeError: The prompt contains something else, there is neither a prompt nor a chat template, or the model
+                is an encoder-decoder.
         """
         kind = model.config.model_type
         if model.config.is_encoder_decoder:
-            raise RecipeError(f"{kind} models do not go on writing their prompt, which this family needs")
+            raise RecipeError(
+                f"{kind} is an encoder-decoder; family hf_generative needs a model that continues its prompt"
+            )
         prompt = prompt or ("{question}" if _has_template(processor) else _PROMPTS.get(kind))
         if prompt is None:
-            raise RecipeError(f"the processor has no chat template; set handler.options.prompt as {kind} was trained")
-        writer = cls(model, processor, prompt, device)
-        made = writer._prompted("is it?")
-        if "is it?" not in made or made.count(writer._image) != 1:
             raise RecipeError(
-                f"the prompt must hold the question and one {writer._image!r}, and is {made!r:.200}; "
-                "mend chat_template.jinja or handler.options.prompt"
+                f"the processor has no chat template; set handler.options.prompt to the training prompt of {kind}"
             )
-        return writer
+        generator = cls(model, processor, prompt, device)
+        made = generator._prompted("is it?")
+        if "is it?" not in made or made.count(generator._image) != 1:
+            raise RecipeError(
+                f"the prompt must contain the question and one {generator._image!r}, but is {made!r:.200}; "
+                "fix chat_template.jinja or handler.options.prompt"
+            )
+        return generator
 
     def encode(self, pictures: Sequence[Image]) -> Sequence[Image]:
-        """The pictures, of a shape that the processor can take."""
-        return [picture if is_ordinary(picture) else take(picture, self._accepted) for picture in pictures]
+        """The pictures, resized where the processor cannot take their aspect ratio."""
+        return [
+            picture if is_ordinary(picture) else preprocess_any_shape(picture, self._accepted) for picture in pictures
+        ]
 
-    def write(self, features: Sequence[Image], questions: Sequence[str], manner: Manner) -> list[list[Written]]:
-        """The answers to each question, most probable first."""
+    def generate(
+        self, features: Sequence[Image], questions: Sequence[str], settings: GenerationSettings
+    ) -> list[list[GeneratedAnswer]]:
+        """Generate the answers to each question, most probable first."""
         prompts = [self._prompted(question) for question in questions]
         start = self.processor.tokenizer.bos_token
-        # A template that begins with the start token must not be given another.
-        begun = {"add_special_tokens": False} if start and prompts[0].startswith(start) else {}
+        # A template that begins with the start token must not get a second one.
+        special = {"add_special_tokens": False} if start and prompts[0].startswith(start) else {}
         inputs = self.processor(
-            images=[[picture] for picture in features], text=prompts, padding=True, return_tensors="pt", **begun
+            images=[[picture] for picture in features], text=prompts, padding=True, return_tensors="pt", **special
         )
         inputs.pop("labels", None)  # PaliGemma's processor adds them for training
-        return write(self.model, {name: self.place(tensor) for name, tensor in inputs.items()}, manner)
+        return generate(self.model, {name: self.to_device(tensor) for name, tensor in inputs.items()}, settings)
 
     def _prompted(self, question: str) -> str:
         text = self.prompt.replace("{question}", without(self._control, question))

@@ -1,8 +1,8 @@
-"""The ``hf_generative`` family: finds what fits a folder's architecture, and turns its tokens into answers."""
+"""The ``hf_generative`` family: Hugging Face models that generate their answers."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
@@ -10,115 +10,105 @@ import torch
 from PIL.Image import Image
 from pydantic import Field
 
-from vqaserve.families.base import Family
 from vqaserve.families.device import prepare_device
-from vqaserve.families.generation import Written, check_manner, in_manners, merge, parameter_ranges
-from vqaserve.families.hf_generative.blip import BlipWriter
-from vqaserve.families.hf_generative.chat import ChatWriter
-from vqaserve.families.hf_generative.writer import Writer
+from vqaserve.families.generation import GeneratedAnswer, group_by_settings, merge_answers
+from vqaserve.families.generative import GenerativeFamily
+from vqaserve.families.hf_generative.blip import BlipGenerator
+from vqaserve.families.hf_generative.chat import ChatGenerator
+from vqaserve.families.hf_generative.generator import AnswerGenerator
 from vqaserve.families.options import Options, read_options
-from vqaserve.families.precision import at_precision
-from vqaserve.families.pretrained import in_one_line, read_config, read_model, read_processor
+from vqaserve.families.precision import load_at_precision
+from vqaserve.families.pretrained import errors_in_one_line, read_config, read_model, read_processor
 from vqaserve.settings import HandlerSettings, Limits
 from vqaserve.types import Answer, Query
 
-WRITERS: dict[str, type[Writer]] = {"BlipForQuestionAnswering": BlipWriter}
-"""By architecture; every other goes through its processor and chat template."""
+GENERATORS: dict[str, type[AnswerGenerator]] = {"BlipForQuestionAnswering": BlipGenerator}
+"""Generators by architecture; all other architectures use their processor and chat template (``ChatGenerator``)."""
 
 
 class GenerativeOptions(Options):
-    """``options:`` of the family.
+    """The family's ``options:``.
 
     Attributes:
-        prompt: What the model is asked; ``{question}`` stands for the question. Without it, the question as it is,
-            or as the architecture was taught (PaliGemma: ``answer en {question}``). Where the folder has no chat
-            template it is the whole prompt, and the picture stands first unless the prompt holds its token.
-        max_new_tokens: Length of the longest answer when the client does not say.
+        prompt: The prompt; ``{question}`` is replaced by the question. The default is the question alone, or the prompt
+            that the architecture was trained with (PaliGemma: ``answer en {question}``). With a chat template it is the
+            text of the user's turn; without one it is the whole prompt, and the picture comes first unless the prompt
+            contains the picture's token.
+        max_new_tokens: Default maximum length of an answer.
     """
 
     prompt: Annotated[str, Field(pattern=r"\{question\}")] | None = None
     max_new_tokens: Annotated[int, Field(gt=0)] = 20
 
 
-class HfGenerative(Family[Any, list[list[Written]]]):
-    """An unchanged Hugging Face folder whose model writes its answers.
+class HfGenerative(GenerativeFamily[Any, list[list[GeneratedAnswer]]]):
+    """An unmodified Hugging Face folder with a model that generates its answers.
 
-    Answers are greedy unless the client sends ``num_beams`` or ``temperature``. A score is the probability of the whole
-    answer: the product of its tokens' probabilities, its end included. ``top_k`` answers need as many beams.
+    Search is greedy unless the client sends ``num_beams`` or ``temperature``. The score is the probability of the whole
+    answer, which is the product of the probabilities of its tokens and its end token. ``top_k`` answers need ``top_k``
+    beams.
     """
 
     tasks: ClassVar[frozenset[str]] = frozenset({"visual_question_answering"})
 
-    def __init__(self, writer: Writer, options: GenerativeOptions, limits: Limits) -> None:
-        self.writer = writer
+    def __init__(self, generator: AnswerGenerator, options: GenerativeOptions, limits: Limits) -> None:
+        self.generator = generator
         self.options = options
         self.limits = limits
 
     @classmethod
     def load(cls, folder: Path, settings: HandlerSettings) -> Self:
-        """Load what ``save_pretrained`` wrote for a model and its processor.
+        """Load the files that ``save_pretrained`` writes for a model and its processor.
 
         Raises:
-            RecipeError: A file is missing or does not fit the others.
+            RecipeError: A file is missing, or does not match the others.
         """
         device = prepare_device(settings)
         options = read_options(GenerativeOptions, settings)
-        return at_precision(lambda: cls._read(folder / settings.weights, options, settings.limits, device), settings)
+        return load_at_precision(
+            lambda: cls._read(folder / settings.weights, options, settings.limits, device), settings
+        )
 
     @classmethod
     def _read(cls, weights: Path, options: GenerativeOptions, limits: Limits, device: torch.device) -> Self:
         config = read_config(weights)
-        kind = WRITERS.get((config.architectures or [""])[0], ChatWriter)
+        kind = GENERATORS.get((config.architectures or [""])[0], ChatGenerator)
         model, processor = read_model(kind.auto, weights, config), read_processor(weights)
-        with in_one_line(weights):
+        with errors_in_one_line(weights):
             return cls(kind.load(model, processor, options.prompt, device), options, limits)
 
     @property
     def model(self) -> Any:
-        """The network, for ``precision``."""
-        return self.writer.model
+        """The network; ``precision.py`` replaces it."""
+        return self.generator.model
 
     @model.setter
     def model(self, model: Any) -> None:
-        self.writer.model = model
+        self.generator.model = model
 
     @property
     def device(self) -> torch.device:
-        """Where it computes."""
-        return self.writer.device
-
-    @property
-    def parameters(self) -> Mapping[str, tuple[float, float]]:
-        """``max_new_tokens``, ``num_beams`` and ``temperature``."""
-        return parameter_ranges(self.limits)
-
-    def check(self, query: Query) -> None:
-        """Refuse parameters that are out of range or do not go together.
-
-        Raises:
-            InvalidParameter: With what is allowed.
-        """
-        super().check(query)
-        check_manner(query)
+        """The device of the network."""
+        return self.generator.device
 
     def encode(self, pictures: Sequence[Image]) -> Sequence[Any]:
-        """What the architecture can keep of each picture."""
-        return self.writer.encode(pictures)
+        """The features that the architecture can compute from a picture alone."""
+        return self.generator.encode(pictures)
 
-    def forward(self, features: Sequence[Any], queries: Sequence[Query]) -> list[list[Written]]:
-        """The tokens of each query's answers; queries that ask for the same manner are written together."""
-        written: dict[int, list[Written]] = {}
-        for manner, rows in in_manners(queries, self.options.max_new_tokens):
+    def forward(self, features: Sequence[Any], queries: Sequence[Query]) -> list[list[GeneratedAnswer]]:
+        """The generated answers of each query; queries with equal settings are generated in one batch."""
+        generated: dict[int, list[GeneratedAnswer]] = {}
+        for settings, rows in group_by_settings(queries, self.options.max_new_tokens):
             questions = [queries[row].question for row in rows]
-            answers = self.writer.write([features[row] for row in rows], questions, manner)
-            written.update(zip(rows, answers, strict=True))
-        return [written[row] for row in range(len(queries))]
+            answers = self.generator.generate([features[row] for row in rows], questions, settings)
+            generated.update(zip(rows, answers, strict=True))
+        return [generated[row] for row in range(len(queries))]
 
-    def decode(self, outputs: list[list[Written]], queries: Sequence[Query]) -> list[tuple[Answer, ...]]:
-        """The answers as text, most probable first; as many as there were beams for."""
-        del queries  # ``forward`` has written as many as each asks
-        decode = self.writer.processor.tokenizer.decode
+    def decode(self, outputs: list[list[GeneratedAnswer]], queries: Sequence[Query]) -> list[tuple[Answer, ...]]:
+        """The answers as text, most probable first."""
+        del queries  # ``forward`` generated the number of answers that each query asks for
+        decode = self.generator.processor.tokenizer.decode
         return [
-            merge([(decode(tokens, skip_special_tokens=True).strip(), score) for tokens, score in answers])
+            merge_answers([(decode(tokens, skip_special_tokens=True).strip(), score) for tokens, score in answers])
             for answers in outputs
         ]

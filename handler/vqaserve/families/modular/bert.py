@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Literal
 
-from pydantic import model_validator
 from torch import Tensor, nn
 
 from vqaserve.errors import RecipeError
-from vqaserve.families.modular.options import PartOptions, Size, share_out
-from vqaserve.families.modular.parts import TextEncoder, TextFeatures, projection
-from vqaserve.families.modular.transformers_library import find_class
+from vqaserve.families.extras import import_object
+from vqaserve.families.modular.base import TextEncoder, TextFeatures, projection
+from vqaserve.families.modular.options import AttentionOptions, Size
 
 
 class Bert(TextEncoder):
     """BERT; the summary is its pooled first token, so the tokenizer should put ``[CLS]`` there."""
 
-    class Options(PartOptions):
+    class Options(AttentionOptions):
         """Sizes as BERT-base's, and the width of a linear layer after it (none: ``width``)."""
 
         name: Literal["bert"] = "bert"
@@ -27,16 +26,11 @@ class Bert(TextEncoder):
         positions: Size = 512
         projection: Size | None = None
 
-        @model_validator(mode="after")
-        def _shares_out(self) -> Self:
-            share_out(self.width, self.attention_heads)
-            return self
-
     def __init__(self, options: Options, vocabulary: int, max_tokens: int) -> None:
         super().__init__(options, vocabulary, max_tokens)
         if max_tokens > options.positions:
             raise RecipeError(f"max_tokens is {max_tokens}, and bert has {options.positions} positions")
-        config = find_class("BertConfig", "bert")(
+        config = import_object("transformers:BertConfig", "text encoder 'bert'")(
             vocab_size=vocabulary,
             hidden_size=options.width,
             num_hidden_layers=options.layers,
@@ -44,7 +38,7 @@ class Bert(TextEncoder):
             intermediate_size=options.hidden,
             max_position_embeddings=options.positions,
         )
-        self.bert = find_class("BertModel", "bert")(config)
+        self.bert = import_object("transformers:BertModel", "text encoder 'bert'")(config)
         self.projection: nn.Module = projection(options.width, options.projection)
         self.width = options.projection or options.width
 

@@ -7,8 +7,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from vqaserve.families.modular.base import Fusion, ImageEncoder, TextEncoder, TextFeatures
 from vqaserve.families.modular.options import PartOptions, Rate, Size
-from vqaserve.families.modular.parts import Fusion, ImageEncoder, TextEncoder, TextFeatures
 
 
 class Bilinear(Fusion):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal
 
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field
 from torch import Tensor, nn
 
-from vqaserve.families.modular.options import PartOptions, Rate, Size, share_out
-from vqaserve.families.modular.parts import Fusion, ImageEncoder, TextEncoder, TextFeatures
+from vqaserve.families.modular.base import Fusion, ImageEncoder, TextEncoder, TextFeatures
+from vqaserve.families.modular.options import AttentionOptions, Rate, Size
 
 
 class CoAttention(Fusion):
@@ -19,19 +19,15 @@ class CoAttention(Fusion):
     results are thrown away.
     """
 
-    class Options(PartOptions):
+    class Options(AttentionOptions):
         """Width of the attention and of what comes out (none: twice as wide), heads, dropout in training."""
 
+        attention_width: ClassVar[str] = "hidden"
         name: Literal["coattention"] = "coattention"
         hidden: Size = 512
         width: Size | None = None
         attention_heads: Annotated[int, Field(gt=0, le=64)] = 8
         dropout: Rate = 0.1
-
-        @model_validator(mode="after")
-        def _shares_out(self) -> Self:
-            share_out(self.hidden, self.attention_heads)
-            return self
 
     def __init__(self, options: Options, image: ImageEncoder, text: TextEncoder) -> None:
         super().__init__(options, image, text)

@@ -6,12 +6,12 @@ from typing import Literal, NamedTuple
 
 from torch import Tensor, nn
 
-from vqaserve.families.modular.options import PartOptions, Pixels, Size
-from vqaserve.families.modular.parts import ImageEncoder, projection
+from vqaserve.families.modular.base import ImageEncoder, projection
+from vqaserve.families.modular.options import GridOptions, Pixels
 
 
-class Stage(NamedTuple):
-    """Blocks of one stage: how many, kernel, stride of the first, expansion, output channels."""
+class BlockGroup(NamedTuple):
+    """Blocks of one group: how many, kernel, stride of the first, expansion, output channels."""
 
     blocks: int
     kernel: int
@@ -20,14 +20,14 @@ class Stage(NamedTuple):
     width: int
 
 
-STAGES = (
-    Stage(1, 3, 1, 1, 16),
-    Stage(2, 3, 2, 6, 24),
-    Stage(2, 5, 2, 6, 40),
-    Stage(3, 3, 2, 6, 80),
-    Stage(3, 5, 1, 6, 112),
-    Stage(4, 5, 2, 6, 192),
-    Stage(1, 3, 1, 6, 320),
+BLOCK_GROUPS = (
+    BlockGroup(1, 3, 1, 1, 16),
+    BlockGroup(2, 3, 2, 6, 24),
+    BlockGroup(2, 5, 2, 6, 40),
+    BlockGroup(3, 3, 2, 6, 80),
+    BlockGroup(3, 5, 1, 6, 112),
+    BlockGroup(4, 5, 2, 6, 192),
+    BlockGroup(1, 3, 1, 6, 320),
 )
 """Of B0, and of lite0, which differs inside the blocks."""
 
@@ -35,22 +35,20 @@ STAGES = (
 class EfficientNetB0(ImageEncoder):
     """Inverted residuals with squeeze-and-excitation: a grid of a cell for every 32 x 32 pixels, or its mean."""
 
-    class Options(PartOptions):
-        """Whether the grid is averaged to one cell, and the width of a linear layer after it (none: 1280)."""
+    class Options(GridOptions):
+        """``GridOptions``; without a projection the features are 1280 wide."""
 
         name: Literal["efficientnet_b0"] = "efficientnet_b0"
-        pooled: bool = True
-        projection: Size | None = None
 
     def __init__(self, options: Options, pixels: Pixels) -> None:
         super().__init__(options, pixels)
         stages: list[nn.Module] = [_convolution(3, 32, 3, stride=2)]
         before = 32
-        for stage in STAGES:
+        for group in BLOCK_GROUPS:
             blocks = []
-            for index in range(stage.blocks):
-                blocks.append(_Block(before, stage, stage.stride if index == 0 else 1))
-                before = stage.width
+            for index in range(group.blocks):
+                blocks.append(_MobileBlock(before, group, group.stride if index == 0 else 1))
+                before = group.width
             stages.append(nn.Sequential(*blocks))
         self.features = nn.Sequential(*stages, _convolution(before, 1280, 1))
         self.projection = projection(1280, options.projection)
@@ -70,19 +68,19 @@ def _convolution(before: int, after: int, kernel: int, stride: int = 1, groups: 
     return nn.Sequential(convolution, nn.BatchNorm2d(after), nn.SiLU())
 
 
-class _Block(nn.Module):
+class _MobileBlock(nn.Module):
     """Widen 1x1, depthwise, squeeze and excite, narrow 1x1."""
 
-    def __init__(self, before: int, stage: Stage, stride: int) -> None:
+    def __init__(self, before: int, group: BlockGroup, stride: int) -> None:
         super().__init__()
-        middle = before * stage.expand
+        middle = before * group.expand
         self.block = nn.Sequential(
-            *([_convolution(before, middle, 1)] if stage.expand > 1 else []),
-            _convolution(middle, middle, stage.kernel, stride, groups=middle),
+            *([_convolution(before, middle, 1)] if group.expand > 1 else []),
+            _convolution(middle, middle, group.kernel, stride, groups=middle),
             _Excite(middle, before // 4),
-            _convolution(middle, stage.width, 1)[:2],  # no activation: it would cost what was narrowed
+            _convolution(middle, group.width, 1)[:2],  # no activation: it would cost what was narrowed
         )
-        self.residual = stride == 1 and before == stage.width
+        self.residual = stride == 1 and before == group.width
 
     def forward(self, maps: Tensor) -> Tensor:
         inner: Tensor = self.block(maps)

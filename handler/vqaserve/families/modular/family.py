@@ -14,15 +14,15 @@ from torch import Tensor
 
 from vqaserve.families.base import Family
 from vqaserve.families.device import prepare_device
+from vqaserve.families.modular.base import Fusion
 from vqaserve.families.modular.config import ModularConfig
 from vqaserve.families.modular.files import read_answers, read_tokenizer, read_weights
 from vqaserve.families.modular.model import ModularModel
 from vqaserve.families.modular.packed_conv2d import pack_convolutions
-from vqaserve.families.modular.parts import Fusion
 from vqaserve.families.modular.preparation import to_pixels, to_tokens
 from vqaserve.families.options import Options, read_options
 from vqaserve.families.packed import pack, pack_in_bf16
-from vqaserve.families.precision import at_precision, convert
+from vqaserve.families.precision import convert, load_at_precision
 from vqaserve.settings import HandlerSettings
 from vqaserve.types import Answer, Query, Squeeze
 
@@ -62,7 +62,7 @@ class Modular(Family[Tensor, Tensor]):
         """
         device = prepare_device(settings)
         read_options(Options, settings)
-        family = at_precision(lambda: cls._read(folder / settings.weights, device), settings, cls._change)
+        family = load_at_precision(lambda: cls._read(folder / settings.weights, device), settings, cls._change)
         if device.type == "cpu":
             pack_convolutions(family.model.image_encoder)
             for head in family.model.heads:

@@ -13,10 +13,10 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from vqaserve.families.modular.base import Fusion, ImageEncoder, TextEncoder, TextFeatures
 from vqaserve.families.modular.bilinear import Bilinear
 from vqaserve.families.modular.coattention import CoAttention
 from vqaserve.families.modular.options import PartOptions, Rate, Size
-from vqaserve.families.modular.parts import Fusion, ImageEncoder, TextEncoder, TextFeatures
 
 
 class Concatenation(Fusion):

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vqaserve.errors import RecipeError
-from vqaserve.families.modular.efficientnet import STAGES, EfficientNetB0
+from vqaserve.families.modular.base import ImageEncoder
+from vqaserve.families.modular.efficientnet import BLOCK_GROUPS, EfficientNetB0
 from vqaserve.families.modular.options import PartOptions, Pixels, Size
-from vqaserve.families.modular.parts import ImageEncoder
 from vqaserve.families.modular.resnet import ResNet18, ResNet50
 from vqaserve.families.modular.same_conv2d import SameConv2d
 from vqaserve.families.modular.strided_cnn import StridedCnn
@@ -81,11 +81,11 @@ class EfficientNetLite0(ImageEncoder):
         self.stem = SameConv2d(3, 32, 3, stride=2)
         blocks = []
         before = 32
-        for stage in STAGES:
-            for index in range(stage.blocks):
-                stride = stage.stride if index == 0 else 1
-                blocks.append(_Block(before, stage.width, stage.kernel, stride, stage.expand))
-                before = stage.width
+        for group in BLOCK_GROUPS:
+            for index in range(group.blocks):
+                stride = group.stride if index == 0 else 1
+                blocks.append(_LiteBlock(before, group.width, group.kernel, stride, group.expand))
+                before = group.width
         self.blocks = nn.Sequential(*blocks)
         self.head = SameConv2d(before, 1280)
         self.reduce = nn.Linear(sum(self.LEVELS), options.channels)
@@ -116,7 +116,7 @@ class EfficientNetLite0(ImageEncoder):
         return torch.cat([last.float(), fine, finer, colour, spread], dim=1).flatten(2).transpose(1, 2)
 
 
-class _Block(nn.Module):
+class _LiteBlock(nn.Module):
     """Inverted residual: widen 1x1, depthwise, narrow 1x1."""
 
     def __init__(self, before: int, after: int, kernel: int, stride: int, expand: int) -> None:

@@ -7,10 +7,10 @@ import math
 import torch
 from torch import Tensor, nn
 
+from vqaserve.families.modular.base import ImageEncoder
 from vqaserve.families.modular.config import ModularConfig
 from vqaserve.families.modular.fusions import FUSIONS
 from vqaserve.families.modular.image_encoders import IMAGE_ENCODERS
-from vqaserve.families.modular.parts import ImageEncoder
 from vqaserve.families.modular.text_encoders import TEXT_ENCODERS
 
 

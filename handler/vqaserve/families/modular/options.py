@@ -1,11 +1,11 @@
-"""The base of what ``config.json`` says of each part of the model."""
+"""Bases of the options that ``config.json`` gives to each part of a model."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
 from PIL.Image import Resampling
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from vqaserve.types import Squeeze
 
@@ -14,26 +14,47 @@ Rate = Annotated[float, Field(ge=0, lt=1)]
 
 
 class PartOptions(BaseModel):
-    """Options of one part; each subclass adds a literal ``name``, by which it is found in its table."""
+    """Options of one part; each subclass adds a literal ``name``, the part's key in its table."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-def share_out(width: int, heads: int) -> None:
-    """See to it that attention heads can be equally wide.
+class AttentionOptions(PartOptions):
+    """Options of a part with multi-head attention, whose width must be a multiple of the number of heads.
 
-    Raises:
-        ValueError: They cannot; pydantic turns it into a complaint about the part.
+    Attributes:
+        attention_width: The field that holds the attention's width.
+        attention_heads: Number of heads.
     """
-    if width % heads:
-        raise ValueError(f"width {width} cannot be shared out evenly to {heads} heads")
+
+    attention_width: ClassVar[str] = "width"
+    attention_heads: Size
+
+    @model_validator(mode="after")
+    def _check_heads(self) -> Self:
+        width = getattr(self, self.attention_width)
+        if width % self.attention_heads:
+            raise ValueError(f"{self.attention_width} {width} is not a multiple of {self.attention_heads} heads")
+        return self
+
+
+class GridOptions(PartOptions):
+    """Options of a picture encoder whose grid can be averaged.
+
+    Attributes:
+        pooled: Whether the grid is averaged to one cell.
+        projection: Width of a linear layer after the encoder; None means no such layer.
+    """
+
+    pooled: bool = True
+    projection: Size | None = None
 
 
 class Pixels(PartOptions):
-    """How a picture becomes numbers: squeezed to ``width`` x ``height``, then ``(0..255 - mean) / std``.
+    """Preprocessing of a picture: resized to ``width`` x ``height``, then ``(0..255 - mean) / std``.
 
-    ``resample`` is Pillow's filter. ``bilinear`` is also what torchvision's ``Resize`` does to a Pillow image;
-    ``bicubic`` is what Pillow's own ``resize`` does when nothing is said.
+    ``resample`` is Pillow's filter. ``bilinear`` is also the default of torchvision's ``Resize``, ``bicubic`` that of
+    Pillow's ``Image.resize``.
     """
 
     width: Size
@@ -44,5 +65,5 @@ class Pixels(PartOptions):
 
     @property
     def squeeze(self) -> Squeeze:
-        """The first of it."""
+        """The resizing step."""
         return Squeeze(self.width, self.height, Resampling[self.resample.upper()])

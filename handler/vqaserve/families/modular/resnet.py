@@ -6,8 +6,8 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from vqaserve.families.modular.options import PartOptions, Pixels, Size
-from vqaserve.families.modular.parts import ImageEncoder, projection
+from vqaserve.families.modular.base import ImageEncoder, projection
+from vqaserve.families.modular.options import GridOptions, Pixels
 
 
 class ResNet(ImageEncoder):
@@ -23,14 +23,14 @@ class ResNet(ImageEncoder):
         self.bn1 = nn.BatchNorm2d(64)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
         before = 64
-        for stage, count in enumerate(self.blocks):
-            middle = 64 * 2**stage
+        for group, count in enumerate(self.blocks):
+            middle = 64 * 2**group
             blocks = []
             for index in range(count):
-                stride = 2 if index == 0 and stage > 0 else 1
-                blocks.append(_Block(before, middle, stride, self.widen))
+                stride = 2 if index == 0 and group > 0 else 1
+                blocks.append(_ResidualBlock(before, middle, stride, self.widen))
                 before = middle * self.widen
-            self.add_module(f"layer{stage + 1}", nn.Sequential(*blocks))
+            self.add_module(f"layer{group + 1}", nn.Sequential(*blocks))
         self.projection = projection(before, options.projection)
         self.pooled = options.pooled
         self.cells = 1 if options.pooled else -(-pixels.height // 32) * -(-pixels.width // 32)
@@ -39,8 +39,8 @@ class ResNet(ImageEncoder):
     def forward(self, pixels: Tensor) -> Tensor:
         """Normalised pixels to features [n, cells, channels]."""
         maps = self.maxpool(self.bn1(self.conv1(pixels)).relu())
-        for stage in range(4):
-            maps = self.get_submodule(f"layer{stage + 1}")(maps)
+        for group in range(4):
+            maps = self.get_submodule(f"layer{group + 1}")(maps)
         grid = maps.flatten(2).transpose(1, 2)  # [n, height / 32 * width / 32, channels]
         features: Tensor = self.projection(grid.mean(1, keepdim=True) if self.pooled else grid)
         return features
@@ -52,12 +52,10 @@ class ResNet18(ResNet):
     blocks = (2, 2, 2, 2)
     widen = 1
 
-    class Options(PartOptions):
-        """Whether the grid is averaged to one cell, and the width of a linear layer after it (none: 512)."""
+    class Options(GridOptions):
+        """``GridOptions``; without a projection the features are 512 wide."""
 
         name: Literal["resnet18"] = "resnet18"
-        pooled: bool = True
-        projection: Size | None = None
 
 
 class ResNet50(ResNet):
@@ -66,15 +64,13 @@ class ResNet50(ResNet):
     blocks = (3, 4, 6, 3)
     widen = 4
 
-    class Options(PartOptions):
-        """Whether the grid is averaged to one cell, and the width of a linear layer after it (none: 2048)."""
+    class Options(GridOptions):
+        """``GridOptions``; without a projection the features are 2048 wide."""
 
         name: Literal["resnet50"] = "resnet50"
-        pooled: bool = True
-        projection: Size | None = None
 
 
-class _Block(nn.Module):
+class _ResidualBlock(nn.Module):
     def __init__(self, before: int, middle: int, stride: int, widen: int) -> None:
         super().__init__()
         after = middle * widen

@@ -7,8 +7,8 @@ from typing import Literal
 from torch import Tensor, nn
 
 from vqaserve.errors import RecipeError
+from vqaserve.families.modular.base import ImageEncoder, projection
 from vqaserve.families.modular.options import PartOptions, Pixels, Size
-from vqaserve.families.modular.parts import ImageEncoder, projection
 
 
 class StridedCnn(ImageEncoder):

@@ -6,22 +6,22 @@ encoder says about a question never depends on how long its neighbours in the ba
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vqaserve.families.modular.base import TextEncoder, TextFeatures, projection
 from vqaserve.families.modular.bert import Bert
-from vqaserve.families.modular.options import PartOptions, Rate, Size, share_out
-from vqaserve.families.modular.parts import TextEncoder, TextFeatures, projection
+from vqaserve.families.modular.options import AttentionOptions, PartOptions, Rate, Size
 
 
 class Transformer(TextEncoder):
     """Pre-norm transformer with learned positions; the summary is attention-pooled."""
 
-    class Options(PartOptions):
+    class Options(AttentionOptions):
         """Sizes, and the dropout used in training."""
 
         name: Literal["transformer"] = "transformer"
@@ -30,11 +30,6 @@ class Transformer(TextEncoder):
         attention_heads: Size = 4
         hidden: Size = 512
         dropout: Rate = 0.0
-
-        @model_validator(mode="after")
-        def _shares_out(self) -> Self:
-            share_out(self.width, self.attention_heads)
-            return self
 
     def __init__(self, options: Options, vocabulary: int, max_tokens: int) -> None:
         super().__init__(options, vocabulary, max_tokens)

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Literal
 
-from pydantic import model_validator
 from torch import Tensor
 
 from vqaserve.errors import RecipeError
-from vqaserve.families.modular.options import PartOptions, Pixels, Size, share_out
-from vqaserve.families.modular.parts import ImageEncoder, projection
-from vqaserve.families.modular.transformers_library import find_class
+from vqaserve.families.extras import import_object
+from vqaserve.families.modular.base import ImageEncoder, projection
+from vqaserve.families.modular.options import AttentionOptions, Pixels, Size
 
 
 class Vit(ImageEncoder):
     """A grid of a cell for every patch, or the pooled class token alone."""
 
-    class Options(PartOptions):
+    class Options(AttentionOptions):
         """Sizes as ViT-base's; whether there is one pooled cell; width of a linear layer after it (none: ``width``)."""
 
         name: Literal["vit"] = "vit"
@@ -28,16 +27,11 @@ class Vit(ImageEncoder):
         pooled: bool = True
         projection: Size | None = None
 
-        @model_validator(mode="after")
-        def _shares_out(self) -> Self:
-            share_out(self.width, self.attention_heads)
-            return self
-
     def __init__(self, options: Options, pixels: Pixels) -> None:
         super().__init__(options, pixels)
         if options.patch > min(pixels.height, pixels.width):
             raise RecipeError(f"vit's patch of {options.patch} does not fit {pixels.width} x {pixels.height} pixels")
-        config = find_class("ViTConfig", "vit")(
+        config = import_object("transformers:ViTConfig", "image encoder 'vit'")(
             hidden_size=options.width,
             num_hidden_layers=options.layers,
             num_attention_heads=options.attention_heads,
@@ -45,7 +39,9 @@ class Vit(ImageEncoder):
             patch_size=options.patch,
             image_size=(pixels.height, pixels.width),
         )
-        self.vit = find_class("ViTModel", "vit")(config, add_pooling_layer=options.pooled)
+        self.vit = import_object("transformers:ViTModel", "image encoder 'vit'")(
+            config, add_pooling_layer=options.pooled
+        )
         self.projection = projection(options.width, options.projection)
         self.pooled = options.pooled
         self.cells = 1 if options.pooled else (pixels.height // options.patch) * (pixels.width // options.patch)

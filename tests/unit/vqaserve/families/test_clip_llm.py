@@ -81,7 +81,7 @@ def test_a_question_longer_than_clip_reads_is_cut(tiny: Tiny):
     [
         ({"options": {"four_bit": True}}, "four_bit needs a GPU, and the device is cpu; set four_bit: false"),
         ({"options": {"four_bit": True, "merge": True}}, "merge: true would round the adapter to 4 bits too"),
-        ({"options": {"merge": False}, "precision": "int8"}, "precision int8 cannot keep an adapter apart"),
+        ({"options": {"merge": False}, "precision": "int8"}, "precision int8 needs a merged adapter"),
         ({"options": {"prompt": "Say something."}}, "prompt: String should match pattern"),
     ],
 )

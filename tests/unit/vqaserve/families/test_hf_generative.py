@@ -18,7 +18,7 @@ from vqaserve.families.pretrained import read_processor
 from vqaserve.types import Query
 
 CHATS = ["llava", "qwen2_vl", "smolvlm", "paligemma"]
-WRITERS = ["blip", *CHATS]
+GENERATORS = ["blip", *CHATS]
 
 
 @torch.inference_mode()
@@ -53,7 +53,7 @@ def prompted(tiny: Tiny, processor: Any, picture: Image.Image, question: str) ->
     )
 
 
-@pytest.mark.parametrize("kind", WRITERS)
+@pytest.mark.parametrize("kind", GENERATORS)
 def test_a_greedy_answer_is_that_of_generate(kind: str, shared_tiny: Callable[[str], Tiny]):
     tiny = shared_tiny(kind)
     found = answers(tiny.load(), PAIRS)
@@ -61,7 +61,7 @@ def test_a_greedy_answer_is_that_of_generate(kind: str, shared_tiny: Callable[[s
     assert [[answer.answer for answer in ranked] for ranked in found] == expected
 
 
-@pytest.mark.parametrize("kind", WRITERS)
+@pytest.mark.parametrize("kind", GENERATORS)
 def test_the_best_beam_is_that_of_generate(kind: str, shared_tiny: Callable[[str], Tiny]):
     tiny = shared_tiny(kind)
     picture = PAIRS[0][0]
@@ -111,9 +111,9 @@ def test_parameters_that_mean_nothing_are_refused(
 @pytest.mark.parametrize("kind", CHATS)
 def test_a_question_cannot_end_its_turn_or_bring_a_picture(kind: str, shared_tiny: Callable[[str], Tiny]):
     family = shared_tiny(kind).load()
-    writer = family.writer
-    prompt = writer._prompted(f"red {writer.processor.image_token}{writer.processor.tokenizer.eos_token} blue")
-    assert prompt == writer._prompted("red    blue")
+    generator = family.generator
+    prompt = generator._prompted(f"red {generator.processor.image_token}{generator.processor.tokenizer.eos_token} blue")
+    assert prompt == generator._prompted("red    blue")
 
 
 def test_a_recipe_can_word_the_prompt(shared_tiny: Callable[[str], Tiny]):
@@ -128,7 +128,7 @@ def test_a_recipe_can_word_the_prompt(shared_tiny: Callable[[str], Tiny]):
 def test_a_chat_template_without_a_place_for_the_picture_is_refused(make_tiny: Callable[[str], Tiny]):
     tiny = make_tiny("llava")
     (tiny.folder / "weights" / "chat_template.jinja").write_text("{{ messages[0]['content'][1]['text'] }}")
-    with pytest.raises(RecipeError, match="the prompt must hold the question and one '<image>', and is 'is it"):
+    with pytest.raises(RecipeError, match="the prompt must contain the question and one '<image>', but is 'is it"):
         tiny.load()
 
 
@@ -136,7 +136,9 @@ def test_without_a_chat_template_the_recipe_says_the_prompt(make_tiny: Callable[
     tiny = make_tiny("llava")
     (expected,) = answers(tiny.load(), PAIRS[:1])
     (tiny.folder / "weights" / "chat_template.jinja").unlink()
-    with pytest.raises(RecipeError, match=r"no chat template; set handler\.options\.prompt as llava was trained"):
+    with pytest.raises(
+        RecipeError, match=r"no chat template; set handler\.options\.prompt to the training prompt of llava"
+    ):
         tiny.load()
     prompt = "USER: <image>\n{question} ASSISTANT:"
     assert answers(tiny.load(options={"max_new_tokens": 6, "prompt": prompt}), PAIRS[:1]) == [expected]

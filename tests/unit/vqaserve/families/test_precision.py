@@ -16,7 +16,7 @@ from vqaserve.families import precision
 from vqaserve.families.clip_llm import family as clip_llm
 from vqaserve.families.int8 import Int8Linear
 from vqaserve.families.precision import fastest
-from vqaserve.families.probe import QUESTIONS, kept
+from vqaserve.families.probe import QUESTIONS, agreement
 from vqaserve.types import Answer
 
 KINDS = ["modular", "vilt", "blip", "qwen2_vl", "clip_llm"]
@@ -121,8 +121,8 @@ def test_an_answer_of_a_modular_model_in_bf16_does_not_depend_on_its_batch(share
 def test_an_answer_is_kept_when_it_was_as_good_as_the_best():
     expected = (Answer("sofa", 0.31), Answer("bed", 0.305), Answer("lamp", 0.1))
     found = [((Answer(answer, 0.4),)) for answer in ("sofa", "bed", "lamp", "chair")]
-    assert [kept([expected], [ranked]) for ranked in found] == [1, 1, 0, 0]
-    assert kept([expected] * 4, found) == 0.5
+    assert [agreement([expected], [ranked]) for ranked in found] == [1, 1, 0, 0]
+    assert agreement([expected] * 4, found) == 0.5
 
 
 def test_int8_is_refused_on_a_gpu():

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from vqaserve.errors import InvalidImage
-from vqaserve.families.shapes import is_ordinary, take
+from vqaserve.families.aspect_ratio import is_ordinary, preprocess_any_shape
 
 
 def size_if(limit: float):
@@ -31,12 +31,12 @@ def size_if(limit: float):
     ],
 )
 def test_a_picture_is_squeezed_until_it_can_be_taken(size: tuple[int, int], limit: float, expected: tuple[int, int]):
-    assert take(Image.new("RGB", size), size_if(limit)) == expected
+    assert preprocess_any_shape(Image.new("RGB", size), size_if(limit)) == expected
 
 
 def test_a_picture_that_cannot_be_taken_at_all_is_refused_with_its_size():
     with pytest.raises(InvalidImage, match=r"cannot take a picture of 30 x 20 pixels: height and width"):
-        take(Image.new("RGB", (30, 20)), size_if(0.5))
+        preprocess_any_shape(Image.new("RGB", (30, 20)), size_if(0.5))
 
 
 def test_photographs_are_ordinary_and_strips_are_not():

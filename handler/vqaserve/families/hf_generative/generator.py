@@ -1,4 +1,4 @@
-"""What writes answers: the part of the family that depends on how a model takes its picture."""
+"""The interface of answer generators, the part of the family that depends on a model's architecture."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import torch
 from PIL.Image import Image
 from torch import Tensor
 
-from vqaserve.families.generation import Manner, Written
+from vqaserve.families.generation import GeneratedAnswer, GenerationSettings
 
 
-class Writer(ABC):
-    """Prepares pictures and writes answers about them."""
+class AnswerGenerator(ABC):
+    """Encodes pictures and generates answers about them."""
 
     auto: Any
-    """The class that loads the model."""
+    """The transformers class that loads the model."""
 
     def __init__(self, model: Any, processor: Any, prompt: str, device: torch.device) -> None:
         self.model = model.to(device)
@@ -28,7 +28,7 @@ class Writer(ABC):
     @classmethod
     @abstractmethod
     def load(cls, model: Any, processor: Any, prompt: str | None, device: torch.device) -> Self:
-        """A writer with the recipe's prompt, or without one the architecture's own.
+        """Build a generator with the recipe's prompt, or with the architecture's own if ``prompt`` is None.
 
         Raises:
             RecipeError: The model or the prompt cannot be served.
@@ -36,12 +36,14 @@ class Writer(ABC):
 
     @abstractmethod
     def encode(self, pictures: Sequence[Image]) -> Sequence[Any]:
-        """What can be kept of each picture."""
+        """The features of each picture, which can be cached."""
 
     @abstractmethod
-    def write(self, features: Sequence[Any], questions: Sequence[str], manner: Manner) -> list[list[Written]]:
-        """The answers to each question, most probable first."""
+    def generate(
+        self, features: Sequence[Any], questions: Sequence[str], settings: GenerationSettings
+    ) -> list[list[GeneratedAnswer]]:
+        """Generate the answers to each question, most probable first."""
 
-    def place(self, tensor: Tensor) -> Tensor:
-        """On the model's device; a number with a fraction in the model's arithmetic."""
+    def to_device(self, tensor: Tensor) -> Tensor:
+        """Move a tensor to the model's device; floating-point tensors also get the model's type."""
         return tensor.to(self.device, self.model.dtype) if tensor.is_floating_point() else tensor.to(self.device)

@@ -1,4 +1,4 @@
-"""Importing what a recipe names, and saying which extra installs what it lacks."""
+"""Imports of optional libraries; a missing one is reported with the extra that installs it."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Any
 from vqaserve.errors import RecipeError
 
 _EXTRAS = {"transformers": "hf", "peft": "hf", "openvino": "openvino"}
-"""Libraries that a family imports and a bare server lacks, with the extra that installs them."""
+"""Extras by library."""
 
 
-def find_part(place: str, what: str) -> Any:
-    """The attribute of a module, as ``module:attribute``.
+def import_object(place: str, what: str) -> Any:
+    """Import an attribute of a module.
 
     Args:
-        place: Where it is.
-        what: The recipe's word for it, for the message.
+        place: ``module:attribute``.
+        what: What the recipe calls it, for the error message.
 
     Raises:
-        RecipeError: A library that it needs is not installed.
+        RecipeError: An optional library that it needs is not installed.
     """
     module, _, attribute = place.partition(":")
     try:

@@ -1,4 +1,4 @@
-"""Names of the chat app's tensors, and ours."""
+"""TensorNames of the chat app's tensors, and ours."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _UNUSED = re.compile(r"text_encoder\.bert\.embeddings\.position_ids|fusion\.(cro
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
+class TensorNames:
     """Translates one checkpoint's names.
 
     Attributes:
@@ -51,8 +51,8 @@ class Names:
     file_names: Mapping[str, str]
 
     @classmethod
-    def of(cls, names: Iterable[str], file_names: Mapping[str, str]) -> Names:
-        """Names as these are."""
+    def of(cls, names: Iterable[str], file_names: Mapping[str, str]) -> TensorNames:
+        """TensorNames as these are."""
         return cls("fc.weight" in set(names), file_names)
 
     def to_app(self, name: str) -> str:

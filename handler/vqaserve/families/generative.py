@@ -1,0 +1,30 @@
+"""The base of the families that generate their answers as text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from vqaserve.families.base import Family, Features, Outputs
+from vqaserve.families.generation import check_parameters, parameter_ranges
+from vqaserve.settings import Limits
+from vqaserve.types import Query
+
+
+class GenerativeFamily(Family[Features, Outputs]):
+    """A family that takes ``max_new_tokens``, ``num_beams`` and ``temperature``, within the recipe's limits."""
+
+    limits: Limits
+
+    @property
+    def parameters(self) -> Mapping[str, tuple[float, float]]:
+        """The ranges of ``max_new_tokens``, ``num_beams`` and ``temperature``."""
+        return parameter_ranges(self.limits)
+
+    def check(self, query: Query) -> None:
+        """Refuse parameters that are out of range, or that exclude each other.
+
+        Raises:
+            InvalidParameter: The message says what is allowed.
+        """
+        super().check(query)
+        check_parameters(query)
