@@ -1,4 +1,4 @@
-# One-word habits; CI (.ci/run) calls the same words. Everything lives in .venv, made on first use.
+# The project's commands; .ci/run calls the same. The environment .venv is created on first use.
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt
@@ -9,7 +9,7 @@ SECONDS ?= 60
 .PHONY: help install lint test docs serve gateway monitor stop load capacity overload chaos bench bench-gpu peers fuzz clean
 .DELETE_ON_ERROR:
 
-help: ## what each word does
+help: ## list these words
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
 
 .venv/bin/python:
@@ -30,56 +30,56 @@ help: ## what each word does
 	$(PIP) --editable '.[peers]'
 	@touch $@
 
-install: .venv/.develop ## everything for development into .venv
+install: .venv/.develop ## install everything for development into .venv
 
-lint: .venv/.develop ## format, style, types, import rules
+lint: .venv/.develop ## check format, style, types and import rules
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: .venv/.develop ## all tests; the live ones start their own servers
+test: .venv/.develop ## run all tests; the live ones start servers of their own
 	$(BIN)/python -m pytest
 
 docs: .venv/.develop ## build the documentation into site/; a dead link fails
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
-serve: .venv/.serve ## build the archives, start TorchServe, ask it
+serve: .venv/.serve ## build the archives, start TorchServe, and ask it a question
 	@$(BIN)/python scripts/serve.py start
 
-gateway: .venv/.serve ## nginx with TLS, API keys and limits before the running server
+gateway: .venv/.serve ## start nginx with TLS, API keys and limits in front of the running server
 	@$(BIN)/python scripts/gateway.py start
 
-monitor: .venv/.serve ## worker states and queue lengths for Prometheus on port 8083, until Ctrl-C
+monitor: .venv/.serve ## serve worker states and queue lengths to Prometheus on port 8083, until Ctrl-C
 	@$(BIN)/python scripts/exporter.py
 
-stop: ## end what `make serve` and `make gateway` started
+stop: ## stop what `make serve` and `make gateway` started
 	@test ! -e run/gateway/nginx.pid || $(BIN)/python scripts/gateway.py stop
 	@test ! -x $(BIN)/python || $(BIN)/python scripts/serve.py stop
 
-load: .venv/.develop ## a minute of load on the running server, its service levels, run/load.html and .png
+load: .venv/.develop ## send load to the running server for a minute, and check its service levels
 	$(BIN)/locust --locustfile loadtest/locustfile.py --headless --host $(URL) --users $(USERS) --spawn-rate $(USERS) \
 		--run-time $(SECONDS)s --csv run/load --html run/load.html --plot run/load.png --only-summary $(LOAD)
 
-overload: .venv/.develop ## ten times more than a server of its own can answer, for a minute
+overload: .venv/.develop ## send a server of its own ten times what it can answer, for a minute
 	$(BIN)/python -m loadtest.overload
 
-chaos: .venv/.develop ## break servers of its own in ten ways; what clients saw
+chaos: .venv/.develop ## break servers of its own in ten ways, and report what clients saw
 	$(BIN)/python -m loadtest.faults
 
-capacity: .venv/.develop ## the highest rate at which the running server keeps its service levels
+capacity: .venv/.develop ## find the highest rate at which the running server keeps its service levels
 	$(BIN)/python loadtest/capacity.py
 
-bench: .venv/.develop ## a server's CPU time and latency beside the bare model's; report in run/bench
+bench: .venv/.develop ## measure CPU time and latency against the bare model; report in run/bench
 	$(BIN)/python -m loadtest.bench
 
 bench-gpu: .venv/.develop ## the same on a GPU, and how busy it is
 	$(BIN)/python -m loadtest.bench vilt --gpu --connections 1 --connections 16 --connections 64 --busy 64
 
-peers: .venv/.develop .venv/.peers ## our server beside other model servers that do the same work; report in run/peers
+peers: .venv/.develop .venv/.peers ## compare with other model servers on the same work; report in run/peers
 	$(BIN)/python -m loadtest.peers
 
-fuzz: .venv/.develop ## 20,000 damaged pictures and JSON bodies for the running server
+fuzz: .venv/.develop ## send 20,000 damaged pictures and JSON bodies to the running server
 	$(BIN)/python -m loadtest.fuzz
 
 clean: stop ## remove the environment, archives and caches

@@ -128,7 +128,7 @@ def _help(command: str, module: str) -> str:
         app.command()(found.main)
     click = typer.main.get_command(app)
     context = typer.Context(click)
-    text = get_docs_for_click(obj=click, ctx=context, name=f"python {command}", indent=1)
+    text = get_docs_for_click(obj=click, ctx=context, name=command, indent=1)
     return text.replace(f"{ROOT}/", "").replace(str(ROOT), ".").replace("\b", "")
 
 
