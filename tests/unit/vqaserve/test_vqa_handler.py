@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+import socket
 from pathlib import Path
 
 import pytest
 from ts.context import Context, RequestProcessor
 from ts.metrics.metric_cache_yaml_impl import MetricsCacheYamlImpl
+from ts.protocol import otf_message_handler
+from ts.service import Service
 
-from vqa_handler import _emitter, _request
+from vqa_handler import _emitter, _receive_as_sent, _request
 from vqaops.paths import ROOT
 from vqaserve.metrics import ANSWERS, REQUESTS, STAGE_SECONDS, MetricSample
 
@@ -81,3 +84,33 @@ def test_a_requests_headers_are_found_in_any_case_and_a_forms_parts_are_none_of_
     assert (request.id, request.client_id) == ("r0", "order-17?")
     assert request.label == "r0 (client's order-17?)"
     assert request.headers == {"x-request-id": "order-17\n"}
+
+
+def sent(*parameters: tuple[str, bytes]) -> dict:
+    """A request as it comes over the worker's socket."""
+    values = [{"name": name, "contentType": "", "value": bytearray(value)} for name, value in parameters]
+    return {"requestId": b"r0", "headers": [], "parameters": values}
+
+
+def test_names_that_came_twice_are_known_although_torchserve_keeps_one_value(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(Service, "retrieve_data_for_inference", Service.retrieve_data_for_inference)
+    monkeypatch.setenv("TS_DECODE_INPUT_REQUEST", "true")
+    _receive_as_sent()
+    batch = [sent(("image", b"a"), ("question", b"q"), ("image", b"b")), sent(("image", b"c"), ("question", b"q"))]
+    given = context(None)
+    given.request_processor, inputs, given.request_ids = Service.retrieve_data_for_inference(batch)
+    first, second = (_request(fields, given, index) for index, fields in enumerate(inputs))
+    assert (first.repeated, second.repeated) == (("image",), ())
+    assert dict(first.fields) == {"image": b"b", "question": b"q"}
+
+
+def test_a_worker_passes_on_json_as_it_was_sent(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(Service, "retrieve_data_for_inference", Service.retrieve_data_for_inference)
+    monkeypatch.setenv("TS_DECODE_INPUT_REQUEST", "true")
+    _receive_as_sent()
+    ours, theirs = socket.socketpair()
+    body = b'{"a": 1, "a": 2}'
+    with ours, theirs:
+        for field in (b"body", b"application/json", body):
+            theirs.sendall(len(field).to_bytes(4, "big") + field)
+        assert otf_message_handler._retrieve_input_data(ours)["value"] == body

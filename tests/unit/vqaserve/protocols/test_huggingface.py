@@ -14,6 +14,7 @@ from vqaserve.types import Item, Model, Query, Request
 
 PNG = encoded()
 B64 = as_base64(PNG)
+MODEL = Model("m", "1.0.0")
 
 
 def parse(body: object) -> list[Query]:
@@ -65,3 +66,21 @@ def test_the_reply_is_a_list_best_first():
     item = Item("id", Query(PNG, "q"), ranked=({"answer": "red", "score": 0.9}, {"answer": "blue", "score": 0.1}))
     reply = HuggingFace().reply(Request("id", {}), [item], Model("m", "1.0.0"))
     assert [entry["answer"] for entry in json.loads(reply.body)] == ["red", "blue"]
+
+
+def test_a_list_of_inputs_is_answered_by_a_list_of_lists_in_which_one_may_be_an_error():
+    item = Item("id", Query(PNG, "q", warnings=("w",)), ranked=({"answer": "red", "score": 0.9},))
+    request = Request("id", {"body": {"inputs": [B64, B64], "question": "q"}})
+    answered, failed = json.loads(HuggingFace().reply(request, [item, Item("id", error=MissingImage("m"))], MODEL).body)
+    assert answered == [{"answer": "red", "score": 0.9, "warnings": ["w"]}]
+    assert failed == {"code": 422, "type": "MissingImage", "message": "m"}
+
+
+@pytest.mark.parametrize("count", [1, 33])
+def test_a_list_of_inputs_has_the_limit_of_questions(count: int):
+    body = {"inputs": [{"image": B64, "question": "q"}] * count}
+    if count > 32:
+        with pytest.raises(InvalidQuestion, match="33 questions came"):
+            parse(body)
+    else:
+        assert parse(body) == [Query(PNG, "q")]

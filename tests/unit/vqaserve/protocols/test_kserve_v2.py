@@ -9,9 +9,9 @@ from tests.support.pictures import as_base64, encoded
 from vqaserve.errors import BadRequest, InvalidImage, InvalidQuestion, MissingImage, VqaError
 from vqaserve.protocols import find_protocol
 from vqaserve.protocols.body import read_body
-from vqaserve.protocols.kserve_v2 import KServeV2
+from vqaserve.protocols.kserve_v2 import KServeV2, metadata
 from vqaserve.settings import HandlerSettings, Limits
-from vqaserve.types import Item, Model, Query, Request
+from vqaserve.types import Item, Model, Query, Reply, Request
 
 PNG, BLUE = encoded(), encoded("blue")
 B64 = as_base64(PNG)
@@ -116,3 +116,89 @@ def test_one_entrys_error_is_the_whole_replys():
     reply = KServeV2().reply(Request("id", {"body": {"inputs": []}}), items, Model("m", "1.0.0"))
     assert reply.status == 422
     assert json.loads(reply.body)["error"] == "no"
+
+
+RANKED = ({"answer": "größe", "score": 0.5}, {"answer": "blue", "score": 0.25})
+
+
+def reply(**body: object) -> Reply:
+    request = Request("id", {"body": {"inputs": [], **body}})
+    return KServeV2().reply(request, [Item("id", Query(PNG, "q"), ranked=RANKED)], Model("m", "1.0.0"))
+
+
+@pytest.mark.parametrize(
+    ("outputs", "names"),
+    [
+        ([], ["answer", "score"]),
+        (None, ["answer", "score"]),
+        ([{"name": "score"}], ["score"]),
+        ([{"name": "answer", "parameters": {"binary_data": False}}], ["answer"]),
+        ([{"name": "score"}, {"name": "answer", "parameters": None}], ["score", "answer"]),
+    ],
+)
+def test_the_reply_has_the_outputs_that_were_requested(outputs: list | None, names: list[str]):
+    body = json.loads(reply(outputs=outputs, parameters={"binary_data_output": True}).body)
+    assert [output["name"] for output in body["outputs"]] == names
+
+
+def test_an_output_comes_raw_where_its_entry_asks_for_that():
+    outputs = [
+        {"name": "score", "parameters": {"binary_data": True}},
+        {"name": "answer", "parameters": {"binary_data": True}},
+    ]
+    made = reply(outputs=outputs)
+    size = int(made.headers["Inference-Header-Content-Length"])
+    head, raw = json.loads(made.body[:size]), made.body[size:]
+    assert made.content_type == "application/octet-stream"
+    assert [output["parameters"] for output in head["outputs"]] == [{"binary_data_size": 8}, {"binary_data_size": 19}]
+    assert struct.unpack("<2f", raw[:8]) == (0.5, 0.25)
+    assert raw[8:] == b"\x07\0\0\0" + "größe".encode() + b"\x04\0\0\0blue"
+
+
+def test_one_output_can_be_raw_and_the_other_in_json():
+    made = reply(outputs=[{"name": "answer"}, {"name": "score", "parameters": {"binary_data": True}}])
+    answer, score = json.loads(made.body[: int(made.headers["Inference-Header-Content-Length"])])["outputs"]
+    assert answer["data"] == ["größe", "blue"]
+    assert "data" not in score
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"outputs": [{"name": "answer"}, {"name": "answer"}]}, BadRequest, "output 'answer' came more than once"),
+        (
+            {"outputs": [{"name": "logits"}]},
+            BadRequest,
+            "unknown output 'logits'; the outputs are 'answer' and 'score'",
+        ),
+        ({"outputs": ["answer"]}, BadRequest, "outputs.0: Input should be a valid dictionary"),
+        ({"parameters": {"sequence_id": 1}}, BadRequest, "unknown field 'sequence_id'"),
+        ({"inputs": [tensor("image", B64), tensor("question", "q", datatype="STRING")]}, BadRequest, "send BYTES"),
+        ({"inputs": [tensor("image", B64), tensor("question", "q", shape=[-1])]}, BadRequest, "make them agree"),
+    ],
+)
+def test_what_the_protocol_allows_and_this_server_does_not_is_named(change: dict, error: type[VqaError], message: str):
+    with pytest.raises(error, match=message):
+        parse({"inputs": [tensor("image", B64), tensor("question", "q")], **change})
+
+
+def test_bytes_that_no_tensor_announces_are_refused():
+    head = {"inputs": [tensor("image", B64), tensor("question", "q")]}
+    with pytest.raises(BadRequest, match="8 bytes follow the last raw tensor"):
+        parse(binary(head, b"more"))
+
+
+def test_a_tensor_in_json_and_raw_at_once_is_refused():
+    both = tensor("image", B64, parameters={"binary_data_size": len(PNG) + 4})
+    with pytest.raises(BadRequest, match="input 'image' came in JSON and as a raw tensor"):
+        parse(binary({"inputs": [both, tensor("question", "q")]}, PNG))
+
+
+def test_the_metadata_names_the_tensors_of_a_request_and_its_reply():
+    described = metadata("rooms", ["1.0.0", "2.0.0"])
+    assert (described["name"], described["versions"]) == ("rooms", ["1.0.0", "2.0.0"])
+    assert [(one["name"], one["datatype"]) for one in described["inputs"]] == [
+        ("image", "BYTES"),
+        ("question", "BYTES"),
+    ]
+    assert [(one["name"], one["datatype"]) for one in described["outputs"]] == [("answer", "BYTES"), ("score", "FP32")]

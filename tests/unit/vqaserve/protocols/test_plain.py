@@ -118,3 +118,53 @@ def test_an_error_has_torchserves_three_keys():
     reply = Plain().reply(Request("id", {}), [item], Model("m", "1.0.0"))
     assert reply.status == 422
     assert json.loads(reply.body) == {"code": 422, "type": "InvalidQuestion", "message": "why"}
+
+
+URL = "https://images.example.org/a.png"
+
+
+def test_a_request_with_the_pictures_address_is_answered_with_its_question():
+    body = {"image_url": URL, "question": "what’s this?"}  # noqa: RUF001 - as it came
+    assert parse(body=body) == [Query(RemoteImage(URL), body["question"])]
+    item = Item(
+        "id",
+        Query(RemoteImage(URL), "what's this?"),
+        ranked=({"answer": "a cat", "score": 1.0, "clip_similarity": 0.3},),
+    )
+    reply = json.loads(Plain().reply(Request("id", {"body": body}), [item], Model("m", "1.0.0")).body)
+    assert {name: reply[name] for name in ("question", "answer", "clip_similarity")} == {
+        "question": body["question"],
+        "answer": "a cat",
+        "clip_similarity": 0.3,
+    }
+
+
+@pytest.mark.parametrize(
+    ("image_url", "error", "message"),
+    [
+        (B64, BadRequest, "'image_url' is not a URL"),
+        ("photos/cat.jpg", InvalidImage, "is not base64"),
+        ("", MissingImage, "no picture came"),
+        (7, BadRequest, "image_url: Input should be a valid string, got 7"),
+    ],
+)
+def test_an_address_that_is_none_is_refused(image_url: object, error: type[VqaError], message: str):
+    with pytest.raises(error, match=message):
+        parse(body={"image_url": image_url, "question": "q"})
+
+
+@pytest.mark.parametrize("image_url", [URL, f"DATA:image/png;base64,{B64}"])
+def test_an_address_may_come_in_a_form_or_be_a_data_uri(image_url: str):
+    (query,) = parse(image_url=image_url.encode(), question=b"q")
+    assert query.image == (RemoteImage(URL) if image_url == URL else PNG)
+
+
+@pytest.mark.parametrize("value", [f"data:image/png;base64,{B64}".encode(), B64.encode(), URL.encode()])
+def test_the_picture_of_a_form_may_be_text(value: bytes):
+    (query,) = parse(image=value, question=b"q")
+    assert query.image in (PNG, RemoteImage(URL))
+
+
+@pytest.mark.parametrize("fields", [{"image": b"", "data": PNG}, {"image": b"", "image_url": b"", "data": PNG}])
+def test_a_file_that_was_not_chosen_is_no_second_picture(fields: dict):
+    assert parse(**fields, question=b"q") == [Query(PNG, "q")]

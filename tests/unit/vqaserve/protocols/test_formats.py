@@ -1,0 +1,203 @@
+"""What holds for every wire format: null is not sent, pixels are no file, and nothing is dropped in silence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.support.pictures import as_base64, encoded
+from vqaserve.errors import BadRequest, VqaError
+from vqaserve.protocols import find_protocol
+from vqaserve.settings import HandlerSettings
+from vqaserve.types import Query, Request
+
+PNG, BLUE = encoded(), encoded("blue")
+B64 = as_base64(PNG)
+PAIR = {"image": B64, "question": "what?"}
+SETTINGS = HandlerSettings(version="1.0.0", family="dummy")
+PIXELS = [[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [0, 0, 0]]]
+URI = f"data:image/png;base64,{B64}"
+
+
+def tensor(name: str, *data: object, **rest: object) -> dict:
+    return {"name": name, "shape": [len(data)], "datatype": "BYTES", "data": list(data), **rest}
+
+
+def text(value: str, **rest: object) -> dict:
+    return {"type": "text", "text": value, **rest}
+
+
+def picture(url: str = URI, **rest: object) -> dict:
+    return {"type": "image_url", "image_url": {"url": url, **rest}}
+
+
+def chat(*parts: dict, **rest: object) -> dict:
+    return {"messages": [{"role": "user", "content": list(parts)}], **rest}
+
+
+def parse(body: dict) -> list[Query | VqaError]:
+    headers = {"url_path": "v1/chat/completions"} if "messages" in body else {}
+    request = Request("id", {"body": body}, headers)
+    return list(find_protocol(request).parse(request, SETTINGS))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {**PAIR, "questions": None, "top_k": None, "temperature": None, "data": None, "image_url": None},
+        {**PAIR, "inputs": None, "instances": None, "somebody's": None},
+        {"inputs": PAIR, "parameters": None},
+        {"inputs": PAIR, "parameters": {"top_k": None, "num_beams": None}, "options": None},
+        {"inputs": PAIR, "image": None, "question": None},
+        {"inputs": B64, "question": "what?", "image": None},
+        {"inputs": {"image": None, "question": "what?"}, "image": B64},
+        {"instances": [PAIR], "parameters": None},
+        {"instances": [{**PAIR, "parameters": None}], "parameters": {"top_k": None}},
+        {"instances": [{"image": {"b64": B64}, "question": "what?", "parameters": {"temperature": None}}]},
+        {
+            "id": None,
+            "outputs": None,
+            "parameters": None,
+            "inputs": [
+                tensor("image", B64, parameters=None),
+                tensor("question", "what?", parameters={"content_type": None}),
+            ],
+        },
+        chat(text("what?", image_url=None), picture(detail=None), stream=None, n=None, stop=None, max_tokens=None),
+        chat({**text("what?"), "image_url": None}, {**picture(), "text": None}, temperature=None, tools=None),
+    ],
+)
+def test_a_field_that_is_null_was_not_sent(body: dict):
+    assert [(query.image, query.question, query.top_k, query.parameters, query.warnings) for query in parse(body)] == [
+        (PNG, "what?", None, {}, ())
+    ]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"image": PIXELS, "question": "what?"},
+        {"image": [[0.1] * 300] * 300, "question": "what?"},
+        {"data": PIXELS},
+        {"inputs": {"image": PIXELS, "question": "what?"}},
+        {"inputs": PIXELS},
+        {"instances": PIXELS},
+        {"instances": [PIXELS]},
+        {"instances": [{"image": PIXELS, "question": "what?"}]},
+        {"instances": [{"image": {"b64": PIXELS}, "question": "what?"}]},
+        {"inputs": [tensor("image", *PIXELS, datatype="UINT8", shape=[1, 2, 2, 3])]},
+        {"inputs": [tensor("image", *([0.5] * 50), datatype="FP32", shape=[1, 3, 224, 224])]},
+        chat(text("what?"), {"type": "image_url", "image_url": {"url": PIXELS}}),
+    ],
+)
+def test_pixels_are_told_to_come_as_a_file(body: dict):
+    try:
+        entry = parse(body)[0]
+    except BadRequest as error:  # in a list, each entry has its own
+        entry = error
+    assert isinstance(entry, BadRequest)
+    assert "pixels" in str(entry)
+    assert "file" in str(entry)
+
+
+@pytest.mark.parametrize(
+    ("body", "warning"),
+    [
+        (chat(picture(), picture(f"data:;base64,{as_base64(BLUE)}"), text("q")), "2 pictures came; only the last one"),
+        (
+            {"messages": [{"role": "user", "content": "first?"}, {"role": "user", "content": [text("q"), picture()]}]},
+            "2 turns of the user have text; only the last one was asked",
+        ),
+        (
+            {"messages": [{"role": "system", "content": "be terse"}, *chat(text("q"), picture())["messages"]]},
+            "1 messages of other roles than 'user' were not used",
+        ),
+        (chat(text("q"), picture(), tools=[{}], seed=1, user="u"), "no effect on this server: seed, tools"),
+        ({"inputs": PAIR, "options": {"wait_for_model": True}}, "'options' has no effect on this server"),
+    ],
+)
+def test_what_is_not_used_is_named_in_a_warning(body: dict, warning: str):
+    (query,) = parse(body)
+    assert isinstance(query, Query)
+    assert any(warning in one for one in query.warnings), query.warnings
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({**PAIR, "data": B64}, "more than one picture came: image and data"),
+        ({**PAIR, "image_url": "https://example.org/a.png"}, "more than one picture came: image and image_url"),
+        ({**PAIR, "questions": ["a"]}, "both 'question' and 'questions' came"),
+        ({"inputs": B64, "image": as_base64(BLUE), "question": "q"}, "'inputs' and 'image' hold two different values"),
+        ({"inputs": PAIR, "question": "another?"}, "'inputs' and 'question' hold two different values"),
+        ({"inputs": PAIR, "top_k": 3}, "unknown field 'top_k'"),
+        ({"inputs": [tensor("image", B64), tensor("image", B64)]}, "input 'image' came more than once"),
+        ({"inputs": [tensor("image", B64), tensor("question", "a"), tensor("mask", "b")]}, "unknown input 'mask'"),
+        (
+            {"inputs": [tensor("image", B64), tensor("question", "a")], "outputs": [{"name": "logits"}]},
+            "unknown output",
+        ),
+        (chat(text("q"), picture(), {"type": "input_audio", "input_audio": {}}), "a part has type 'input_audio'"),
+        (chat(text("q"), picture(), {"text": "more"}), "a part has type 'None'"),
+    ],
+)
+def test_what_cannot_all_be_used_is_refused(body: dict, message: str):
+    with pytest.raises(BadRequest, match=message):
+        parse(body)
+
+
+@pytest.mark.parametrize(
+    "name", ["file", "Files", "photo", "picture", "img", "images", "image[]", "IMAGE", "upload", "input"]
+)
+@pytest.mark.parametrize("form", [True, False])
+def test_the_picture_under_another_name_is_told_the_right_one(name: str, form: bool):
+    fields = {name: PNG, "question": b"what?"} if form else {"body": {name: B64, "question": "what?"}}
+    request = Request("id", fields)
+    with pytest.raises(BadRequest) as caught:
+        find_protocol(request).parse(request, SETTINGS)
+    assert f"unknown field '{name}'; did you mean 'image'?" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["prompt", "query", "text", "q", "Question", "questions[]"])
+def test_the_question_under_another_name_is_told_the_right_one(name: str):
+    request = Request("id", {"image": PNG, name: b"what?"})
+    with pytest.raises(BadRequest, match=r"did you mean 'questions?'"):
+        find_protocol(request).parse(request, SETTINGS)
+
+
+def test_a_file_under_a_name_that_nobody_knows_is_told_the_right_one():
+    request = Request("id", {"attachment": PNG, "question": b"what?"})
+    with pytest.raises(BadRequest, match="unknown field 'attachment'; did you mean 'image'"):
+        find_protocol(request).parse(request, SETTINGS)
+
+
+def asked(body: dict) -> list[str]:
+    return [query.question for query in parse(body) if isinstance(query, Query)]
+
+
+@pytest.mark.parametrize(
+    ("parts", "question"),
+    [
+        ([text("what color is"), picture(), text("the shape?")], "what color is the shape?"),
+        ([text(" a "), text("b\n"), text("c"), picture()], "a b c"),
+        ([picture(), text("what?"), text("  ")], "what?"),
+        ([text("why?"), picture(), text("Answer with one word.")], "why? Answer with one word."),
+        ([text("1"), picture(), text("2"), text("3")], "1 2 3"),
+    ],
+)
+def test_the_text_parts_of_a_turn_are_one_question_in_their_order(parts: list[dict], question: str):
+    assert asked(chat(*parts)) == [question]
+
+
+@pytest.fixture(params=["nested", "flat"])
+def inputs(request: pytest.FixtureRequest) -> Callable[[], dict]:
+    pictures = [PNG, BLUE]
+    if request.param == "flat":
+        return lambda: {"inputs": [as_base64(one) for one in pictures], "question": "q", "parameters": {"top_k": 2}}
+    pairs = [{"image": as_base64(one), "question": "q"} for one in pictures]
+    return lambda: {"inputs": pairs, "parameters": {"top_k": 2}}
+
+
+def test_a_list_of_hugging_face_inputs_is_a_query_each(inputs: Callable[[], dict]):
+    assert parse(inputs()) == [Query(PNG, "q", 2), Query(BLUE, "q", 2)]
