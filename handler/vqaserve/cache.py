@@ -1,4 +1,4 @@
-"""What a worker remembers: bounded, least recently used goes first, with counters."""
+"""A bounded cache that drops the least recently used value first and counts its hits."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ Value = TypeVar("Value")
 
 
 class Cache(Generic[Value]):
-    """Values by key, up to a limit; a value over the whole limit is not kept."""
+    """Values by key, up to a total size; a value larger than that is not kept."""
 
     def __init__(self, limit: int, size: Callable[[Value], int] | None = None) -> None:
-        """Starts empty.
+        """Start empty.
 
         Args:
-            limit: Of all sizes together; 0 keeps nothing.
-            size: Of one value; by default each counts one.
+            limit: The total size of all values; 0 keeps nothing.
+            size: Returns the size of a value; by default every value has size 1.
         """
         self._kept: LRUCache[Hashable, Value] = LRUCache(limit, size)
         self._hits = self._misses = 0
 
     def get(self, key: Hashable) -> Value | None:
-        """The value, which is now the last to go, or None; counted as a hit or a miss."""
+        """Return the value and mark it as recently used, or return None; count a hit or a miss."""
         value: Value | None = self._kept.get(key)
         if value is None:
             self._misses += 1
@@ -34,7 +34,7 @@ class Cache(Generic[Value]):
         return value
 
     def put(self, key: Hashable, value: Value) -> None:
-        """Keep a value, and forget others if there is no room."""
+        """Keep a value, and drop others if there is no room."""
         if self._kept.getsizeof(value) <= self._kept.maxsize:
             self._kept[key] = value
 
@@ -46,7 +46,7 @@ class Cache(Generic[Value]):
 
 
 def nbytes(value: Any) -> int:
-    """Bytes that a feature holds: of arrays and tensors, of pictures, and of what is made of them."""
+    """Return the bytes of a feature: an array, a tensor, a picture, or a container of these."""
     if hasattr(value, "nbytes"):
         return int(value.nbytes)
     if hasattr(value, "getbands"):  # a Pillow image

@@ -1,9 +1,10 @@
-"""The model card of an archive: its README.md, as the Hugging Face Hub writes them."""
+"""The model card of an archive: its README.md, in the format of the Hugging Face Hub."""
 
 from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,28 +12,31 @@ import yaml
 
 log = logging.getLogger(__name__)
 
+_FRONT_MATTER = re.compile(r"---[ \t]*\n(.*?\n)---[ \t]*(?:\n|\Z)", re.DOTALL)
+
 LONGEST = 64_000
-"""Characters of a card that are told: it travels inside TorchServe's description of the model."""
+"""The most characters of a card; it is sent inside TorchServe's description of the model."""
 
 
 def read_card(folder: Path) -> Mapping[str, object]:
-    """``{"metadata": <front matter>, "text": <Markdown>}`` of ``README.md``; both empty where there is none.
+    """Return ``{"metadata": <front matter>, "text": <Markdown>}`` of ``README.md``; without the file both are empty.
 
-    Front matter that is not a YAML mapping is left in the text: a card never keeps a model from being served.
+    Front matter that is not a YAML mapping stays in the text: a faulty card never stops a model from being served.
     """
     file = folder / "README.md"
-    whole = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
+    whole = file.read_text(encoding="utf-8-sig", errors="replace") if file.is_file() else ""
     if len(whole) > LONGEST:
-        log.warning("the model card has %d characters; the first %d are told", len(whole), LONGEST)
+        log.warning("the model card has %d characters; only the first %d are sent", len(whole), LONGEST)
         whole = whole[:LONGEST]
-    start, _, rest = whole.partition("---\n")
-    front, end, text = rest.partition("\n---\n")
-    metadata = _mapping(front) if end and not start else None
-    return {"metadata": {}, "text": whole} if metadata is None else {"metadata": metadata, "text": text.lstrip("\n")}
+    found = _FRONT_MATTER.match(whole)
+    metadata = _mapping(found[1]) if found else None
+    if not found or metadata is None:
+        return {"metadata": {}, "text": whole}
+    return {"metadata": metadata, "text": whole[found.end() :].lstrip("\n")}
 
 
 def _mapping(front: str) -> object | None:
-    """What YAML says, in the types of JSON: a date becomes text."""
+    """Parse YAML into the types of JSON: a date becomes text."""
     try:
         found = yaml.safe_load(front)
         return json.loads(json.dumps(found, default=str, allow_nan=False)) if isinstance(found, dict) else None

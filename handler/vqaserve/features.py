@@ -1,4 +1,4 @@
-"""Features of pictures that were encoded before: this worker's own, and where a recipe wants it the other workers'."""
+"""The cache of features: in this worker's memory and, if the recipe enables it, shared with the other workers."""
 
 from __future__ import annotations
 
@@ -14,38 +14,38 @@ from vqaserve.sharing import SharedFolder
 from vqaserve.types import Picture
 
 _ENTRY_BYTES = 4096
-"""What a remembered tensor takes beside its numbers, gaps in the heap included (4.2 kB each for features of 512
-bytes): small features would otherwise fill several times the limit."""
+"""Bytes that a cached tensor takes besides its numbers, gaps in the heap included (measured: 4.2 kB each for features
+of 512 bytes). Without them, small features would fill several times the limit."""
 _TEXT_BYTES = struct.Struct("<I")
 
 
 class FeatureCache:
-    """Features by the hash of a picture's file, with its warnings, which are part of every reply about it."""
+    """Features by the digest of a picture, with the picture's warnings, which are part of every reply about it."""
 
     def __init__(self, family: Family[Any, Any], limits: CacheLimits, shared: Path | None = None) -> None:
-        """Starts empty, or with what other workers have shared.
+        """Start empty, or with the features that other workers have shared.
 
         Args:
-            family: Whose features; it says how they become bytes.
-            limits: Of memory, and of the shared folder.
-            shared: The folder for ``limits.shared_features_mb``; None: there are no other workers.
+            family: Computes the features, and converts them to bytes and back.
+            limits: The sizes of this worker's cache and of the shared folder.
+            shared: The shared folder; None shares nothing.
         """
         self._family = family
         self._own: Cache[tuple[Any, tuple[str, ...]]] = Cache(limits.features_mb * 2**20, _size)
         limit = limits.shared_features_mb * 2**20
         self._shared = SharedFolder(shared, limit) if shared and limit else None
-        self._taken = 0
+        self._shared_hits = 0
 
     def recall(self, picture: Picture) -> Picture:
-        """The picture with its features and warnings, if they are known."""
-        known = self._own.get(picture.digest) or self._take(picture.digest)
-        if known is None:
+        """Return the picture with its features and warnings if they are cached, else unchanged."""
+        cached = self._own.get(picture.digest) or self._from_shared(picture.digest)
+        if cached is None:
             return picture
-        features, warnings = known
+        features, warnings = cached
         return replace(picture, features=features, warnings=warnings)
 
     def keep(self, picture: Picture, features: Any) -> None:
-        """Remember what a picture was encoded to, for this worker and the others."""
+        """Cache the features of a picture, for this worker and the others."""
         self._own.put(picture.digest, (features, picture.warnings))
         if self._shared:
             text = "\n".join(picture.warnings).encode()
@@ -53,21 +53,21 @@ class FeatureCache:
 
     @property
     def counters(self) -> dict[str, int]:
-        """``hits``, ``misses``, and of this worker's own ``size`` and ``limit`` in bytes."""
+        """``hits`` and ``misses`` of both caches; ``size`` and ``limit`` of this worker's own, in bytes."""
         own = self._own.counters
-        return {**own, "hits": own["hits"] + self._taken, "misses": own["misses"] - self._taken}
+        return {**own, "hits": own["hits"] + self._shared_hits, "misses": own["misses"] - self._shared_hits}
 
-    def _take(self, digest: str) -> tuple[Any, tuple[str, ...]] | None:
+    def _from_shared(self, digest: str) -> tuple[Any, tuple[str, ...]] | None:
         packed = self._shared.get(digest) if self._shared else None
         if packed is None:
             return None
         start = _TEXT_BYTES.size + _TEXT_BYTES.unpack_from(packed)[0]
         text = packed[_TEXT_BYTES.size : start].decode()
-        known = self._family.from_bytes(packed[start:]), tuple(text.split("\n")) if text else ()
-        self._own.put(digest, known)
-        self._taken += 1
-        return known
+        cached = self._family.from_bytes(packed[start:]), tuple(text.split("\n")) if text else ()
+        self._own.put(digest, cached)
+        self._shared_hits += 1
+        return cached
 
 
-def _size(kept: tuple[Any, tuple[str, ...]]) -> int:
-    return nbytes(kept) + _ENTRY_BYTES
+def _size(cached: tuple[Any, tuple[str, ...]]) -> int:
+    return nbytes(cached) + _ENTRY_BYTES

@@ -1,4 +1,4 @@
-"""What a worker holds of the machine's memory."""
+"""Returning a worker's free memory to the system."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ import time
 log = logging.getLogger(__name__)
 
 _BATCHES, _SECONDS = 32, 2.0
-"""After both, a worker gives free memory back: it costs the next batch some milliseconds."""
+"""A worker trims after so many batches and at most every so many seconds: trimming delays the next batch by some
+milliseconds."""
 
 
 class Trimmer:
-    """Gives free memory back now and then, called after each batch.
+    """Trims a worker's memory now and then.
 
-    Batches of different sizes leave gaps between what is kept: `rooms` would come to hold 50 MB that it does not use.
+    Batches of different sizes leave gaps in the heap; without trimming, `rooms` would hold 50 MB that it does not use.
     """
 
     def __init__(self) -> None:
@@ -31,12 +32,12 @@ class Trimmer:
 
 
 def trim() -> None:
-    """Return memory that is free to the system, once loading is done and now and then.
+    """Return free memory to the system.
 
-    Loading passes through two copies of the weights and more. The server tells glibc to keep what is freed for the next
-    batch (``ALLOCATOR`` in vqaops/server/server.py), and would so keep those too. Other C libraries need nothing.
+    The server tells glibc to keep freed memory for the next batch (``ALLOCATOR`` in vqaops/server/java_command.py).
+    After loading, that would include a second copy of the weights. Other C libraries return memory by themselves.
     """
     try:
         ctypes.CDLL(None).malloc_trim(0)
     except AttributeError:
-        log.info("this C library gives free memory back by itself")
+        log.info("this C library has no malloc_trim; it returns free memory by itself")

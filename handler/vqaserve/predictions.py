@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 _WAITING = 10_000
 """The most lines that wait for the disk; about 10 MB."""
+_LINE_SEPARATORS = {code: f"\\u{code:04x}" for code in (0x85, 0x2028, 0x2029)}
+"""JSON's escapes of characters at which some readers, such as ``str.splitlines``, end a line."""
 _WRITTEN_AT_ONCE = 64 * 1024
 _LONGEST_TEXT = 2000
 """Characters of a question or an answer; a question that was refused for its length may have millions."""
@@ -169,7 +171,8 @@ class PredictionWriter:
             del fields["question"]
         elif self._settings.question == "hash" and record.question is not None:
             fields["question"] = hashlib.sha256(_encoded(record.question)).hexdigest()
-        return _encoded(json.dumps(fields, ensure_ascii=False, allow_nan=False, separators=(",", ":"))) + b"\n"
+        text = json.dumps(fields, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        return _encoded(text.translate(_LINE_SEPARATORS)) + b"\n"
 
     def _write_lines(self, lines: list[bytes]) -> None:
         try:

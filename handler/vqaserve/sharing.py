@@ -1,7 +1,7 @@
-"""What one worker has computed and another would compute again: files in a folder that all workers of a version share.
+"""A cache in a folder that all workers of a version share.
 
-TorchServe gives a request to whichever worker is free, so two workers with caches of their own encode the picture of a
-conversation twice. The folder is the unpacked archive's, so it is of this version alone and goes when the version goes.
+TorchServe gives each request to any free worker, so two workers with separate caches both encode the picture of a
+conversation. The folder is inside the unpacked archive: it belongs to one version and is deleted with it.
 """
 
 from __future__ import annotations
@@ -16,33 +16,33 @@ log = logging.getLogger(__name__)
 
 
 class SharedFolder:
-    """Bytes by name, bounded; what was not asked for the longest goes first. A disk that fails only costs hits."""
+    """Values by name, bounded; the least recently used is dropped first. A failing disk only causes misses."""
 
     def __init__(self, folder: Path, limit: int) -> None:
-        """Starts with what the other workers have put there.
+        """Start with the values that other workers have put there.
 
         Args:
-            folder: On one machine; it is made where it is missing.
-            limit: Bytes of all values together. Workers look at the whole only now and then, so for a moment it may
-                be over by an eighth for each of them.
+            folder: A local folder; it is created if it is missing.
+            limit: Bytes of all values together. Workers check the total only now and then, so each worker may exceed
+                it by an eighth for a moment.
         """
         self._folder = folder
         self._limit = limit
-        self._unchecked = limit  # bytes put since the last look at the whole
+        self._unchecked = limit  # bytes put since the last check of the total
         folder.mkdir(mode=0o700, exist_ok=True)
 
     def get(self, name: str) -> bytes | None:
-        """The value, which is now the last to go, or None."""
+        """Return the value and mark it as recently used, or return None."""
         path = self._folder / name
         try:
             data = path.read_bytes()
             os.utime(path)
-        except OSError:  # not there, or just removed by another worker
+        except OSError:  # missing, or just removed by another worker
             return None
         return data
 
     def put(self, name: str, data: bytes) -> None:
-        """Keep a value, whole or not at all, and forget others if there is no room."""
+        """Keep a value, whole or not at all, and drop others if there is no room."""
         if len(data) > self._limit:
             return
         try:
@@ -50,8 +50,8 @@ class SharedFolder:
             self._unchecked += len(data)
             if self._unchecked > self._limit // 8:
                 self._unchecked = 0
-                self._forget()
-        except OSError as error:  # a full disk, say
+                self._drop_oldest()
+        except OSError as error:  # for example a full disk
             log.warning("features are not shared with the other workers: %s", error)
 
     def _write(self, name: str, data: bytes) -> None:
@@ -64,7 +64,7 @@ class SharedFolder:
             Path(written).unlink(missing_ok=True)
             raise
 
-    def _forget(self) -> None:
+    def _drop_oldest(self) -> None:
         kept, total = [], 0
         for entry in os.scandir(self._folder):
             with suppress(FileNotFoundError):  # removed by another worker meanwhile

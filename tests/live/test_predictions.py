@@ -46,9 +46,14 @@ def test_a_version_can_be_named(client: Client):
 
 
 def test_questions_in_any_script_come_back_whole(client: Client):
-    for question in ("¿Qué hay aquí?", "这是什么?", "ما هذا؟", "🐈 🪑?", 'quotes " and \\ and \u2028 end'):
+    for question in ("¿Qué hay aquí?", "这是什么?", "ما هذا؟", "🐈 🪑?", 'quotes " and \\ end'):
         reply = post(client, files={"image": encoded()}, data={"question": question})
         assert reply.json()["answer"] == f"4x3 #ff0000: {question}"
+
+
+def test_a_question_is_answered_in_its_one_spelling(client: Client):
+    reply = post(client, files={"image": encoded()}, data={"question": "what\u2019s\u00ad this\u2028 here\uff1f"})
+    assert reply.json()["answer"] == "4x3 #ff0000: what's this here?"
 
 
 def test_several_questions_come_back_in_order(client: Client):

@@ -72,6 +72,24 @@ def test_the_same_question_about_the_same_picture_is_computed_once():
     assert (family.pictures, family.questions) == (1, 1)
 
 
+@pytest.mark.parametrize(
+    "question",
+    [
+        "What's  this?",
+        " What's this? ",
+        "What\u2019s this?",
+        "What's\u00ad this\uff1f",
+        "\ufeffWhat's this?",
+        "What's\nthis?",
+    ],
+)
+def test_a_question_typed_in_another_way_is_recalled(question: str):
+    pipeline, family = make()
+    first = answers(pipeline, ask("What's this?"))
+    assert answers(pipeline, ask(question)) == first
+    assert family.questions == 1
+
+
 def test_another_question_about_a_known_picture_costs_only_the_small_half():
     pipeline, family = make()
     answers(pipeline, ask("a"))

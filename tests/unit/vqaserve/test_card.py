@@ -21,6 +21,25 @@ def test_front_matter_becomes_json_and_the_rest_stays_text(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "\ufeff---\nlicense: mit\n---\nText",
+        "---\r\nlicense: mit\r\n---\r\nText",
+        "--- \nlicense: mit\n---\t\nText",
+        "---\nlicense: mit\n\n---\n\n\nText",
+        "---\nlicense: 'mit'  # a comment\n---\nText",
+    ],
+)
+def test_front_matter_is_found_however_an_editor_saved_it(tmp_path: Path, text: str):
+    (tmp_path / "README.md").write_bytes(text.encode())
+    assert read_card(tmp_path) == {"metadata": {"license": "mit"}, "text": "Text"}
+
+
+def test_a_card_of_nothing_but_front_matter_is_read(tmp_path: Path):
+    assert card(tmp_path, "---\nlicense: mit\n---") == {"metadata": {"license": "mit"}, "text": ""}
+
+
+@pytest.mark.parametrize(
     "text", ["# Only text\n", "---\n- a list\n---\nText", "---\na: [\n---\nText", "---\nx: .nan\n---\n", "---\nno end"]
 )
 def test_what_is_no_front_matter_stays_in_the_text(tmp_path: Path, text: str):

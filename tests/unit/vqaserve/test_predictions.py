@@ -90,6 +90,19 @@ def test_questions_of_a_request_have_a_line_each_and_refused_ones_their_error(lo
     ]
 
 
+@pytest.mark.parametrize(
+    "mark", ["\u2028", "\u2029", "\x85", "\n", "\r\n", "\x0b", "\x0c", "\x1e", '"', "\\", "\udc80"]
+)
+def test_a_question_stays_on_one_line_for_every_reader(logged: Callable[..., Logged], mark: str):
+    log = logged()
+    log.ask(question(f"one{mark}two?" + "x" * 501))  # refused for its length, and so logged as it came
+    log.pipeline.close()
+    (part,) = log.folder.iterdir()
+    (line,) = part.read_text(encoding="utf-8").splitlines()
+    assert json.loads(line)["question"].startswith(f"one{mark}two?")
+    assert part.read_bytes().count(b"\n") == 1
+
+
 def test_the_list_of_models_is_no_question(logged: Callable[..., Logged]):
     log = logged()
     (reply,) = log.pipeline.answer([Request("r0", {}, {"url_path": "v1/models"})])
