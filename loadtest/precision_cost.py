@@ -81,7 +81,7 @@ def _compare(recipe: Path, settings: HandlerSettings, opened: Sequence[tuple[Ope
 
 
 def _open(question: Question, settings: HandlerSettings) -> tuple[Opened, Query]:
-    return open_picture(question.read_image(), settings.limits), Query(b"", question.text, top_k=1)
+    return open_picture(question.read_image(), settings.limits.pictures), Query(b"", question.text, top_k=1)
 
 
 def _with_precision(settings: HandlerSettings, runtime: str, precision: str) -> HandlerSettings:

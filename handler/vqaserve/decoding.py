@@ -1,11 +1,12 @@
-"""Pictures are opened in a process of their own, which a hostile file may exhaust or crash in a worker's stead.
+"""Decoding in a child process: a hostile file exhausts or crashes the child, not the worker.
 
-Limits from the header do not bound a decoder: half a megabyte of progressive JPEG with 20,000 scans costs 10 s in one
-call of the library, which nothing in the same process can end. The kernel ends the child when a request's share of CPU
-time is used up; it cannot take more memory than a whole picture needs; and another one is started after it.
+A limit on the size in the header does not bound the cost: half a megabyte of progressive JPEG with 20,000 scans keeps
+the library busy for 10 s, and nothing in the same process can interrupt the call. The kernel ends the child when the
+request has used its CPU time, and refuses it memory beyond what the largest allowed picture needs. The next picture
+starts a new child.
 
-Files and pixels lie in memory that both see (picture_memory.py); a byte in a pipe wakes the one who has to go on. What
-the child does is decoding_process.py.
+Files and pixels are in memory that both processes share (picture_memory.py); a byte in a pipe wakes the other process.
+decoding_process.py is the child's program.
 """
 
 from __future__ import annotations
@@ -19,29 +20,27 @@ import time
 import weakref
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, cast
+from typing import IO, cast
 
+from vqaserve import decoding_process
+from vqaserve.decoding_process import arguments
 from vqaserve.errors import InvalidImage, Overloaded
 from vqaserve.images import check_bytes
 from vqaserve.picture_memory import WAKE, DecodeTask, PictureMemory
-from vqaserve.types import Opened, Squeeze
+from vqaserve.types import Opened, PictureLimits, Squeeze
 
-if TYPE_CHECKING:
-    from vqaserve.settings import Limits
-
-_ATTEMPTS = 3  # for one file, where its child is ended from outside
-_PROCESS = "vqaserve.decoding_process"
-_ENDED_BY_SOMEBODY = {-signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP}
+_ATTEMPTS = 3  # for one file, if something else ends the child
+_ENDED_FROM_OUTSIDE = {-signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP}
 
 
 @dataclass
 class Budget:
-    """What is left of one request's limits; its pictures draw on it one after the other.
+    """What is left of one request's limits; each of its pictures uses some of it.
 
     Attributes:
-        pixels: That may be decoded.
-        seconds: Of CPU time.
-        deadline: On the monotonic clock, for the whole batch: after it, no other picture is begun.
+        pixels: Pixels that may still be decoded.
+        seconds: CPU seconds that may still be used.
+        deadline: Time on the monotonic clock after which no picture of the batch is started.
     """
 
     pixels: int
@@ -49,20 +48,20 @@ class Budget:
     deadline: float = math.inf
 
     @classmethod
-    def of(cls, limits: Limits, deadline: float) -> Budget:
-        """A whole request's."""
+    def of(cls, limits: PictureLimits, deadline: float) -> Budget:
+        """Return the budget of a request that has used none of it."""
         return cls(limits.max_request_pixels, limits.max_decode_seconds, deadline)
 
 
 class Decoder:
-    """Opens pictures, one at a time, in a child process that ends with this object or with the worker."""
+    """Decodes pictures, one at a time, in a child process that ends with this object or with the worker."""
 
-    def __init__(self, limits: Limits, squeeze: Squeeze | None = None) -> None:
-        """The child starts at once.
+    def __init__(self, limits: PictureLimits, squeeze: Squeeze | None = None) -> None:
+        """Start the child without waiting for it.
 
         Args:
-            limits: What a client may send.
-            squeeze: As of ``images.open_picture``.
+            limits: The limits of pictures.
+            squeeze: As in ``images.open_picture``.
         """
         self._limits = limits
         self._squeeze = squeeze
@@ -70,15 +69,15 @@ class Decoder:
         self._start()
 
     def decode(self, data: bytes, budget: Budget) -> Opened:
-        """Decode a picture file within its request's budget, and take its cost from that.
+        """Decode a picture file, and subtract its cost from its request's budget.
 
         Raises:
-            InvalidImage: As ``images.open_picture``; or it takes too long or too much memory, or crashes the child.
-            Overloaded: The batch's time is up.
-            MemoryError: The machine has none left.
-            OSError, RuntimeError: The child does not start, or is ended again and again; the next picture tries anew.
+            InvalidImage: As ``images.open_picture``; or the file takes too much time or memory, or crashes the child.
+            Overloaded: The deadline of the batch has passed.
+            MemoryError: The machine has no memory left.
+            OSError, RuntimeError: The child does not start, or is ended each time; the next picture tries again.
         """
-        check_bytes(data, self._limits)  # there is no room for more
+        check_bytes(data, self._limits)  # the shared memory has no room for more
         if budget.seconds <= 0:
             raise InvalidImage(self._too_slow(data))
         if time.monotonic() >= budget.deadline:
@@ -92,19 +91,19 @@ class Decoder:
             except InvalidImage:
                 raise
             except BaseException:
-                self._end()  # its answer may still come, and would be taken for the next picture's
+                self._end()  # a late answer would be taken for that to the next picture
                 raise
-        raise RuntimeError(f"the process that decodes pictures was ended {_ATTEMPTS} times by something else")
+        raise RuntimeError(f"the process that decodes pictures was ended {_ATTEMPTS} times from outside")
 
     def _ask(self, data: bytes, budget: Budget) -> Opened:
-        """Show the child a file, and see what it makes of it.
+        """Have the child decode a file.
 
         Raises:
-            InvalidImage: What the child says.
-            BrokenPipeError, EOFError: It has died.
+            InvalidImage: The child refuses the file.
+            BrokenPipeError, EOFError: The child has died.
         """
         self._memory.put_task(DecodeTask(data, budget.pixels, budget.seconds))
-        self._questions.write(WAKE)
+        self._wakes.write(WAKE)
         _wait(self._answers)
         result = self._memory.take_result()
         self._memory.clear()
@@ -115,19 +114,16 @@ class Decoder:
         return result.opened
 
     def _start(self) -> None:
-        limits, memory = self._limits, self._memory.file
-        given = [memory, limits.max_image_bytes, limits.max_image_pixels, limits.max_request_pixels]
-        if self._squeeze:
-            given += [self._squeeze.width, self._squeeze.height, self._squeeze.resample]
+        memory = self._memory.file
         self._child = subprocess.Popen(
-            [sys.executable, "-m", _PROCESS, *(f"{number:d}" for number in given)],
+            [sys.executable, "-m", decoding_process.__name__, *arguments(memory, self._limits, self._squeeze)],
             bufsize=0,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             pass_fds=(memory,),
-            cwd=Path(__file__).parent.parent,  # where -m finds the package: an archive's root, or handler/
+            cwd=Path(__file__).parent.parent,  # where -m finds the package: the archive's root, or handler/
         )
-        self._questions = cast(IO[bytes], self._child.stdin)
+        self._wakes = cast(IO[bytes], self._child.stdin)
         self._answers = cast(IO[bytes], self._child.stdout)
         self._started = False
         self._end = weakref.finalize(self, _end, self._child)
@@ -147,17 +143,17 @@ class Decoder:
         self._started = True
 
     def _check_fault(self, data: bytes, budget: Budget) -> None:
-        """Whose fault it is that the child has died; another one is started for what comes next.
+        """Find out whether the file is why the child has died; the next picture starts a new child.
 
-        Nothing is raised where it is not the file's: the child had not taken it yet, or was ended by somebody.
+        Returns normally if the file is not the reason: the child had not taken it yet, or was ended from outside.
 
         Raises:
-            InvalidImage: The file's.
-            MemoryError: It was killed in the middle, which the kernel does when the machine has no memory left.
+            InvalidImage: The file is the reason.
+            MemoryError: The child was killed while it decoded, as the kernel does when the machine has no memory left.
         """
         status = self._child.wait()
         self._end()
-        if not self._memory.taken or status in _ENDED_BY_SOMEBODY:
+        if not self._memory.taken or status in _ENDED_FROM_OUTSIDE:
             return
         if status == -signal.SIGKILL:
             raise MemoryError("the process that decodes pictures was killed")
@@ -165,7 +161,7 @@ class Decoder:
             budget.seconds = 0
             raise InvalidImage(self._too_slow(data))
         raise InvalidImage(
-            f"the picture ({len(data):,} bytes) is damaged in a way that no decoder stands; save it anew"
+            f"the picture ({len(data):,} bytes) is damaged in a way that crashes its decoder; save it anew"
         )
 
     def _too_slow(self, data: bytes) -> str:
@@ -176,10 +172,10 @@ class Decoder:
 
 
 def _wait(answers: IO[bytes]) -> None:
-    """Until the child has woken us.
+    """Wait until the child has written its byte.
 
     Raises:
-        EOFError: It has died.
+        EOFError: The child has died.
     """
     if not answers.read(len(WAKE)):
         raise EOFError
@@ -189,5 +185,5 @@ def _end(child: subprocess.Popen[bytes]) -> None:
     child.kill()
     child.wait()
     for stream in (child.stdin, child.stdout):
-        with contextlib.suppress(BrokenPipeError):  # what could not be sent any more
+        with contextlib.suppress(BrokenPipeError):  # raised for what was not sent yet
             cast(IO[bytes], stream).close()

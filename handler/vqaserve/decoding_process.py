@@ -1,6 +1,6 @@
-"""The process that decodes pictures, as a worker starts it (decoding.py): one file after the other, within limits.
+"""The program of the process that decodes pictures, which a worker starts (decoding.py).
 
-It imports as little as it can: each worker has one, and it is to be ready before the worker's model is.
+It imports as little as it can: every worker starts one, and it should be ready before the worker's model is.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ import signal
 import sys
 import time
 from contextlib import suppress
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, cast
 
 from PIL.Image import Resampling
 
@@ -20,69 +18,91 @@ from vqaserve.errors import InvalidImage
 from vqaserve.images import open_picture
 from vqaserve.memory import trim
 from vqaserve.picture_memory import WAKE, DecodeResult, DecodeTask, PictureMemory
-from vqaserve.types import Opened, Squeeze
-
-if TYPE_CHECKING:  # starts without pydantic
-    from vqaserve.settings import Limits
+from vqaserve.types import PictureLimits, Squeeze
 
 _SHORTEST = 0.001  # seconds
 
-# Python, Pillow, a file and its metadata; and of each pixel the copies that turning it and laying it on white take.
+# Python, Pillow, a file and its metadata; and for each pixel the copies that conversion and composition take. That is
+# enough for the coefficients of a progressive JPEG, 6 bytes for each of its pixels.
 _BASE_BYTES = 512 * 2**20
 _BYTES_PER_PIXEL = 32
 
 
-def _serve(questions: int, answers: int, memory: PictureMemory, limits: Limits, squeeze: Squeeze | None) -> None:
-    """One file after the other, until the pipe is closed."""
+def arguments(memory: int, limits: PictureLimits, squeeze: Squeeze | None) -> list[str]:
+    """Return the command-line arguments of the process.
+
+    Args:
+        memory: Descriptor of the shared memory, which the process inherits.
+        limits: The limits of pictures.
+        squeeze: The resizing of every picture.
+    """
+    numbers = [
+        memory,
+        limits.max_image_bytes,
+        limits.max_image_pixels,
+        limits.max_jpeg_pixels,
+        limits.max_request_pixels,
+        limits.max_decode_seconds,
+    ]
+    if squeeze:
+        numbers += [squeeze.width, squeeze.height, squeeze.resample]
+    return [f"{number:d}" if isinstance(number, int) else f"{number!r}" for number in numbers]
+
+
+def _parse(given: list[str]) -> tuple[int, PictureLimits, Squeeze | None]:
+    memory, max_bytes, max_pixels, max_jpeg_pixels, max_request_pixels = map(int, given[:5])
+    limits = PictureLimits(max_bytes, max_pixels, max_jpeg_pixels, max_request_pixels, float(given[5]))
+    size = [int(number) for number in given[6:]]
+    return memory, limits, Squeeze(size[0], size[1], Resampling(size[2])) if size else None
+
+
+def _serve(wakes: int, answers: int, memory: PictureMemory, limits: PictureLimits, squeeze: Squeeze | None) -> None:
+    """Decode one file after the other, until the pipe ``wakes`` is closed."""
     os.write(answers, WAKE)
-    while os.read(questions, len(WAKE)):
+    while os.read(wakes, len(WAKE)):
         began = time.process_time()
         task = memory.take_task()
-        # Nobody handles its signal: the kernel ends the process. Under a microsecond would mean never.
+        # Nothing handles the timer's signal, so that the kernel ends the process. A time of 0 would mean no limit.
         signal.setitimer(signal.ITIMER_PROF, max(task.seconds_left, _SHORTEST))
-        opened = _answer(task, began, memory, limits, squeeze)
+        is_opened = _decode(task, began, memory, limits, squeeze)
         signal.setitimer(signal.ITIMER_PROF, 0)
-        # The server tells workers, and so their children, to keep all memory; what a refused file took, nobody knows.
-        if memory.large or not opened:
+        # The server's allocator settings keep freed memory, in the workers' children too; a refused file may have
+        # taken any amount.
+        if memory.large or not is_opened:
             del task
             trim()
         os.write(answers, WAKE)
 
 
-def _answer(task: DecodeTask, began: float, memory: PictureMemory, limits: Limits, squeeze: Squeeze | None) -> bool:
-    """Tell what became of a file, and return whether it could be opened."""
-    opened: Opened | str
+def _decode(
+    task: DecodeTask, began: float, memory: PictureMemory, limits: PictureLimits, squeeze: Squeeze | None
+) -> bool:
+    """Write the result of a task, and return whether the file could be opened."""
     try:
         opened = open_picture(task.data, limits, task.pixels_left, squeeze)
         memory.put_result(DecodeResult(opened, time.process_time() - began))
         return True
     except InvalidImage as error:
-        opened = str(error)
+        refusal = str(error)
     except MemoryError:
-        opened = (
-            f"the picture ({len(task.data):,} bytes) takes too much memory to decode; save it anew, without metadata"
-        )
-    memory.put_result(DecodeResult(opened, time.process_time() - began))
+        size = len(task.data)
+        refusal = f"the picture ({size:,} bytes) takes too much memory to decode; save it anew, without metadata"
+    memory.put_result(DecodeResult(refusal, time.process_time() - began))
     return False
 
 
 def _main() -> None:
-    file, max_bytes, max_pixels, max_request_pixels, *size = map(int, sys.argv[1:])
-    limits = cast(
-        "Limits",
-        SimpleNamespace(max_image_bytes=max_bytes, max_image_pixels=max_pixels, max_request_pixels=max_request_pixels),
-    )
-    squeeze = Squeeze(size[0], size[1], Resampling(size[2])) if size else None
+    file, limits, squeeze = _parse(sys.argv[1:])
     memory = PictureMemory(limits, squeeze, file)
     room = _BASE_BYTES + _BYTES_PER_PIXEL * memory.most_pixels
-    with suppress(ValueError):  # macOS has the name, and not the limit
+    with suppress(ValueError):  # macOS knows the limit by name, but does not support it
         resource.setrlimit(resource.RLIMIT_AS, (room, room))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    questions, answers = 0, os.dup(1)
+    wakes, answers = 0, os.dup(1)
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    for stream in (1, 2):  # libtiff's remarks, which quote strangers' files
+    for stream in (1, 2):  # libtiff writes messages there, which quote the clients' files
         os.dup2(nowhere, stream)
-    _serve(questions, answers, memory, limits, squeeze)
+    _serve(wakes, answers, memory, limits, squeeze)
 
 
 if __name__ == "__main__":

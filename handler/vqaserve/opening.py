@@ -9,15 +9,14 @@ from dataclasses import replace
 from vqaserve.decoding import Budget, Decoder
 from vqaserve.errors import VqaError
 from vqaserve.metrics import Stopwatch
-from vqaserve.settings import Limits
 from vqaserve.stages import run_stage
-from vqaserve.types import Item, Picture, Squeeze
+from vqaserve.types import Item, Picture, PictureLimits, Squeeze
 
 
 class Opener:
     """Decodes pictures in a process of its own, which starts with this object."""
 
-    def __init__(self, limits: Limits, squeeze: Squeeze | None, stopwatch: Stopwatch) -> None:
+    def __init__(self, limits: PictureLimits, squeeze: Squeeze | None, stopwatch: Stopwatch) -> None:
         """Start the decoding process.
 
         Args:
@@ -54,7 +53,7 @@ class Opener:
 class _BatchPictures:
     """The pictures of a batch that are decoded so far, and what is left of each request's limits."""
 
-    def __init__(self, decoder: Decoder, limits: Limits, deadline: float) -> None:
+    def __init__(self, decoder: Decoder, limits: PictureLimits, deadline: float) -> None:
         self._decoder = decoder
         self._budgets: dict[str, Budget] = defaultdict(lambda: Budget.of(limits, deadline))
         self._opened: dict[str, Picture] = {}

@@ -11,21 +11,17 @@ import os
 import struct
 import weakref
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from vqaserve.types import Opened, Squeeze
-
-if TYPE_CHECKING:  # the decoding process starts without pydantic
-    from vqaserve.settings import Limits
+from vqaserve.types import Opened, PictureLimits, Squeeze
 
 WAKE = b"."
 """The byte that one process writes into a pipe to wake the other."""
 
 _TASK = struct.Struct("<QqdB")  # bytes of the file, pixels left, seconds left, whether the task has been taken
 _TAKEN_AT = _TASK.size - 1
-_RESULT = struct.Struct("<?IIQId")  # refused, width, height, pixels of the file, bytes of text, seconds used
+_RESULT = struct.Struct("<?IIQId")  # refused, width, height, pixels decoded, bytes of text, seconds used
 _RESULT_AT = 32
 _TEXT_AT = 128
 _FILE_AT = 4096
@@ -64,7 +60,7 @@ class DecodeResult:
 class PictureMemory:
     """Shared memory for one file and its pixels. The process that has written wakes the other."""
 
-    def __init__(self, limits: Limits, squeeze: Squeeze | None = None, file: int | None = None) -> None:
+    def __init__(self, limits: PictureLimits, squeeze: Squeeze | None = None, file: int | None = None) -> None:
         """Allocate the memory, or map the memory of the other process.
 
         Args:

@@ -65,7 +65,7 @@ class Pipeline:
         self.card: Mapping[str, object] = {}
         self.stopwatch = Stopwatch()
         self.identifier = Identifier(Fetcher(settings.remote_images, settings.limits.max_image_bytes))
-        self.opener = Opener(settings.limits, family.squeeze, self.stopwatch)
+        self.opener = Opener(settings.limits.pictures, family.squeeze, self.stopwatch)
         self.answerer = Answerer(family, settings.cache, self.stopwatch, shared)
         self.recorder = BatchRecorder(settings, model, emit)
         self._opening_seconds = opening_seconds

@@ -7,6 +7,7 @@ handler as ``context.model_yaml_config``.
 from __future__ import annotations
 
 import os
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -14,6 +15,7 @@ from pydantic import AfterValidator, Field, IPvAnyNetwork, ValidationError, fiel
 
 from vqaserve.errors import RecipeError
 from vqaserve.picture_urls import listed_host
+from vqaserve.types import PictureLimits
 from vqaserve.validation import FrozenModel, describe_faults
 from vqaserve.yaml_files import read_yaml
 
@@ -22,8 +24,10 @@ class Limits(FrozenModel):
     """What a client may ask for; a request over a limit is refused with 422.
 
     Attributes:
-        max_image_pixels: Pixels of one picture, read from its header before decoding.
-        max_request_pixels: Pixels of all different pictures of one request together.
+        max_image_pixels: Pixels to decode of one picture, read from its header before decoding.
+        max_jpeg_pixels: Pixels of one JPEG. If they are more than ``max_image_pixels``, it is decoded at a half, a
+            quarter or an eighth of its width and height. The default takes 8192 x 6144, a phone's 50 megapixels.
+        max_request_pixels: Pixels to decode of all different pictures of one request together.
         max_decode_seconds: CPU time to decode the pictures of one request; at most half of ``responseTimeout``.
         max_image_bytes: Size of one picture file.
         max_question_chars: Characters of one question.
@@ -34,14 +38,20 @@ class Limits(FrozenModel):
     """
 
     max_image_pixels: Annotated[int, Field(gt=0)] = 10_000_000
+    max_jpeg_pixels: Annotated[int, Field(gt=0)] = 51_000_000
     max_request_pixels: Annotated[int, Field(gt=0)] = 40_000_000
     max_decode_seconds: Annotated[float, Field(gt=0)] = 1.5
-    max_image_bytes: Annotated[int, Field(gt=0)] = 8 * 1024 * 1024
+    max_image_bytes: Annotated[int, Field(gt=0)] = 16 * 1024 * 1024
     max_question_chars: Annotated[int, Field(gt=0)] = 500
     max_questions: Annotated[int, Field(gt=0)] = 32
     max_top_k: Annotated[int, Field(gt=0)] = 20
     max_new_tokens: Annotated[int, Field(gt=0)] = 128
     max_beams: Annotated[int, Field(gt=0)] = 8
+
+    @property
+    def pictures(self) -> PictureLimits:
+        """The limits that concern pictures."""
+        return PictureLimits(**{field.name: getattr(self, field.name) for field in fields(PictureLimits)})
 
 
 class CacheLimits(FrozenModel):

@@ -87,6 +87,17 @@ UNREADABLE = Query(b"", "")
 
 
 @dataclass(frozen=True, slots=True)
+class PictureLimits:
+    """The part of a recipe's limits that concerns pictures; the fields are those of ``settings.Limits``."""
+
+    max_image_bytes: int
+    max_image_pixels: int
+    max_jpeg_pixels: int
+    max_request_pixels: int
+    max_decode_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Squeeze:
     """A resizing that a family does to every picture, whatever its shape.
 
@@ -112,7 +123,7 @@ class Opened:
     Attributes:
         pixels: Upright RGB image within the limits, resized if a ``Squeeze`` was given.
         warnings: What the sender should know about how the file was read.
-        area: Pixels of the file by its header.
+        area: Pixels that were decoded, before any resizing.
     """
 
     pixels: Image

@@ -73,7 +73,7 @@ class Floor:
         return measure_in_process(self._answer, stream, batch, seconds)
 
     def _answer(self, requests: Sequence[PairRequest], stages: dict[str, float]) -> list[tuple[Answer, ...]]:
-        family, limits = self._family, self._settings.limits
+        family, limits = self._family, self._settings.limits.pictures
         queries = [Query(request.image, request.pair.question, top_k=TOP_K) for request in requests]
         with timed_stage("open", stages):
             pictures = [open_picture(request.image, limits, squeeze=family.squeeze).pixels for request in requests]

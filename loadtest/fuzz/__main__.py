@@ -27,7 +27,7 @@ from loadtest.fuzz.bodies import damaged_bodies
 from vqaops.paths import ROOT
 from vqaops.server.client import Client
 from vqaops.server.server import Server
-from vqaserve.images import FORMATS
+from vqaserve.picture_formats import FORMATS
 
 CONNECTIONS = 8
 ERROR_KEYS = {"code", "type", "message"}

@@ -33,7 +33,7 @@ class PeerModel:
 
     def __init__(self, family: Family[Any, Any], settings: HandlerSettings) -> None:
         self._family = family
-        self._limits = settings.limits
+        self._limits = settings.limits.pictures
 
     @classmethod
     def load(cls, settings: PeerSettings) -> PeerModel:

@@ -30,7 +30,7 @@ ARCHIVED = ["dummy", "modular", "vilt", "vilt_openvino", "blip", "clip_llm"]  # 
 def test_the_archive_gives_the_same_answers(kind: str, make_tiny: Callable[[str], Tiny], tmp_path: Path):
     tiny = make_tiny(kind)
     file = encoded(PAIRS[0][0])
-    picture = open_picture(file, Limits()).pixels
+    picture = open_picture(file, Limits().pictures).pixels
     expected = answers(tiny.load(), [(picture, Query(b"", SHORT, top_k=2))])[0]
     archive = build(whole_recipe(tiny, file), tmp_path)
     with zipfile.ZipFile(archive.path) as mar:

@@ -48,7 +48,7 @@ def test_a_family_is_served_and_answers_as_it_does_alone(family: str, server: Se
     settings = ModelConfig.read(recipes[family] / "model-config.yaml").handler
     model = find_family(family).load(recipes[family], settings)
     queries = [Query(PICTURE, QUESTION, top_k=1)]
-    features = model.encode([open_picture(PICTURE, settings.limits).pixels])
+    features = model.encode([open_picture(PICTURE, settings.limits.pictures).pixels])
     (expected,) = model.decode(model.forward(features, queries), queries)[0]
     assert served[0].answer == expected.answer
     assert served[0].score == pytest.approx(expected.score, abs=1e-4)

@@ -37,6 +37,13 @@ def png_of_profiles(count: int) -> bytes:
     return whole[:after_header] + profile * count + whole[after_header:]
 
 
+def png_of_chunks(count: int) -> bytes:
+    """A PNG with empty chunks before its pixels."""
+    whole = saved(Image.new("RGB", (8, 8)), "PNG")
+    after_header = 33
+    return whole[:after_header] + png_chunk(b"vqAx", b"") * count + whole[after_header:]
+
+
 def jpeg_of_padding(size: int) -> bytes:
     """A JPEG with megabytes of fill bytes before its first segment."""
     whole = saved(Image.new("RGB", (8, 8)), "JPEG")

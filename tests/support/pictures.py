@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from io import BytesIO
 
-from PIL import Image
+from PIL import Image, ImageDraw
 
 
 def encoded(colour: str = "red", size: tuple[int, int] = (4, 3), file_format: str = "PNG") -> bytes:
@@ -18,6 +18,13 @@ def saved(image: Image.Image, file_format: str = "PNG", **options: object) -> by
     buffer = BytesIO()
     image.save(buffer, file_format, **options)
     return buffer.getvalue()
+
+
+def triangle() -> Image.Image:
+    """A picture of a red shape on a pale ground, 24 x 16."""
+    picture = Image.new("RGB", (24, 16), (240, 238, 232))
+    ImageDraw.Draw(picture).polygon([(12, 2), (20, 13), (4, 13)], fill=(255, 30, 10))
+    return picture
 
 
 def animated(colour: str = "red", file_format: str = "GIF") -> bytes:

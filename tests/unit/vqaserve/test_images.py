@@ -3,21 +3,22 @@ from __future__ import annotations
 import contextlib
 import struct
 import zlib
+from io import BytesIO
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageOps
 
 from tests.support.bombs import png_chunk
-from tests.support.pictures import animated, encoded, saved
+from tests.support.pictures import animated, encoded, saved, triangle
 from vqaserve.errors import InvalidImage
-from vqaserve.images import FORMATS, open_picture
+from vqaserve.images import open_picture
+from vqaserve.picture_formats import FORMATS
 from vqaserve.settings import Limits
-from vqaserve.types import Squeeze
 
-LIMITS = Limits()
+LIMITS = Limits().pictures
 
 
 @pytest.mark.parametrize("file_format", FORMATS)
@@ -33,11 +34,22 @@ def test_other_formats_are_refused_naming_the_allowed_ones(file_format: str):
         open_picture(encoded("blue", (32, 16), file_format), LIMITS)
 
 
-def test_exif_orientation_is_applied():
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_exif_orientation_is_applied_in_every_format_that_has_it(file_format: str, orientation: int):
     exif = Image.Exif()
-    exif[0x0112] = 6  # turned by 90 degrees
-    data = saved(Image.new("RGB", (20, 10), "red"), "JPEG", exif=exif)
-    assert open_picture(data, LIMITS).pixels.size == (10, 20)
+    exif[0x0112] = orientation
+    options = {"JPEG": {"quality": 100, "subsampling": 0}, "WEBP": {"lossless": True}}.get(file_format, {})
+    data = saved(triangle(), file_format, exif=exif, **options)
+    upright = ImageOps.exif_transpose(Image.open(BytesIO(data))).convert("RGB")
+    assert open_picture(data, LIMITS).pixels.tobytes() == upright.tobytes()
+
+
+@pytest.mark.parametrize("orientation", [0, 9, 65_535])
+def test_an_orientation_that_does_not_exist_is_left_out(orientation: int):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    assert open_picture(saved(triangle(), exif=exif), LIMITS).pixels.tobytes() == triangle().tobytes()
 
 
 def test_transparency_is_laid_on_white():
@@ -87,60 +99,6 @@ def test_the_other_pictures_that_phones_hide_in_a_jpeg_are_no_frames():
     assert (picture.warnings, picture.pixels.size) == ((), (32, 16))
 
 
-def squeezed(width: int, height: int) -> Squeeze:
-    return Squeeze(width, height, Image.Resampling.BILINEAR)
-
-
-@pytest.mark.parametrize("size", [(32, 16), (64, 100), (700, 20)])
-def test_a_picture_is_squeezed_at_last_as_if_its_family_had_done_it(size: tuple[int, int]):
-    noise = Image.effect_noise(size, 90).convert("RGB")
-    opened = open_picture(saved(noise), LIMITS, squeeze=squeezed(64, 48))
-    assert opened.pixels.tobytes() == noise.resize((64, 48), Image.Resampling.BILINEAR).tobytes()
-    assert opened.area == size[0] * size[1]
-
-
-def decoded_of(monkeypatch: pytest.MonkeyPatch, file: bytes, squeeze: Squeeze) -> tuple[int, int]:
-    """The size at which a file's pixels are decoded, before they are squeezed."""
-    sizes = []
-    resize = Image.Image.resize
-
-    def noting(image: Image.Image, *given: object) -> Image.Image:
-        sizes.append(image.size)
-        return resize(image, *given)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Image.Image, "resize", noting)
-        open_picture(file, LIMITS, squeeze=squeeze)
-    return sizes[-1]
-
-
-def test_a_large_photograph_is_decoded_at_a_fraction_that_leaves_twice_the_size(monkeypatch: pytest.MonkeyPatch):
-    file = saved(Image.effect_noise((1700, 1300), 40).convert("RGB"), "JPEG")
-    assert decoded_of(monkeypatch, file, squeezed(200, 150)) == (850, 650)
-    whole, part = open_picture(file, LIMITS), open_picture(file, LIMITS, squeeze=squeezed(200, 150))
-    assert part.area == 1700 * 1300
-    at_once = whole.pixels.resize((200, 150), Image.Resampling.BILINEAR)
-    assert np.abs(np.asarray(at_once, float) - np.asarray(part.pixels, float)).mean() < 1
-
-
-def test_a_fraction_is_enough_whichever_way_a_photograph_is_turned(monkeypatch: pytest.MonkeyPatch):
-    exif = Image.Exif()
-    exif[0x0112] = 6  # a quarter to the right
-    file = saved(Image.new("RGB", (1800, 500), "red"), "JPEG", exif=exif)
-    assert decoded_of(monkeypatch, file, squeezed(100, 200)) == (500, 1800)
-    assert decoded_of(monkeypatch, file, squeezed(100, 120)) == (250, 900)
-
-
-def test_the_limit_of_pixels_is_the_files_own_however_few_are_decoded():
-    file = saved(Image.new("RGB", (800, 800)), "JPEG")
-    with pytest.raises(InvalidImage, match="800 x 800 = 640,000 pixels"):
-        open_picture(file, Limits(max_image_pixels=600_000), squeeze=squeezed(64, 64))
-
-
-def test_only_jpegs_have_fractions(monkeypatch: pytest.MonkeyPatch):
-    assert decoded_of(monkeypatch, encoded("blue", (800, 800)), squeezed(64, 64)) == (800, 800)
-
-
 def test_an_empty_file_is_refused():
     with pytest.raises(InvalidImage, match=r"empty \(0 bytes\)"):
         open_picture(b"", LIMITS)
@@ -148,12 +106,12 @@ def test_an_empty_file_is_refused():
 
 def test_too_many_bytes_are_refused_before_decoding():
     with pytest.raises(InvalidImage, match="has 2,000 bytes; at most 1,000"):
-        open_picture(b"x" * 2000, Limits(max_image_bytes=1000))
+        open_picture(b"x" * 2000, Limits(max_image_bytes=1000).pictures)
 
 
 def test_too_many_pixels_are_refused_with_the_size():
-    with pytest.raises(InvalidImage, match="is 40 x 30 = 1,200 pixels; at most 1,000 are allowed"):
-        open_picture(encoded(size=(40, 30)), Limits(max_image_pixels=1000))
+    with pytest.raises(InvalidImage, match="is 40 x 30 = 1,200 pixels; at most 1,000 are allowed, 51,000,000 in"):
+        open_picture(encoded(size=(40, 30)), Limits(max_image_pixels=1000).pictures)
 
 
 @pytest.mark.parametrize("side", [4_000, 12_000, 60_000])
@@ -173,25 +131,57 @@ def test_a_truncated_file_is_refused(file_format: str):
 
 
 def test_running_out_of_memory_is_not_the_pictures_fault(monkeypatch: pytest.MonkeyPatch):
-    def exhausted(image):
+    def exhausted(image, profile):
         raise MemoryError
 
-    monkeypatch.setattr("vqaserve.images._rgb", exhausted)
+    monkeypatch.setattr("vqaserve.images.to_srgb", exhausted)
     with pytest.raises(MemoryError):
         open_picture(encoded(), LIMITS)
 
 
-def test_odd_exif_beside_the_orientation_does_not_refuse_a_whole_picture(monkeypatch: pytest.MonkeyPatch):
-    def failing(image):
-        raise TypeError("an EXIF tag of an unexpected type")
-
-    monkeypatch.setattr("PIL.ImageOps.exif_transpose", failing)
-    assert open_picture(encoded(), LIMITS).pixels.size == (4, 3)
+@pytest.mark.parametrize("tags", [b"II*\0\x08\0\0\0\xff\xff", b"", b"noise" * 20, b"II*\0\xff\xff\xff\xff"])
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP"])
+def test_damaged_exif_does_not_refuse_a_whole_picture(file_format: str, tags: bytes):
+    assert open_picture(saved(triangle(), file_format, exif=b"Exif\0\0" + tags), LIMITS).pixels.size == (24, 16)
 
 
-def test_32_bit_grey_keeps_its_values():
-    data = saved(Image.new("I", (2, 2), 200), "TIFF")
-    assert open_picture(data, LIMITS).pixels.getpixel((0, 0)) == (200, 200, 200)
+def jpeg_with(*segments: tuple[int, bytes]) -> bytes:
+    """A JPEG with more application segments, by number."""
+    bare = saved(triangle(), "JPEG")
+    added = (bytes([0xFF, 0xE0 + number]) + struct.pack(">H", len(data) + 2) + data for number, data in segments)
+    return bare[:2] + b"".join(added) + bare[2:]
+
+
+METADATA = {
+    "much XMP": jpeg_with(*[(1, b"http://ns.adobe.com/xap/1.0/\0" + b" " * 60_000)] * 40),
+    "a large profile in parts": jpeg_with(
+        *[(2, b"ICC_PROFILE\0" + bytes([part + 1, 20]) + bytes(60_000)) for part in range(20)]
+    ),
+    "Photoshop's resources, cut off": jpeg_with((13, b"Photoshop 3.0\0" + b"8BIM\x04\x04\0\0\xff\xff\xff\xff")),
+    "EXIF, cut off": jpeg_with((1, b"Exif\0\0II*\0\x08\0\0\0\xff\xff")),
+    "bytes behind the end": saved(triangle(), "JPEG") + b"\0" * 5000,
+    "a thumbnail that is no picture": jpeg_with((0, b"JFXX\0\x10" + b"noise" * 100)),
+}
+
+
+@pytest.mark.parametrize("file", METADATA.values(), ids=METADATA)
+def test_metadata_of_a_jpeg_does_not_matter(file: bytes):
+    bare = open_picture(saved(triangle(), "JPEG"), LIMITS)
+    assert open_picture(file, LIMITS).pixels.tobytes() == bare.pixels.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("file_format", "options"),
+    [
+        ("WEBP", {"lossless": True, "xmp": b" " * 2_000_000}),
+        ("TIFF", {"description": "x" * 2_000_000}),
+        ("GIF", {"comment": b"x" * 200_000}),
+    ],
+)
+def test_large_metadata_of_other_formats_does_not_matter(file_format: str, options: dict):
+    picture = triangle().convert("L")
+    opened = open_picture(saved(picture, file_format, **options), LIMITS)
+    assert opened.pixels.tobytes() == picture.convert("RGB").tobytes()
 
 
 @given(st.binary(max_size=300), st.sampled_from(FORMATS))
@@ -221,7 +211,7 @@ def test_a_whole_picture_of_any_size_and_mode_keeps_its_size(width: int, height:
 def test_a_picture_whose_bytes_were_changed_is_within_the_limits_or_refused(
     data: st.DataObject, file_format: str, changes: int
 ):
-    limits = Limits(max_image_pixels=10_000)
+    limits = Limits(max_image_pixels=10_000).pictures
     file = bytearray(encoded("red", (24, 16), file_format))
     for _ in range(changes):
         file[data.draw(st.integers(0, len(file) - 1))] = data.draw(st.integers(0, 255))

@@ -32,9 +32,9 @@ def test_an_unknown_key_is_refused_with_the_known_ones():
 
 
 def test_an_unknown_key_two_levels_down_names_its_neighbours():
-    handler = {**GOOD["handler"], "limits": {"max_pixels": 3}}
+    handler = {**GOOD["handler"], "limits": {"max_image_pixel": 3}}
     with pytest.raises(
-        RecipeError, match=r"unknown key 'handler.limits.max_pixels'; did you mean 'max_image_pixels'\?"
+        RecipeError, match=r"unknown key 'handler.limits.max_image_pixel'; did you mean 'max_image_pixels'\?"
     ):
         ModelConfig.parse({**GOOD, "handler": handler})
 

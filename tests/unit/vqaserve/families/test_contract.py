@@ -65,7 +65,7 @@ ODD_PICTURES = {
 
 
 def test_odd_pictures_are_answered(family: Family[Any, Any]):
-    pictures = [open_picture(data, Limits()).pixels for data in ODD_PICTURES.values()]
+    pictures = [open_picture(data, Limits().pictures).pixels for data in ODD_PICTURES.values()]
     found = answers(family, [(picture, Query(b"", SHORT, top_k=2)) for picture in pictures])
     assert_plausible(found, 2)
 
