@@ -34,7 +34,7 @@ class ModelHealth:
     def fault(self) -> str | None:
         """Why the model cannot answer; None if it can."""
         if self.version is None:
-            return f"model {self.name} is not registered; register it (docs/operations.md) or serve it: make serve"
+            return f"model {self.name} is not registered; register it (docs/how-to/versions.md) or serve it: make serve"
         if (self.workers or {}).get("READY"):
             return None
         states = ", ".join(f"{count} {state}" for state, count in (self.workers or {}).items()) or "no worker"
@@ -81,7 +81,7 @@ def examine(client: Client, names: list[str]) -> Health:
     except ServerError as error:
         return Health(True, False, (str(error),))
     if not models:
-        reasons.append("no model is registered; register one (docs/operations.md) or serve one: make serve")
+        reasons.append("no model is registered; register one (docs/how-to/versions.md) or serve one: make serve")
     return Health(True, not reasons, tuple(reasons), models)
 
 

@@ -18,7 +18,7 @@ class ViltGraph(nn.Module):
 
     kept: ClassVar[tuple[str, ...]] = ("vilt.encoder.layer.0", "vilt.pooler", "classifier")
     """What int8 leaves alone: rounding the first layer's numbers is felt in all others, and the last ones cost nothing.
-    A quarter of int8's distance from fp32 goes, for 4 % of its time (performance.md)."""
+    A quarter of int8's distance from fp32 goes, for 4 % of its time (docs/explanation/performance-experiments.md)."""
 
     mean: Tensor
     std: Tensor
