@@ -15,7 +15,6 @@ from loadtest.pairs import PairRequest
 
 TOP_K = 5
 _BOUNDARY = "vqaserve-bench"
-_TIMEOUT_SECONDS = 120.0
 
 
 class FastClient:
@@ -26,9 +25,10 @@ class FastClient:
         token: TorchServe's inference token.
         model: The model's name.
         connections: The most connections that are open at once. Further requests wait for a free one.
+        timeout: Seconds for opening a connection and for each wait for data.
     """
 
-    def __init__(self, address: str, token: str, model: str, connections: int) -> None:
+    def __init__(self, address: str, token: str, model: str, connections: int, timeout: float = 120.0) -> None:
         parts = urlsplit(address)
         assert parts.hostname
         self._path = f"/predictions/{model}"
@@ -40,8 +40,8 @@ class FastClient:
                 "Content-Type": f"multipart/form-data; boundary={_BOUNDARY}",
             },
             concurrency=connections,
-            connection_timeout=_TIMEOUT_SECONDS,
-            network_timeout=_TIMEOUT_SECONDS,
+            connection_timeout=timeout,
+            network_timeout=timeout,
         )
 
     def send(self, request: PairRequest) -> tuple[int, bytes]:

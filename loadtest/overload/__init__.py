@@ -1,1 +1,1 @@
-"""`make overload`: more requests than a server can answer, and connections that only cost it."""
+"""`make overload`: ten times more requests than a server can answer, and connections that only cost resources."""

@@ -1,64 +1,99 @@
-"""Connections that cost a server something and bring it nothing: slow, idle and half-closed ones."""
+"""Connections that cost a server resources and ask nothing: slow, idle and half-closed ones."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from urllib.parse import urlsplit
 
-from loadtest.overload.open_loop import Template
+import gevent
+from gevent import socket
+from gevent.pool import Group
 
-Nuisance = Callable[[asyncio.StreamWriter, bytes], Coroutine[Any, Any, None]]
-"""What is done with an open connection, given a whole request."""
+from loadtest.loops import closed_loop
+from loadtest.overload.flood import latency_percentile, statuses
+from loadtest.overload.targets import SERVICE_SECONDS, OverloadTarget
+from vqaops.errors import ServerError
+
+BYTE_SECONDS = 0.5
+CostlyConnection = Callable[[socket.socket, bytes, bytes], None]
+"""Takes an open connection, and the header and the body of a whole request."""
 
 
-async def idle(writer: asyncio.StreamWriter, request: bytes) -> None:
-    """Says nothing."""
-    del writer, request
+def idle(connection: socket.socket, header: bytes, body: bytes) -> None:
+    """Send nothing."""
+    del connection, header, body
 
 
-async def slow(writer: asyncio.StreamWriter, request: bytes) -> None:
-    """Sends the header, then the body byte by byte."""
-    head, _, body = request.partition(b"\r\n\r\n")
-    writer.write(head + b"\r\n\r\n")
+def slow(connection: socket.socket, header: bytes, body: bytes) -> None:
+    """Send the header, then the body byte by byte."""
+    connection.sendall(header)
     for byte in body:
-        writer.write(bytes([byte]))
-        await writer.drain()
-        await asyncio.sleep(0.5)
+        connection.sendall(bytes([byte]))
+        gevent.sleep(BYTE_SECONDS)
 
 
-async def half_closed(writer: asyncio.StreamWriter, request: bytes) -> None:
-    """Sends half of a request, closes its own direction, and stays."""
-    writer.write(request[: len(request) // 2])
-    writer.write_eof()
+def half_closed(connection: socket.socket, header: bytes, body: bytes) -> None:
+    """Send half of the request, then close the sending direction only."""
+    request = header + body
+    connection.sendall(request[: len(request) // 2])
+    connection.shutdown(socket.SHUT_WR)
 
 
-@asynccontextmanager
-async def present(nuisance: Nuisance, count: int, template: Template) -> AsyncIterator[None]:
-    """So many of these connections for the length of the block; all are open when it begins.
+CONNECTIONS: dict[str, tuple[CostlyConnection, int]] = {
+    "clients that send a byte every 0.5 s": (slow, 200),
+    "idle connections": (idle, 1000),
+    "half-closed connections": (half_closed, 200),
+}
+"""Each kind with the number of connections to open."""
+
+
+def p95_among(target: OverloadTarget, kind: CostlyConnection, count: int, questions: int) -> float:
+    """Return the 95th percentile, in seconds, of a normal client among so many costly connections.
 
     Raises:
-        OSError: The server does not take so many.
+        OSError: The server does not accept so many connections.
+        ServerError: A question of the normal client is not answered, or wrongly.
     """
-    where = urlsplit(template.url)
-    opened = await asyncio.gather(*(asyncio.open_connection(where.hostname, where.port) for _ in range(count)))
-    writers = [writer for _, writer in opened]
-    tasks = [asyncio.create_task(nuisance(writer, _request(template))) for writer in writers]
+    with closing(target.client(1)) as client:
+        client.send(next(target.requests()))  # opens the connection before the others
+        with _open(target, kind, count):
+            replies = closed_loop(client, [target.requests()], questions * SERVICE_SECONDS * 1.5)
+    if set(statuses(replies)) != {200} or any(map(target.is_wrong, replies)):
+        raise ServerError(f"among {count} {kind.__name__} connections: replies by status {dict(statuses(replies))}")
+    return latency_percentile(replies, 95)
+
+
+@contextmanager
+def _open(target: OverloadTarget, kind: CostlyConnection, count: int) -> Iterator[None]:
+    """Open the connections; all are open when the block begins, and are closed when it ends."""
+    where = urlsplit(target.server.client.addresses.inference)
+    header, body = _request(target)
+    connections = Group().map(lambda _: socket.create_connection((where.hostname, where.port)), range(count))
+    behaviour = Group()
+
+    def behave(connection: socket.socket) -> None:
+        with suppress(OSError):  # the server may close the connection
+            kind(connection, header, body)
+
+    for connection in connections:
+        behaviour.spawn(behave, connection)
     try:
         yield
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)  # a server may close on them: that is one way
-        for writer in writers:
-            writer.close()
-        await asyncio.gather(*(writer.wait_closed() for writer in writers), return_exceptions=True)
+        behaviour.kill()
+        for connection in connections:
+            connection.close()
 
 
-def _request(template: Template) -> bytes:
-    path = urlsplit(template.url)
-    lines = [f"POST {path.path} HTTP/1.1", f"Host: {path.netloc}", f"Content-Length: {len(template.body)}"]
-    lines += [f"{name}: {value}" for name, value in template.headers.items()]
-    return "\r\n".join([*lines, "", ""]).encode() + template.body
+def _request(target: OverloadTarget) -> tuple[bytes, bytes]:
+    """Return the header and the body of a whole request."""
+    api, body = target.server.client, b"x" * 1000
+    lines = [
+        f"POST /predictions/{target.model} HTTP/1.1",
+        f"Host: {urlsplit(api.addresses.inference).netloc}",
+        f"Content-Length: {len(body)}",
+        "Content-Type: image/png",
+        *(f"{name}: {value}" for name, value in api.header("inference").items()),
+    ]
+    return "\r\n".join([*lines, "", ""]).encode(), body

@@ -1,4 +1,4 @@
-"""A few seconds of ten times too much, and connections that only cost; `make overload` takes a minute and measures."""
+"""A few seconds of ten times the capacity, and costly connections; `make overload` takes a minute and measures."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from loadtest.overload.__main__ import Target, among, flood, slow_target
-from loadtest.overload.connections import Nuisance, half_closed, idle, slow
+from loadtest.overload.connections import CostlyConnection, half_closed, idle, p95_among, slow
+from loadtest.overload.flood import flood
+from loadtest.overload.targets import OverloadTarget, slow_target
 
 
 @pytest.fixture(scope="module")
-def target(run_folder: Callable[[], Path]) -> Iterator[Target]:
+def target(run_folder: Callable[[], Path]) -> Iterator[OverloadTarget]:
     with slow_target(run_folder()) as one:
         yield one
 
 
-def test_ten_times_too_much_is_answered_or_refused_and_nothing_else(target: Target):
+def test_ten_times_the_capacity_is_answered_or_refused_and_nothing_else(target: OverloadTarget):
     result = flood(target, times=10, seconds=6)
     assert result.others == {}
     assert result.wrong == 0
@@ -26,6 +27,8 @@ def test_ten_times_too_much_is_answered_or_refused_and_nothing_else(target: Targ
     assert result.accepted + result.refused + result.unsent >= 6 * 9 * result.capacity
 
 
-@pytest.mark.parametrize(("nuisance", "count"), [(slow, 100), (idle, 1000), (half_closed, 100)])
-def test_others_are_answered_among_connections_that_only_cost(target: Target, nuisance: Nuisance, count: int):
-    assert among(target, nuisance, count, questions=20) > 0
+@pytest.mark.parametrize(("kind", "count"), [(slow, 100), (idle, 1000), (half_closed, 100)])
+def test_a_normal_client_is_answered_among_costly_connections(
+    target: OverloadTarget, kind: CostlyConnection, count: int
+):
+    assert p95_among(target, kind, count, questions=20) > 0
