@@ -1,1 +1,1 @@
-"""`make fuzz`: damaged pictures and bodies for a running server."""
+"""`make fuzz`: damaged and unusual requests for a running server."""

@@ -1,4 +1,4 @@
-"""JSON bodies of every format with something wrong inside: a value replaced, lost or repeated very often."""
+"""JSON bodies of every format with faults: values replaced, removed or repeated, and pictures as odd data URIs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import json
 import random
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import quote
 
 JUNK: tuple[Callable[[random.Random], object], ...] = (
     lambda generator: generator.choice([None, True, -1, 0, 1e308, 10**400, "", "\ud800", [], {}]),
@@ -16,10 +17,38 @@ JUNK: tuple[Callable[[random.Random], object], ...] = (
     lambda generator: {f"field{number}": 1 for number in range(generator.choice([40, 9_000, 500_000]))},
     lambda generator: json.loads("[" * (depth := generator.choice([20, 300])) + "]" * depth),
 )
+_LARGEST_INSPECTED = 30
+
+
+def data_uris(picture: bytes) -> list[str]:
+    """Return spellings of a picture as a data URI or base64, right and wrong ones."""
+    text = base64.b64encode(picture).decode()
+    safe = base64.urlsafe_b64encode(picture).decode()
+    lines = "\r\n".join(text[start : start + 76] for start in range(0, len(text), 76))
+    return [
+        f"data:image/png;base64,{text}",
+        f"DATA:Image/PNG;BASE64,{text}",
+        f"data:image/png;charset=utf-8;base64,{text}",
+        f'data:image/png;name="a;b,c.png";base64,{text}',
+        f"data:;base64,{text}",
+        f"data:,{quote(picture)}",
+        f"data:image/png;base64,{quote(text, safe='')}",
+        f" data:image/png;base64, {lines} ",
+        f"data:image/png;base64,{safe.rstrip('=')}",
+        f"data:text/html;base64,{text}",
+        f"data:image/png;base64{text}",
+        f"data:image/png;base64,{text[:-3]}",
+        "data:",
+        "data:image/png;base64,%",
+        lines,
+        safe,
+        text.rstrip("="),
+        f"{text}====",
+    ]
 
 
 def originals(picture: bytes) -> list[dict[str, Any]]:
-    """A body that is answered, in each format that a path does not choose."""
+    """Return a body that is answered in each format that is not chosen by the path."""
     image, question = base64.b64encode(picture).decode(), "what?"
     tensors = [
         {"name": name, "shape": [1], "datatype": "BYTES", "data": [value]}
@@ -35,11 +64,14 @@ def originals(picture: bytes) -> list[dict[str, Any]]:
     ]
 
 
-def damaged_bodies(count: int, seed: int, picture: bytes) -> Iterator[bytes]:
-    """So many, each with one to three faults; the same for the same seed."""
-    generator, whole = random.Random(seed), originals(picture)
-    for _ in range(count):
-        body = copy.deepcopy(generator.choice(whole))
+def damaged_bodies(seed: int, picture: bytes) -> Iterator[bytes]:
+    """Yield bodies with one to three faults each, without end; the same for the same seed."""
+    generator, bodies, pictures = random.Random(seed), originals(picture), data_uris(picture)
+    while True:
+        if generator.random() < 0.2:
+            yield json.dumps({"image": generator.choice(pictures), "question": "what?"}).encode()
+            continue
+        body = copy.deepcopy(generator.choice(bodies))
         for _ in range(generator.choice([1, 1, 2, 3])):
             _damage(body, generator)
         yield json.dumps(body).encode()
@@ -57,9 +89,9 @@ def _damage(body: dict[str, Any], generator: random.Random) -> None:
 
 
 def _places(value: Any) -> Iterator[tuple[Any, Any]]:
-    """Each object or list, with the keys or numbers under which it holds something; not of what was put in here."""
+    """Yield each object or list with each of its keys or indices; large ones, which are junk, are left out."""
     entries = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    if len(value) > 30:
+    if len(value) > _LARGEST_INSPECTED:
         return
     for key, inner in list(entries):
         yield value, key

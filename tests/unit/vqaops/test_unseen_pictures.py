@@ -4,7 +4,8 @@ import pytest
 
 from tests.support.pictures import encoded
 from vqaops.unseen_pictures import unseen_copy
-from vqaserve.images import FORMATS, open_picture
+from vqaserve.images import open_picture
+from vqaserve.picture_formats import FORMATS
 from vqaserve.settings import Limits
 
 

@@ -1,0 +1,114 @@
+"""Sends damaged and unusual requests, and checks every reply and the workers.
+
+A reply must be an answer, or a refusal with status 4xx and our error body. No worker may restart or grow.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+
+import httpx
+import psutil
+from rich.console import Console
+from rich.progress import track
+
+from loadtest.fuzz.encoded_bodies import EncodedBody, encoded_bodies, picture_form
+from loadtest.fuzz.json_bodies import damaged_bodies
+from loadtest.fuzz.picture_files import damaged_pictures, picture_files
+from vqaops.server.client import Client
+
+CONNECTIONS = 8
+ERROR_KEYS = {"code", "type", "message"}
+ANSWER_KEYS = {"answer", "predictions", "outputs"}
+_CYCLE = 20
+_WRONG = "wrong: "
+
+
+@dataclass(frozen=True)
+class FuzzResult:
+    """What a run showed.
+
+    Attributes:
+        replies: Number of replies by status and type.
+        wrong: Replies that are neither an answer nor a refusal: the status, and the first bytes of the body.
+        restarted: Whether a worker was restarted.
+        memory_before: Resident bytes of the workers after a tenth of the cases, when caches are filled.
+        memory_after: The same at the end.
+    """
+
+    replies: Counter[str]
+    wrong: list[str]
+    restarted: bool
+    memory_before: int
+    memory_after: int
+
+
+def fuzz(client: Client, model: str, cases: int, seed: int, console: Console, whole: float = 0) -> FuzzResult:
+    """Send requests to a model and check the replies.
+
+    Args:
+        client: Where to send them.
+        model: A model that the server has loaded.
+        cases: The number of requests.
+        seed: The same seed sends the same requests.
+        console: Shows the progress.
+        whole: Share of undamaged pictures.
+    """
+    before = client.workers(model)
+    replies: Counter[str] = Counter()
+    wrong: list[str] = []
+    memory = 0
+    with ThreadPoolExecutor(CONNECTIONS) as pool:
+        sent = pool.map(partial(_send, client, model), islice(fuzz_cases(seed, whole), cases))
+        for number, reply in enumerate(track(sent, f"fuzzing {model}", total=cases, console=console)):
+            kind = classify(reply)
+            replies[kind] += 1
+            if kind.startswith(_WRONG):
+                wrong.append(f"{reply.status_code} {reply.content[:200]!r} to {dict(reply.request.headers)}")
+            if number == cases // 10:
+                memory = _resident_bytes(client, model)
+    return FuzzResult(replies, wrong, client.workers(model) != before, memory, _resident_bytes(client, model))
+
+
+def fuzz_cases(seed: int, whole: float) -> Iterator[EncodedBody]:
+    """Yield requests without end: of each twenty, 17 have a picture file, one has JSON, two an unusual encoding."""
+    picture = picture_files()[0]
+    pictures, texts, encoded = (
+        damaged_pictures(seed, whole),
+        damaged_bodies(seed, picture),
+        encoded_bodies(seed, picture),
+    )
+    while True:
+        for _ in range(_CYCLE - 3):
+            yield picture_form(next(pictures))
+        yield EncodedBody(next(texts), {"Content-Type": "application/json"})
+        yield from islice(encoded, 2)
+
+
+def classify(reply: httpx.Response) -> str:
+    """Return the status and, for a refusal, its type; beginning with ``wrong`` for any other reply."""
+    try:
+        body = reply.json()
+    except ValueError:
+        return f"{_WRONG}{reply.status_code} is not JSON"
+    if reply.status_code == 200 and (isinstance(body, list) or body.keys() & ANSWER_KEYS):
+        return "200"
+    if 400 <= reply.status_code < 500 and isinstance(body, dict) and body.keys() - {"error"} == ERROR_KEYS:
+        return f"{reply.status_code} {body['type']}"
+    return f"{_WRONG}{reply.status_code} {body.get('type') if isinstance(body, dict) else body}"
+
+
+def _send(client: Client, model: str, case: EncodedBody) -> httpx.Response:
+    url = f"{client.addresses.inference}/predictions/{model}"
+    return client.http.post(url, headers={**client.header("inference"), **case.headers}, content=case.content)
+
+
+def _resident_bytes(client: Client, model: str) -> int:
+    """Return the resident memory of the workers with their decoding processes."""
+    workers = [psutil.Process(worker.pid) for worker in client.workers(model)]
+    return sum(process.memory_info().rss for worker in workers for process in (worker, *worker.children()))
