@@ -131,7 +131,7 @@ class Pipeline:
         if query.lenient:
             query = _without_parameters(query, query.parameters.keys() - self.family.parameters.keys())
         self.family.check(query)
-        return replace(item, query=query)
+        return replace(item, query=replace(query, warnings=(*query.warnings, *self.family.warnings(query))))
 
     def _finish(self, item: Item) -> Item:
         abstained = item.answers[0].score < self.settings.abstain_below

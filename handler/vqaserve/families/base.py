@@ -62,6 +62,11 @@ class Family(ABC, Generic[Features, Outputs]):
             if not lowest <= value <= highest:
                 raise InvalidParameter(f"{name} is {value!s:.40}; it can be {lowest:g} to {highest:g}")
 
+    def warnings(self, query: Query) -> tuple[str, ...]:
+        """What of the query the model does not read, such as the end of a long question; one sentence each."""
+        del query
+        return ()
+
     @classmethod
     @abstractmethod
     def load(cls, folder: Path, settings: HandlerSettings) -> Self:

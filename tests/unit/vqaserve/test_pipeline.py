@@ -2,43 +2,20 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.support.bombs import jpeg_of_scans
-from tests.support.pictures import animated, as_base64, encoded
+from tests.support.pictures import as_base64, encoded
+from tests.support.pipelines import SETTINGS, Fragile, ask, body, pipeline_of
 from vqaserve.errors import RecipeError
 from vqaserve.families.dummy import Dummy
 from vqaserve.pipeline import Pipeline
-from vqaserve.settings import CacheLimits, HandlerSettings, Limits
+from vqaserve.settings import CacheLimits, Limits
 from vqaserve.tasks.visual_question_answering import VisualQuestionAnswering
-from vqaserve.types import Answer, Model, Query, Reply, Request
-
-SETTINGS = HandlerSettings(version="1.0.0", family="dummy")
-
-
-class Fragile(Dummy):
-    """Fails the whole batch when a question asks for it, and notes what it was given."""
-
-    def __init__(self) -> None:
-        self.encoded: list[int] = []
-        self.batches: list[int] = []
-
-    def encode(self, pictures):
-        self.encoded.append(len(pictures))
-        return super().encode(pictures)
-
-    def forward(self, features: Sequence[str], queries: Sequence[Query]) -> list[str]:
-        self.batches.append(len(queries))
-        for query in queries:
-            if query.question == "fail":
-                raise RuntimeError("secret detail")
-            if query.question == "huge":
-                raise MemoryError
-        return super().forward(features, queries)
+from vqaserve.types import Answer, Model, Request
 
 
 @pytest.fixture
@@ -48,15 +25,7 @@ def fragile() -> Fragile:
 
 @pytest.fixture
 def pipeline(fragile: Fragile) -> Pipeline:
-    return Pipeline(VisualQuestionAnswering(SETTINGS), fragile, SETTINGS, Model("dummy", "1.0.0"))
-
-
-def ask(question: object = "what?", image: bytes | None = None, **fields: object) -> Request:
-    return Request("id", {"image": encoded() if image is None else image, "question": question, **fields})
-
-
-def body(reply: Reply) -> dict:
-    return json.loads(reply.body)
+    return pipeline_of(fragile)
 
 
 def test_each_request_gets_the_answer_to_its_own_question_and_picture(pipeline: Pipeline):
@@ -125,15 +94,6 @@ def test_a_parameter_that_the_family_does_not_take_is_refused(pipeline: Pipeline
     assert body(reply)["message"] == "this model takes no parameter 'num_beams'; it takes: top_k"
 
 
-def test_a_parameter_that_a_chat_sends_to_every_model_is_ignored_with_a_warning(pipeline: Pipeline):
-    picture = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{as_base64(encoded())}"}}
-    content = [picture, {"type": "text", "text": "what?"}]
-    asked = {"model": "dummy", "messages": [{"role": "user", "content": content}], "temperature": 0.7}
-    reply = pipeline.answer([Request("id", {"body": asked}, {"url_path": "v1/chat/completions"})])[0]
-    assert reply.status == 200
-    assert body(reply)["warnings"] == ["this model does not take temperature, which had no effect"]
-
-
 def test_a_score_that_is_not_a_number_is_our_error_and_costs_nobody_else(pipeline: Pipeline, monkeypatch, caplog):
     def decode(self, outputs, queries):
         scores = [float("nan") if query.question == "nan" else 0.5 for query in queries]
@@ -179,7 +139,7 @@ def test_the_pictures_of_one_request_share_a_limit(fragile: Fragile):
 
 def small_budget(fragile: Fragile) -> Pipeline:
     settings = SETTINGS.model_copy(update={"limits": Limits(max_request_pixels=30)})
-    return Pipeline(VisualQuestionAnswering(settings), fragile, settings, Model("dummy", "1.0.0"))
+    return pipeline_of(fragile, settings)
 
 
 def test_one_requests_pixel_limit_is_not_anothers(fragile: Fragile):
@@ -211,21 +171,6 @@ def test_a_clients_mistake_is_never_our_error(pipeline: Pipeline, body: bytes, s
     reply = pipeline.answer([Request("id", {"body": bytearray(body)})])[0]
     assert reply.status == status
     assert len(reply.body) < 1000
-
-
-def test_a_first_frame_is_said_to_be_one_also_when_the_picture_or_the_answer_is_remembered(pipeline: Pipeline):
-    note = ["the picture has several frames or pages; only the first was used"]
-    decoded, recalled, answered = (pipeline.answer([ask(question, animated())])[0] for question in ("a", "b", "a"))
-    assert [body(reply)["warnings"] for reply in (decoded, recalled, answered)] == [note] * 3
-    assert "warnings" not in body(pipeline.answer([ask("a")])[0])
-
-
-def test_each_instance_says_what_was_peculiar_about_its_picture(pipeline: Pipeline):
-    pictures = [as_base64(encoded()), as_base64(animated("blue"))]
-    asked = {"instances": [{"image": picture, "question": "q"} for picture in pictures]}
-    first, second = body(pipeline.answer([Request("id", {"body": asked})])[0])["predictions"]
-    assert "warnings" not in first
-    assert len(second["warnings"]) == 1
 
 
 def test_a_request_past_its_deadline_is_refused_before_it_is_looked_at(pipeline: Pipeline, fragile: Fragile):

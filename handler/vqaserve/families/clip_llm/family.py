@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -23,6 +24,7 @@ from vqaserve.families.options import read_options
 from vqaserve.families.precision import load_at_precision
 from vqaserve.families.pretrained import read_processor
 from vqaserve.families.prompts import control_tokens, without
+from vqaserve.families.question_warnings import count_tokens, warn_if_control_tokens, warn_if_cut
 from vqaserve.settings import HandlerSettings, Limits
 from vqaserve.types import Answer, Query
 
@@ -100,6 +102,15 @@ class ClipLlm(GenerativeFamily[Tensor, list[ScoredAnswers]]):
         pixels = torch.stack([preprocess_any_shape(picture, self._pixels) for picture in pictures]).to(self.device)
         embeddings = self.clip.get_image_features(pixel_values=pixels).pooler_output
         return [embedding.clone() for embedding in normalize(embeddings)]
+
+    def warnings(self, query: Query) -> tuple[str, ...]:
+        """Warnings if CLIP does not read the whole question, or if it contains control tokens."""
+        longest = self.clip.config.text_config.max_position_embeddings
+        count = partial(count_tokens, self.processor.tokenizer)
+        return (
+            *warn_if_cut(query.question, count, longest, "for clip_similarity"),
+            *warn_if_control_tokens(self._control, query.question),
+        )
 
     def forward(self, features: Sequence[Tensor], queries: Sequence[Query]) -> list[ScoredAnswers]:
         """The similarity and the generated answers of each query."""

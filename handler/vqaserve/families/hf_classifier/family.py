@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -20,6 +21,7 @@ from vqaserve.families.extras import import_object
 from vqaserve.families.options import Options, read_options
 from vqaserve.families.precision import load_at_precision
 from vqaserve.families.pretrained import errors_in_one_line, read_config, read_model, read_processor
+from vqaserve.families.question_warnings import count_tokens, warn_if_cut
 from vqaserve.settings import HandlerSettings
 from vqaserve.types import Answer, Query
 
@@ -103,6 +105,10 @@ class HfClassifier(Family[PreparedPicture, Tensor]):
     def encode(self, pictures: Sequence[Image]) -> list[PreparedPicture]:
         """The processor's tensors for each picture by itself, without a batch dimension."""
         return [preprocess_any_shape(picture, self._pixels) for picture in pictures]
+
+    def warnings(self, query: Query) -> tuple[str, ...]:
+        """A warning if the question has more tokens than the model has positions."""
+        return warn_if_cut(query.question, partial(count_tokens, self.processor.tokenizer), self.max_tokens)
 
     @torch.inference_mode()
     def forward(self, features: Sequence[PreparedPicture], queries: Sequence[Query]) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Self
 
 import torch
@@ -13,6 +14,7 @@ from transformers import AutoModelForVisualQuestionAnswering
 from vqaserve.families.aspect_ratio import preprocess_any_shape
 from vqaserve.families.generation import GeneratedAnswer, GenerationSettings, generate
 from vqaserve.families.hf_generative.generator import AnswerGenerator
+from vqaserve.families.question_warnings import count_tokens, warn_if_cut
 
 
 class BlipGenerator(AnswerGenerator):
@@ -44,7 +46,7 @@ class BlipGenerator(AnswerGenerator):
         self, features: Sequence[Tensor], questions: Sequence[str], settings: GenerationSettings
     ) -> list[list[GeneratedAnswer]]:
         """Generate the answers to each question, most probable first."""
-        prompts = [self.prompt.replace("{question}", question) for question in questions]
+        prompts = [self._prompted(question) for question in questions]
         tokens = self.processor.tokenizer(prompts, truncation=True, max_length=self._longest)["input_ids"]
         generated: dict[int, list[GeneratedAnswer]] = {}
         for rows in _group_by_length(tokens):
@@ -52,6 +54,13 @@ class BlipGenerator(AnswerGenerator):
             question = torch.tensor([tokens[row] for row in rows], device=self.device)
             generated.update(zip(rows, self._generate(image, question, settings), strict=True))
         return [generated[row] for row in range(len(questions))]
+
+    def warnings(self, question: str) -> tuple[str, ...]:
+        """A warning if the prompt has more tokens than the text encoder has positions."""
+        return warn_if_cut(self._prompted(question), partial(count_tokens, self.processor.tokenizer), self._longest)
+
+    def _prompted(self, question: str) -> str:
+        return self.prompt.replace("{question}", question)
 
     @torch.inference_mode()
     def _generate(self, image: Tensor, question: Tensor, settings: GenerationSettings) -> list[list[GeneratedAnswer]]:

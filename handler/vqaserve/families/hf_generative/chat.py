@@ -14,6 +14,7 @@ from vqaserve.families.aspect_ratio import is_ordinary, preprocess_any_shape
 from vqaserve.families.generation import GeneratedAnswer, GenerationSettings, generate
 from vqaserve.families.hf_generative.generator import AnswerGenerator
 from vqaserve.families.prompts import control_tokens, without
+from vqaserve.families.question_warnings import warn_if_control_tokens
 
 # The training prompts of architectures without a chat template.
 _PROMPTS = {"paligemma": "answer en {question}"}
@@ -83,6 +84,10 @@ class ChatGenerator(AnswerGenerator):
         )
         inputs.pop("labels", None)  # PaliGemma's processor adds them for training
         return generate(self.model, {name: self.to_device(tensor) for name, tensor in inputs.items()}, settings)
+
+    def warnings(self, question: str) -> tuple[str, ...]:
+        """A warning if the question contains control tokens."""
+        return warn_if_control_tokens(self._control, question)
 
     def _prompted(self, question: str) -> str:
         text = self.prompt.replace("{question}", without(self._control, question))

@@ -95,6 +95,10 @@ class HfGenerative(GenerativeFamily[Any, list[list[GeneratedAnswer]]]):
         """The features that the architecture can compute from a picture alone."""
         return self.generator.encode(pictures)
 
+    def warnings(self, query: Query) -> tuple[str, ...]:
+        """What of the question the architecture does not read."""
+        return self.generator.warnings(query.question)
+
     def forward(self, features: Sequence[Any], queries: Sequence[Query]) -> list[list[GeneratedAnswer]]:
         """The generated answers of each query; queries with equal settings are generated in one batch."""
         generated: dict[int, list[GeneratedAnswer]] = {}

@@ -44,6 +44,11 @@ class AnswerGenerator(ABC):
     ) -> list[list[GeneratedAnswer]]:
         """Generate the answers to each question, most probable first."""
 
+    def warnings(self, question: str) -> tuple[str, ...]:
+        """What of the question the model does not read."""
+        del question
+        return ()
+
     def to_device(self, tensor: Tensor) -> Tensor:
         """Move a tensor to the model's device; floating-point tensors also get the model's type."""
         return tensor.to(self.device, self.model.dtype) if tensor.is_floating_point() else tensor.to(self.device)

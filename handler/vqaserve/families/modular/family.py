@@ -23,6 +23,7 @@ from vqaserve.families.modular.preparation import to_pixels, to_tokens
 from vqaserve.families.options import Options, read_options
 from vqaserve.families.packed import pack, pack_in_bf16
 from vqaserve.families.precision import convert, load_at_precision
+from vqaserve.families.question_warnings import warn_if_cut
 from vqaserve.settings import HandlerSettings
 from vqaserve.types import Answer, Query, Squeeze
 
@@ -111,6 +112,10 @@ class Modular(Family[Tensor, Tensor]):
             # Copies: a row of a batch would keep the whole batch alive in a cache.
             features += [row.clone() for row in self.model.encode(pixels)]
         return features
+
+    def warnings(self, query: Query) -> tuple[str, ...]:
+        """A warning if the question has more than ``max_tokens``."""
+        return warn_if_cut(query.question, lambda text: len(self.tokenizer.encode(text).ids), self.config.max_tokens)
 
     @torch.inference_mode()
     def forward(self, features: Sequence[Tensor], queries: Sequence[Query]) -> Tensor:

@@ -1,0 +1,47 @@
+"""What was sent and not used, or not read as its sender may think, is named in the reply."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.pictures import animated, as_base64, encoded
+from tests.support.pipelines import Fragile, ask, body, pipeline_of
+from vqaserve.pipeline import Pipeline
+from vqaserve.types import Request
+
+
+@pytest.fixture
+def pipeline() -> Pipeline:
+    return pipeline_of(Fragile())
+
+
+def test_a_parameter_that_a_chat_sends_to_every_model_is_ignored_with_a_warning(pipeline: Pipeline):
+    picture = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{as_base64(encoded())}"}}
+    content = [picture, {"type": "text", "text": "what?"}]
+    asked = {"model": "dummy", "messages": [{"role": "user", "content": content}], "temperature": 0.7}
+    reply = pipeline.answer([Request("id", {"body": asked}, {"url_path": "v1/chat/completions"})])[0]
+    assert reply.status == 200
+    assert body(reply)["warnings"] == ["this model does not take temperature, which had no effect"]
+
+
+def test_a_first_frame_is_said_to_be_one_also_when_the_picture_or_the_answer_is_remembered(pipeline: Pipeline):
+    note = ["the picture has several frames or pages; only the first was used"]
+    decoded, recalled, answered = (pipeline.answer([ask(question, animated())])[0] for question in ("a", "b", "a"))
+    assert [body(reply)["warnings"] for reply in (decoded, recalled, answered)] == [note] * 3
+    assert "warnings" not in body(pipeline.answer([ask("a")])[0])
+
+
+def test_a_part_of_the_question_that_the_model_does_not_read_is_named_also_when_the_answer_is_recalled(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(Fragile, "warnings", lambda self, query: (f"{query.question[:3]} is all that was read",))
+    first, recalled = (body(pipeline.answer([ask("what is it?")])[0]) for _ in range(2))
+    assert first["warnings"] == recalled["warnings"] == ["wha is all that was read"]
+
+
+def test_each_instance_says_what_was_peculiar_about_its_picture(pipeline: Pipeline):
+    pictures = [as_base64(encoded()), as_base64(animated("blue"))]
+    asked = {"instances": [{"image": picture, "question": "q"} for picture in pictures]}
+    first, second = body(pipeline.answer([Request("id", {"body": asked})])[0])["predictions"]
+    assert "warnings" not in first
+    assert len(second["warnings"]) == 1
