@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, RootModel, ValidationError
+from pydantic import BaseModel, ConfigDict, RootModel, ValidationError, model_validator
 
 Location = Sequence[int | str]
 Noun = Literal["key", "field"]
@@ -21,9 +21,19 @@ _WITHOUT_INPUT = {"missing", "json_invalid"}  # what came is nothing, or a whole
 
 
 class FrozenModel(BaseModel):
-    """Base class of settings: immutable, and a key that is not known is refused."""
+    """Base class of settings: immutable, and a key that is not known is refused.
+
+    A known key without a value, such as ``limits:`` above lines that are commented out, counts as missing.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_nulls(cls, content: Any) -> Any:
+        if not isinstance(content, Mapping):
+            return content
+        return {name: value for name, value in content.items() if value is not None or name not in cls.model_fields}
 
 
 def describe_faults(schema: type[BaseModel], error: ValidationError, noun: Noun = "key") -> str:

@@ -50,6 +50,19 @@ def test_modes_that_lose_requests_in_torchserve_are_refused(key: str):
         ModelConfig.parse({**GOOD, key: True})
 
 
+@pytest.mark.parametrize(
+    "key", ["limits", "cache", "remote_images", "prediction_log", "gate", "options", "top_k", "question"]
+)
+def test_a_key_without_a_value_has_its_default(key: str):
+    given = ModelConfig.parse({**GOOD, "deviceType": None, "handler": {**GOOD["handler"], key: None}})
+    assert given == ModelConfig.parse(GOOD)
+
+
+def test_a_required_or_an_unknown_key_without_a_value_is_refused():
+    with pytest.raises(RecipeError, match=r"minWorkers: Field required; .*unknown key 'minWorker'; did you mean"):
+        ModelConfig.parse({**GOOD, "minWorkers": None, "minWorker": None})
+
+
 def test_every_fault_is_reported_at_once():
     with pytest.raises(RecipeError, match=r"batchSize.*; .*version"):
         ModelConfig.parse({**GOOD, "batchSize": "many", "handler": {"version": "1", "family": "dummy"}})
