@@ -6,12 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from vqaserve.errors import RecipeError
-from vqaserve.text_files import read_text
-from vqaserve.validation import describe_faults
+from vqaserve.yaml_files import read_settings
 
 BREACHED = 3
 """Exit code; locust's own are 1 (failures) and 2 (usage)."""
@@ -69,11 +67,9 @@ def read_levels(file: Path) -> Mapping[str, UserLevels]:
     """
     schema = RootModel[dict[str, UserLevels]]
     try:
-        return schema.model_validate(yaml.safe_load(read_text(file))).root
-    except (yaml.YAMLError, RecursionError) as error:
-        raise RecipeError(f"--slo {file} is not YAML: {' '.join(str(error).split())}; {_FORMAT}") from None
-    except ValidationError as error:
-        raise RecipeError(f"--slo {file}: {describe_faults(schema, error)}; {_FORMAT}") from None
+        return read_settings(schema, file).root
+    except RecipeError as error:
+        raise RecipeError(f"--slo {error}; {_FORMAT}") from None
 
 
 def check_levels(

@@ -17,7 +17,7 @@ from vqaserve.errors import RecipeError
 from vqaserve.picture_urls import listed_host
 from vqaserve.types import PictureLimits
 from vqaserve.validation import FrozenModel, describe_faults
-from vqaserve.yaml_files import read_yaml
+from vqaserve.yaml_files import read_settings
 
 
 class Limits(FrozenModel):
@@ -232,12 +232,8 @@ class ModelConfig(FrozenModel):
         return self
 
     @classmethod
-    def parse(cls, mapping: Any, source: str = "model-config.yaml") -> ModelConfig:
+    def parse(cls, mapping: Any) -> ModelConfig:
         """Validate a decoded YAML mapping.
-
-        Args:
-            mapping: The content of the file.
-            source: The name of the file for the error message.
 
         Raises:
             RecipeError: Keys or values are not valid; the message names each.
@@ -245,7 +241,7 @@ class ModelConfig(FrozenModel):
         try:
             return cls.model_validate(mapping)
         except ValidationError as error:
-            raise RecipeError(f"{source}: {describe_faults(cls, error)}") from None
+            raise RecipeError(f"model-config.yaml: {describe_faults(cls, error)}") from None
 
     @classmethod
     def read(cls, path: Path) -> ModelConfig:
@@ -256,4 +252,4 @@ class ModelConfig(FrozenModel):
         """
         if not path.exists():
             raise RecipeError(f"{path} is missing; every recipe needs one")
-        return cls.parse(read_yaml(path), str(path))
+        return read_settings(cls, path)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
+from pydantic import BaseModel, ValidationError
 
 from vqaserve.errors import RecipeError
 from vqaserve.text_files import read_text
+from vqaserve.validation import describe_faults
+
+Schema = TypeVar("Schema", bound=BaseModel)
 
 
 class _StrictLoader(yaml.SafeLoader):
@@ -48,6 +52,19 @@ def read_yaml(path: Path) -> Any:
         raise RecipeError(f"{path}{_line(error)} is not YAML: {error.problem or error.context}") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date such as 2026-13-01
         raise RecipeError(f"{path} is not YAML: {' '.join(str(error).split())[:200]}") from None
+
+
+def read_settings(schema: type[Schema], path: Path) -> Schema:
+    """Return the content of a YAML file as settings.
+
+    Raises:
+        RecipeError: As ``read_yaml``; or a key or a value is not valid, and the message names every one.
+    """
+    content = read_yaml(path)
+    try:
+        return schema.model_validate(content)
+    except ValidationError as error:
+        raise RecipeError(f"{path}: {describe_faults(schema, error)}") from None
 
 
 def _line(error: yaml.MarkedYAMLError) -> str:

@@ -5,21 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from vqaserve.errors import RecipeError
 from vqaserve.families.modular.config import ModularConfig
-from vqaserve.text_files import read_text
+from vqaserve.validation import FrozenModel
+from vqaserve.yaml_files import read_settings
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Optimisation(_Frozen):
+class Optimisation(FrozenModel):
     """How the weights are found.
 
     Attributes:
@@ -46,7 +41,7 @@ class Optimisation(_Frozen):
     bf16: bool = False
 
 
-class Augmentation(_Frozen):
+class Augmentation(FrozenModel):
     """How the training questions and pictures are varied.
 
     Attributes:
@@ -60,7 +55,7 @@ class Augmentation(_Frozen):
     forget_words: Share = 0.0
 
 
-class TrainSettings(_Frozen):
+class TrainSettings(FrozenModel):
     """Everything that ``scripts/train.py`` needs to know but where the data is.
 
     Attributes:
@@ -85,12 +80,7 @@ class TrainSettings(_Frozen):
         Raises:
             RecipeError: The file cannot be read, is not YAML, or has an unknown key, a missing key or a bad value.
         """
-        try:
-            return cls.model_validate(yaml.safe_load(read_text(path)))
-        except yaml.YAMLError as error:
-            raise RecipeError(f"{path} is not YAML: {error}") from None
-        except ValidationError as error:
-            raise RecipeError(f"{path}: {error}") from None
+        return read_settings(cls, path)
 
     def blind(self) -> TrainSettings:
         """The text-only twin: the same but for a picture encoder that sees nothing."""
