@@ -1,6 +1,7 @@
 """Fills reference pages from the code: every setting with its default, every command with its options.
 
-A page asks for a list by a comment such as ``<!-- generated: recipe settings -->``.
+A page asks for a list by two comments, ``<!-- generated: recipe settings -->`` and ``<!-- end -->``. What is between
+them is shown only where the page is read without being built.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from vqaserve.families.options import Options
 from vqaserve.settings import ModelConfig
 
 ROOT = Path(__file__).parents[2]
-MARK = re.compile(r"^<!-- generated: (.+) -->$", re.M)
+MARK = re.compile(r"^<!-- generated: ([\w ]+) -->\n.*?^<!-- end -->$", re.M | re.S)
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
