@@ -38,8 +38,9 @@ lint: .venv/.develop ## check format, style, types and import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: .venv/.develop ## run all tests; the live ones start servers of their own
-	$(BIN)/python -m pytest
+test: .venv/.develop ## run all tests: two files at a time, then those that need the default ports
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m 'not alone'
+	$(BIN)/python -m pytest -m alone
 
 docs: .venv/.develop ## build the documentation into site/; a dead link fails
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
