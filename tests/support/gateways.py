@@ -76,7 +76,9 @@ def answer_of(reply: httpx.Response) -> str:
 
 
 @pytest.fixture(scope="session")
-def torchserve(serve: Callable[..., Server], run_folder: Callable[[], Path], make_recipe: RecipeMaker) -> Server:
+def torchserve(
+    serve_for_session: Callable[..., Server], run_folder: Callable[[], Path], make_recipe: RecipeMaker
+) -> Server:
     """TorchServe on unix sockets with two versions of ``dummy``, 1.0.0 the default."""
     sockets = run_folder()
     sockets.chmod(0o700)
@@ -84,7 +86,7 @@ def torchserve(serve: Callable[..., Server], run_folder: Callable[[], Path], mak
     config = new / "model-config.yaml"
     config.write_text(config.read_text().replace("1.0.0", "2.0.0"))
     addresses = {f"{kind}_address": f"unix:{sockets / kind}.sock" for kind in ("inference", "management")}
-    return serve(old, new, **addresses)
+    return serve_for_session(old, new, **addresses)
 
 
 @pytest.fixture(scope="session")

@@ -102,11 +102,9 @@ def rewrite(archive: Archive, member: str, changes: dict[str, str]) -> None:
 
 
 @pytest.fixture
-def models(serve: Callable[..., Server], make_recipe: RecipeMaker, tmp_path: Path) -> Iterator[Models]:
+def models(serve_for_test: Callable[..., Server], make_recipe: RecipeMaker, tmp_path: Path) -> Models:
     """A server of its own."""
-    server = serve(versioned(make_recipe, "1.0.0"))
-    yield Models(server, make_recipe, tmp_path)
-    server.stop(at_once=True)
+    return Models(serve_for_test(versioned(make_recipe, "1.0.0")), make_recipe, tmp_path)
 
 
 @pytest.fixture(scope="module")

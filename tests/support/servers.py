@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -47,9 +47,9 @@ def new_server(run_folder: Callable[[], Path]) -> Iterator[Callable[..., Server]
         server.client.http.close()
 
 
-@pytest.fixture(scope="session")
-def serve(run_folder: Callable[[], Path]) -> Iterator[Callable[..., Server]]:
-    """Builds recipes and serves them until the tests are over."""
+@contextmanager
+def _serving(run_folder: Callable[[], Path]) -> Iterator[Callable[..., Server]]:
+    """Builds recipes and serves them, each call with a server of its own, until the block ends."""
     with ExitStack() as stack:
 
         def start(*recipes: Path, **overrides: str) -> Server:
@@ -60,7 +60,28 @@ def serve(run_folder: Callable[[], Path]) -> Iterator[Callable[..., Server]]:
         yield start
 
 
+@pytest.fixture
+def serve_for_test(run_folder: Callable[[], Path]) -> Iterator[Callable[..., Server]]:
+    """Serves recipes until the test is over."""
+    with _serving(run_folder) as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def serve(run_folder: Callable[[], Path]) -> Iterator[Callable[..., Server]]:
+    """Serves recipes until the tests of the file are over."""
+    with _serving(run_folder) as start:
+        yield start
+
+
 @pytest.fixture(scope="session")
-def dummy_server(serve: Callable[..., Server], make_recipe: RecipeMaker) -> Server:
+def serve_for_session(run_folder: Callable[[], Path]) -> Iterator[Callable[..., Server]]:
+    """Serves recipes until all tests are over."""
+    with _serving(run_folder) as start:
+        yield start
+
+
+@pytest.fixture(scope="session")
+def dummy_server(serve_for_session: Callable[..., Server], make_recipe: RecipeMaker) -> Server:
     """One server with the weightless model ``dummy``, shared by all tests that leave it as it was."""
-    return serve(make_recipe())
+    return serve_for_session(make_recipe())
