@@ -16,6 +16,8 @@ from vqaops.errors import ServerError
 from vqaops.paths import ROOT
 from vqaops.server.server import Server
 
+pytestmark = pytest.mark.alone
+
 INTERPRETERS = {"sh": ["bash", "-euo", "pipefail", "-c"], "python": [sys.executable, "-c"]}
 SECONDS = 300
 
