@@ -1,4 +1,4 @@
-"""What Prometheus reads at a real server's metrics address."""
+"""The metrics address of a real server."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from vqaops.server.server import Server
 from vqaserve.metrics import METRICS
 
 SECONDS = 60
-"""TorchServe's front end counts a little after the reply."""
+"""TorchServe's front end counts shortly after the reply."""
 
 UNSEEN = {"vqa_answers_abstained_total", "vqa_predictions_dropped_total"}
-"""What the questions asked here give no reason to count."""
+"""Metrics that these questions do not change."""
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def ask(server: Server, image: bytes, question: str, **headers: str) -> int:
 
 
 def scraped(server: Server, *wanted: str) -> list[str]:
-    """The metrics' lines, once they hold all that is wanted."""
+    """Return the lines of the metrics page once it contains all wanted texts."""
     deadline = time.monotonic() + SECONDS
     while True:
         lines = server.client.http.get(f"{server.client.addresses.metrics}/metrics").text.splitlines()

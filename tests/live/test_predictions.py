@@ -1,4 +1,4 @@
-"""Requests to a real TorchServe with the weightless model, whose answers show picture and question."""
+"""Requests to a real TorchServe with the dummy family, whose answers name picture and question."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_version_can_be_named(client: Client):
     assert reply.json()["model"] == {"name": "dummy", "version": "1.0.0"}
 
 
-def test_questions_in_any_script_come_back_whole(client: Client):
+def test_questions_in_any_script_come_back_unchanged(client: Client):
     for question in ("¿Qué hay aquí?", "这是什么?", "ما هذا؟", "🐈 🪑?", 'quotes " and \\ end'):
         reply = post(client, files={"image": encoded()}, data={"question": question})
         assert reply.json()["answer"] == f"4x3 #ff0000: {question}"
@@ -90,7 +90,7 @@ def test_concurrent_good_and_bad_requests_each_get_their_own_answer(client: Clie
     assert replies == [expected[kind](index) for index, kind in enumerate(kinds)]
 
 
-def test_a_picture_of_8_mb_as_base64_twice_over_passes_through(client: Client):
+def test_a_picture_of_8_mb_sent_twice_as_base64_is_answered(client: Client):
     # A BMP does not compress: 1600 x 1747 x 3 bytes are just under 8 MiB.
     text = as_base64(encoded("red", (1600, 1740), "BMP"))
     reply = post(client, json={"inputs": text, "image": text, "question": "what?"})
@@ -114,7 +114,7 @@ def test_without_the_right_token_nothing_is_answered(client: Client, headers: di
     assert (reply.status_code, reply.json()["type"]) == (400, "InvalidKeyException")
 
 
-def test_the_inference_token_opens_no_management(client: Client):
+def test_the_inference_token_does_not_open_the_management_address(client: Client):
     reply = client.http.get(f"{client.addresses.management}/models", headers=client.header("inference"))
     assert reply.status_code == 400
 
@@ -142,13 +142,13 @@ def test_no_error_shows_a_stack_trace(client: Client):
     assert not [body for body in bodies if "Traceback" in body or ".py" in body]
 
 
-def test_a_clients_describe_header_means_nothing_on_a_prediction(client: Client):
+def test_a_describe_header_has_no_effect_on_a_prediction(client: Client):
     headers = {**client.header("inference"), "describe": "True"}
     reply = post(client, files={"image": encoded()}, data={"question": "what?"}, headers=headers)
     assert reply.json()["answer"] == "4x3 #ff0000: what?"
 
 
-def test_describe_tells_what_serves_here_and_its_card(client: Client):
+def test_describe_returns_the_settings_and_the_model_card(client: Client):
     url = f"{client.addresses.management}/models/dummy?customized=true"
     described = client.http.get(url, headers=client.header("management")).json()[0]["customizedMetadata"]
     described = json.loads(described) if isinstance(described, str) else described
@@ -165,6 +165,6 @@ def test_metrics_are_served_as_prometheus_text(client: Client):
     assert 'ts_inference_requests_total{model_name="dummy"' in text
 
 
-def test_the_small_client_says_what_the_server_refused(client: Client):
+def test_our_client_raises_the_servers_message(client: Client):
     with pytest.raises(ServerError, match=r"answered 422.*the question is empty"):
         client.ask("dummy", encoded(), "  ")

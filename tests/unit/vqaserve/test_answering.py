@@ -1,4 +1,4 @@
-"""What is asked again is recalled; what is computed is computed once."""
+"""Repeated questions are answered from the caches, and nothing is computed twice."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def make(**limits: int) -> tuple[Pipeline, Counting]:
 
 
 class Sharing(Counting):
-    """Has features that workers can share."""
+    """A family whose features workers can share."""
 
     shares = True
 
@@ -90,14 +90,14 @@ def test_a_question_typed_in_another_way_is_recalled(question: str):
     assert family.questions == 1
 
 
-def test_another_question_about_a_known_picture_costs_only_the_small_half():
+def test_a_new_question_about_a_cached_picture_skips_the_image_encoder():
     pipeline, family = make()
     answers(pipeline, ask("a"))
     assert answers(pipeline, ask("b")) == ["4x3 #ff0000: b"]
     assert (family.pictures, family.questions) == (1, 2)
 
 
-def test_a_known_picture_is_not_decoded_again(monkeypatch: pytest.MonkeyPatch):
+def test_a_cached_picture_is_not_decoded_again(monkeypatch: pytest.MonkeyPatch):
     pipeline, _ = make()
     answers(pipeline, ask("a"))
     monkeypatch.setattr(pipeline.opener, "_decoder", None)
@@ -116,7 +116,7 @@ def test_another_picture_or_another_parameter_is_another_question():
     assert family.questions == 3
 
 
-def test_errors_are_not_remembered():
+def test_errors_are_not_cached():
     pipeline, family = make()
     assert answers(pipeline, ask("fail"), ask("fail")) == [None, None]
     before = family.questions
@@ -124,7 +124,7 @@ def test_errors_are_not_remembered():
     assert family.questions > before
 
 
-def test_a_failing_neighbour_does_not_make_a_picture_be_encoded_twice():
+def test_a_failing_item_does_not_make_the_others_be_encoded_twice():
     pipeline, family = make()
     assert answers(pipeline, ask("a"), ask("fail", "blue"), ask("c", "lime")) == [
         "4x3 #ff0000: a",
@@ -134,7 +134,7 @@ def test_a_failing_neighbour_does_not_make_a_picture_be_encoded_twice():
     assert family.pictures == 3
 
 
-def test_without_room_everything_is_computed_again():
+def test_caches_of_size_zero_compute_everything_again():
     pipeline, family = make(features_mb=0, answers=0)
     for _ in range(2):
         assert answers(pipeline, ask("a")) == ["4x3 #ff0000: a"]
@@ -151,7 +151,7 @@ def test_describe_counts_hits_and_misses():
     assert (counters["features"]["hits"], counters["features"]["misses"]) == (1, 1)
 
 
-def test_a_picture_that_one_worker_has_encoded_is_not_encoded_by_the_other(tmp_path: Path):
+def test_a_picture_that_one_worker_has_encoded_is_not_encoded_by_another(tmp_path: Path):
     (one, encoder), (other, reader) = make_worker(tmp_path / "shared"), make_worker(tmp_path / "shared")
     answers(one, ask("a"))
     assert answers(other, ask("b")) == ["4x3 #ff0000: b"]
@@ -171,7 +171,7 @@ def test_a_shared_picture_keeps_its_warnings(tmp_path: Path):
     assert first["warnings"] == second["warnings"] != []
 
 
-def test_without_room_for_shared_features_nothing_is_shared(tmp_path: Path):
+def test_without_a_size_for_shared_features_nothing_is_shared(tmp_path: Path):
     settings = HandlerSettings(version="1.0.0", family="dummy")
     Pipeline(VisualQuestionAnswering(settings), Sharing(), settings, Model("dummy", "1.0.0"), shared=tmp_path / "no")
     assert not (tmp_path / "no").exists()

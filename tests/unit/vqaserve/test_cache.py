@@ -6,7 +6,7 @@ from PIL import Image
 from vqaserve.cache import Cache, nbytes
 
 
-def test_the_least_recently_used_goes_first():
+def test_the_least_recently_used_value_is_dropped_first():
     cache: Cache[str] = Cache(2)
     cache.put("a", "A")
     cache.put("b", "B")
@@ -15,7 +15,7 @@ def test_the_least_recently_used_goes_first():
     assert (cache.get("a"), cache.get("b"), cache.get("c")) == ("A", None, "C")
 
 
-def test_the_limit_is_of_all_sizes_together():
+def test_the_limit_is_the_total_of_all_sizes():
     cache: Cache[bytes] = Cache(10, len)
     cache.put("a", b"x" * 6)
     cache.put("b", b"x" * 6)
@@ -23,7 +23,7 @@ def test_the_limit_is_of_all_sizes_together():
     assert cache.counters == {"hits": 0, "misses": 1, "size": 6, "limit": 10}
 
 
-def test_a_value_over_the_whole_limit_is_not_kept_and_costs_the_others_nothing():
+def test_a_value_over_the_whole_limit_is_not_kept_and_drops_no_other():
     cache: Cache[bytes] = Cache(10, len)
     cache.put("a", b"x" * 6)
     cache.put("b", b"x" * 60)
@@ -37,7 +37,7 @@ def test_a_limit_of_zero_keeps_nothing():
     assert cache.get("a") is None
 
 
-def test_bytes_are_counted_through_what_features_are_made_of():
+def test_bytes_are_counted_inside_containers():
     array = np.zeros(10, dtype=np.float32)
     assert nbytes(array) == 40
     assert nbytes([array, {"more": (array,)}]) == 80

@@ -42,7 +42,7 @@ def test_a_card_of_nothing_but_front_matter_is_read(tmp_path: Path):
 @pytest.mark.parametrize(
     "text", ["# Only text\n", "---\n- a list\n---\nText", "---\na: [\n---\nText", "---\nx: .nan\n---\n", "---\nno end"]
 )
-def test_what_is_no_front_matter_stays_in_the_text(tmp_path: Path, text: str):
+def test_text_that_is_not_front_matter_stays_in_the_text(tmp_path: Path, text: str):
     assert card(tmp_path, text) == {"metadata": {}, "text": text}
 
 
@@ -50,14 +50,14 @@ def test_a_missing_card_is_empty(tmp_path: Path):
     assert read_card(tmp_path) == {"metadata": {}, "text": ""}
 
 
-def test_a_long_card_is_cut(tmp_path: Path):
+def test_a_long_card_is_truncated(tmp_path: Path):
     found = card(tmp_path, "---\nlicense: mit\n---\n" + "x" * (2 * LONGEST))
     assert found["metadata"] == {"license": "mit"}
     assert len(found["text"]) < LONGEST
 
 
 @pytest.mark.parametrize("recipe", sorted(path.name for path in RECIPES.iterdir()))
-def test_the_shipped_cards_are_told_whole(recipe: str):
+def test_the_cards_of_our_recipes_are_not_truncated(recipe: str):
     found = read_card(RECIPES / recipe)
     assert found["metadata"]["license"]
     assert (RECIPES / recipe / "README.md").read_text().endswith(found["text"])

@@ -21,7 +21,7 @@ def test_a_request_is_read_into_one_item_for_each_question():
     assert parsed.refused is None
 
 
-def test_a_body_that_is_no_json_refuses_the_request_in_the_format_of_its_route():
+def test_a_body_that_is_not_json_is_refused_in_the_format_of_its_route():
     request = Request("id", {"body": b"{"}, {"url_path": "v1/chat/completions"})
     parsed = Exchange.parse(request, SETTINGS)
     assert parsed.items == ()
@@ -50,7 +50,7 @@ def test_the_protocol_is_looked_up_once(monkeypatch: pytest.MonkeyPatch):
         assert len(looked_up) == 1
 
 
-def test_finished_items_are_dealt_out_to_their_requests_in_order():
+def test_finished_items_return_to_their_requests_in_order():
     first, second = (
         Exchange(Request(name, {}), PROTOCOLS[-1], (Item(name),) * count) for name, count in [("a", 2), ("b", 1)]
     )

@@ -13,7 +13,7 @@ URL = RemoteImage("https://images.example.org/x.png")
 
 
 class Site:
-    """Stands for a fetcher: one file, or one error, behind every URL."""
+    """A fetcher that returns the same file, or the same error, for every URL."""
 
     def __init__(self, found: bytes | InvalidImage) -> None:
         self.found = found

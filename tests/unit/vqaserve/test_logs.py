@@ -1,4 +1,4 @@
-"""What may stand in the worker's log."""
+"""The worker's log holds nothing that TorchServe obeys or that breaks a line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vqaserve.types import Model, Request
 
 
 @pytest.mark.parametrize("given", ["order-17", "1-67891233-abcdef012345678912345678", "a/b:c@d=e+f.g_h", "x" * 128])
-def test_ids_that_people_use_stay_as_they_are(given: str):
+def test_usual_request_ids_are_unchanged(given: str):
     assert safe_id(given) == given
 
 
@@ -30,11 +30,11 @@ def test_ids_that_people_use_stay_as_they_are(given: str):
         ('"quoted", and more', "?quoted???and?more"),
     ],
 )
-def test_an_id_cannot_end_dress_or_flood_a_line(given: str, kept: str):
+def test_an_id_cannot_break_colour_or_flood_a_log_line(given: str, kept: str):
     assert safe_id(given) == kept
 
 
-def test_a_quoted_question_cannot_pass_for_a_word_of_torchserves():
+def test_a_quoted_question_cannot_act_as_a_torchserve_command():
     try:
         raise ValueError("bad question: \n[METRICS]vqa_requests_total.Count:99|#\n[PID]1\nTorch worker started.")
     except ValueError:

@@ -1,4 +1,4 @@
-"""When a worker gives memory back."""
+"""When a worker returns free memory to the system."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from vqaserve import memory
 
 
-def test_memory_is_given_back_after_many_batches_and_not_more_often_than_every_two_seconds(
+def test_a_worker_trims_after_many_batches_and_at_most_every_two_seconds(
     monkeypatch: pytest.MonkeyPatch,
 ):
     now, given = 100.0, []
@@ -20,7 +20,7 @@ def test_memory_is_given_back_after_many_batches_and_not_more_often_than_every_t
     assert given == [100.31, 102.31]
 
 
-def test_lone_requests_hardly_ever_wait_for_it(monkeypatch: pytest.MonkeyPatch):
+def test_lone_requests_rarely_wait_for_trimming(monkeypatch: pytest.MonkeyPatch):
     now, given = 0.0, []
     monkeypatch.setattr(memory.time, "monotonic", lambda: now)
     monkeypatch.setattr(memory, "trim", lambda: given.append(now))

@@ -1,4 +1,4 @@
-"""What a batch adds to each metric, asked of the pipeline itself."""
+"""The samples that the pipeline emits for a batch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from vqaserve.types import Model, Reply, Request
 
 
 class Counted:
-    """A pipeline with the weightless family, and every sample that it gave."""
+    """A pipeline with the dummy family, and the samples that it emitted."""
 
     def __init__(self, **settings: object) -> None:
         self.samples: list[MetricSample] = []
@@ -41,7 +41,7 @@ def question(text: str = "what?", image: bytes | None = None) -> dict[str, objec
     return {"image": as_base64(image or encoded()), "question": text}
 
 
-def test_the_file_for_torchserve_declares_just_these_metrics():
+def test_torchserves_metrics_file_declares_exactly_these_metrics():
     declared = yaml.safe_load((ROOT / "deploy" / "monitoring" / "metrics.yaml").read_text(encoding="utf-8"))
     ours = {
         (one["name"], kind, one["unit"], tuple(one["dimensions"]))
@@ -51,7 +51,7 @@ def test_the_file_for_torchserve_declares_just_these_metrics():
     assert ours == {(one.name, one.kind, one.unit, ("model_name", "model_version", *one.labels)) for one in METRICS}
 
 
-def test_each_sample_has_a_value_for_each_label_and_names_model_and_version():
+def test_each_sample_has_a_value_for_each_label_starting_with_model_and_version():
     counted = Counted()
     counted.ask(question(), question("again?"), "junk", headers={"x-request-start": f"t={time.time()}"})
     assert len(counted.samples) > 10
@@ -60,7 +60,7 @@ def test_each_sample_has_a_value_for_each_label_and_names_model_and_version():
         assert sample.labels[:2] == ("dummy", "1.0.0")
 
 
-def test_a_worker_that_has_loaded_says_so_and_what_it_serves():
+def test_a_loaded_worker_emits_its_start_and_its_model():
     counted = Counted()
     assert counted.of("vqa_worker_starts_total") == {(): 1}
     assert counted.of("vqa_model_info") == {("visual_question_answering", "dummy", "fp32"): 1}
@@ -96,7 +96,7 @@ def test_stages_add_up_to_the_batch():
     assert counted.of("vqa_batch_size") == {(): 2}
 
 
-def test_what_is_remembered_is_a_hit_and_needs_no_model():
+def test_a_cached_answer_is_a_hit_and_runs_no_model():
     counted = Counted()
     counted.ask(question())
     assert counted.of("vqa_cache_requests_total") == {("features", "miss"): 1, ("answers", "miss"): 1}
@@ -127,13 +127,13 @@ def test_answers_below_the_recipes_threshold_are_marked_and_counted():
     assert unsure.of("vqa_answers_abstained_total") == {(): 1}
 
 
-def test_no_label_holds_what_a_client_sent():
+def test_no_label_contains_client_input():
     counted = Counted()
     counted.ask(question("secret words?"), {"secret": "secret"})
     assert not [one for one in counted.samples if "secret" in "".join(one.labels)]
 
 
-def test_answers_go_out_even_if_they_cannot_be_counted(caplog: pytest.LogCaptureFixture):
+def test_a_batch_is_answered_even_if_it_cannot_be_recorded(caplog: pytest.LogCaptureFixture):
     def refuse(samples: Sequence[MetricSample]) -> None:
         if next(iter(samples)).metric.name == "vqa_requests_total":
             raise BrokenPipeError
@@ -145,20 +145,20 @@ def test_answers_go_out_even_if_they_cannot_be_counted(caplog: pytest.LogCapture
     assert "answered but not recorded" in caplog.text
 
 
-def test_of_a_batch_the_longest_wait_since_a_proxy_took_a_request_is_told():
+def test_the_longest_wait_since_a_proxy_received_a_request_is_emitted():
     counted, now = Counted(), time.time()
     starts = [f"t={now - 0.5:.3f}", f"t={now - 2:.3f}", "yesterday", "t=1", f"t={now + 3600:.3f}"]
     counted.pipeline.answer([Request("r", {"body": question()}, {"x-request-start": start}) for start in starts])
     assert counted.of("vqa_queue_seconds") == {(): pytest.approx(2, abs=0.5)}
 
 
-def test_where_no_proxy_tells_there_is_no_wait_to_tell():
+def test_without_a_plausible_start_time_no_wait_is_emitted():
     counted = Counted()
     counted.ask(question(), headers={"x-request-start": "t=1"})
     assert counted.of("vqa_queue_seconds") == {}
 
 
-def test_a_stage_that_fails_has_taken_its_time():
+def test_the_time_of_a_failing_stage_is_counted():
     stopwatch = Stopwatch()
     with pytest.raises(ValueError, match="no"), stopwatch("open"):
         raise ValueError("no")

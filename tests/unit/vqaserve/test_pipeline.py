@@ -40,7 +40,7 @@ def test_the_reply_names_the_model_and_its_version(pipeline: Pipeline):
     assert body(pipeline.answer([ask()])[0])["model"] == {"name": "dummy", "version": "1.0.0"}
 
 
-def test_bad_items_get_their_own_status_and_their_neighbours_keep_their_answers(pipeline: Pipeline):
+def test_bad_items_get_their_own_status_and_the_others_their_answers(pipeline: Pipeline):
     replies = pipeline.answer(
         [ask("one"), ask(""), ask("three", b"no picture"), ask("x" * 501), ask("five"), ask(top_k="99")]
     )
@@ -48,7 +48,7 @@ def test_bad_items_get_their_own_status_and_their_neighbours_keep_their_answers(
     assert body(replies[4])["answer"].endswith("five")
 
 
-def test_an_exception_on_one_item_costs_nobody_else_and_shows_no_detail(pipeline: Pipeline, caplog):
+def test_an_exception_fails_one_item_only_and_shows_no_detail(pipeline: Pipeline, caplog):
     requests = [ask(str(index)) for index in range(8)]
     requests[5] = Request("id-of-the-failing", ask("fail").fields)
     with caplog.at_level(logging.ERROR):
@@ -94,7 +94,7 @@ def test_a_parameter_that_the_family_does_not_take_is_refused(pipeline: Pipeline
     assert body(reply)["message"] == "this model takes no parameter 'num_beams'; it takes: top_k"
 
 
-def test_a_score_that_is_not_a_number_is_our_error_and_costs_nobody_else(pipeline: Pipeline, monkeypatch, caplog):
+def test_a_score_that_is_not_a_number_is_a_server_error_of_one_item(pipeline: Pipeline, monkeypatch, caplog):
     def decode(self, outputs, queries):
         scores = [float("nan") if query.question == "nan" else 0.5 for query in queries]
         return [(Answer(output, score),) for output, score in zip(outputs, scores, strict=True)]
@@ -142,7 +142,7 @@ def small_budget(fragile: Fragile) -> Pipeline:
     return pipeline_of(fragile, settings)
 
 
-def test_one_requests_pixel_limit_is_not_anothers(fragile: Fragile):
+def test_the_pixel_limit_of_one_request_does_not_affect_another(fragile: Fragile):
     pictures = [encoded(colour) for colour in ("red", "lime", "blue")]  # 12 pixels each
     body = {"instances": [{"image": as_base64(picture), "question": "q"} for picture in pictures]}
     greedy, modest = Request("greedy", {"body": body}), Request("modest", {"image": pictures[2], "question": "q"})
@@ -151,7 +151,7 @@ def test_one_requests_pixel_limit_is_not_anothers(fragile: Fragile):
     assert json.loads(replies[1].body)["answer"] == "4x3 #0000ff: q"
 
 
-def test_a_picture_asked_about_several_times_counts_once(fragile: Fragile):
+def test_a_picture_with_several_questions_counts_once(fragile: Fragile):
     pictures = [as_base64(encoded(colour)) for colour in ("red", "red", "red", "lime")]
     body = {"instances": [{"image": picture, "question": str(index)} for index, picture in enumerate(pictures)]}
     reply = json.loads(small_budget(fragile).answer([Request("id", {"body": body})])[0].body)
@@ -166,21 +166,21 @@ def test_a_picture_asked_about_several_times_counts_once(fragile: Fragile):
         (b'{"image": "", "question": "q", "top_k": ' + b"1" * 4000 + b"}", 422),
     ],
 )
-def test_a_clients_mistake_is_never_our_error(pipeline: Pipeline, body: bytes, status: int):
+def test_invalid_input_is_never_a_server_error(pipeline: Pipeline, body: bytes, status: int):
     body = body.replace(b'"image": ""', b'"image": "' + as_base64(encoded()).encode() + b'"')
     reply = pipeline.answer([Request("id", {"body": bytearray(body)})])[0]
     assert reply.status == status
     assert len(reply.body) < 1000
 
 
-def test_a_request_past_its_deadline_is_refused_before_it_is_looked_at(pipeline: Pipeline, fragile: Fragile):
+def test_a_request_past_its_deadline_is_refused_before_it_is_parsed(pipeline: Pipeline, fragile: Fragile):
     late = replace(ask(), headers={"x-request-start": "t=1", "x-timeout-ms": "1000"})
     replies = pipeline.answer([late, ask("in time"), replace(late, fields={"body": b"{"})])
     assert [reply.status for reply in replies] == [504, 200, 504]
     assert fragile.batches == [1]
 
 
-def test_a_neighbour_of_slow_pictures_is_refused_for_now_once_the_batchs_time_is_up(fragile: Fragile):
+def test_once_the_batchs_time_is_up_further_pictures_get_503(fragile: Fragile):
     settings = SETTINGS.model_copy(update={"limits": Limits(max_decode_seconds=0.4)})
     model = Model("dummy", "1.0.0")
     pipeline = Pipeline(VisualQuestionAnswering(settings), fragile, settings, model, opening_seconds=0.3)
@@ -207,18 +207,18 @@ def test_describe_names_task_family_and_limits(pipeline: Pipeline):
         ({"cache": CacheLimits(shared_features_mb=1)}, r"family 'dummy' cannot share features; leave out cache:"),
     ],
 )
-def test_what_does_not_exist_or_fit_is_refused_with_what_does(change: dict, message: str):
+def test_an_unknown_or_unsuitable_name_is_refused_with_the_allowed_ones(change: dict, message: str):
     with pytest.raises(RecipeError, match=message):
         Pipeline.load(Path(), SETTINGS.model_copy(update=change), Model("m", "1.0.0"))
 
 
-def test_a_family_that_cannot_do_the_task_is_refused_with_what_it_can(monkeypatch: pytest.MonkeyPatch):
+def test_a_family_that_cannot_do_the_task_is_refused_with_the_tasks_it_can_do(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(Dummy, "tasks", frozenset({"zero_shot_image_classification"}))
     with pytest.raises(RecipeError, match=r"cannot do task .* it does: zero_shot_image_classification"):
         Pipeline.load(Path(), SETTINGS, Model("m", "1.0.0"))
 
 
-def test_a_batch_never_holds_much_more_than_one_requests_pixels(fragile: Fragile):
+def test_a_batch_is_split_when_its_pixels_exceed_the_limit_of_one_request(fragile: Fragile):
     pipeline = small_budget(fragile)  # 30 pixels; each picture has 12
     colours = ["red", "lime", "blue", "white", "black", "yellow", "cyan"]
     requests = [Request(colour, {"image": encoded(colour), "question": colour}) for colour in colours]
@@ -235,7 +235,7 @@ def test_the_entries_of_one_request_are_computed_together(fragile: Fragile):
     assert fragile.batches == [3]
 
 
-def test_a_picture_that_recurs_beyond_the_pixel_limit_is_recalled_and_not_encoded_again(fragile: Fragile):
+def test_a_picture_that_recurs_after_a_split_is_recalled_and_not_encoded_again(fragile: Fragile):
     pipeline = small_budget(fragile)  # 30 pixels; each picture has 12
     colours = ["red", "lime", "blue", "red"]
     requests = [

@@ -1,4 +1,4 @@
-"""What was sent and not used, or not read as its sender may think, is named in the reply."""
+"""A reply names what was sent and not used, and how the picture was read."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def test_a_parameter_that_a_chat_sends_to_every_model_is_ignored_with_a_warning(
     assert body(reply)["warnings"] == ["this model does not take temperature, which had no effect"]
 
 
-def test_a_first_frame_is_said_to_be_one_also_when_the_picture_or_the_answer_is_remembered(pipeline: Pipeline):
+def test_the_first_frame_of_an_animation_comes_with_a_warning_also_from_the_caches(pipeline: Pipeline):
     note = ["the picture has several frames or pages; only the first was used"]
     decoded, recalled, answered = (pipeline.answer([ask(question, animated())])[0] for question in ("a", "b", "a"))
     assert [body(reply)["warnings"] for reply in (decoded, recalled, answered)] == [note] * 3
     assert "warnings" not in body(pipeline.answer([ask("a")])[0])
 
 
-def test_a_part_of_the_question_that_the_model_does_not_read_is_named_also_when_the_answer_is_recalled(
+def test_an_unread_part_of_a_question_comes_with_a_warning_also_from_the_cache(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(Fragile, "warnings", lambda self, query: (f"{query.question[:3]} is all that was read",))
@@ -39,7 +39,7 @@ def test_a_part_of_the_question_that_the_model_does_not_read_is_named_also_when_
     assert first["warnings"] == recalled["warnings"] == ["wha is all that was read"]
 
 
-def test_each_instance_says_what_was_peculiar_about_its_picture(pipeline: Pipeline):
+def test_each_instance_has_the_warnings_of_its_own_picture(pipeline: Pipeline):
     pictures = [as_base64(encoded()), as_base64(animated("blue"))]
     asked = {"instances": [{"image": picture, "question": "q"} for picture in pictures]}
     first, second = body(pipeline.answer([Request("id", {"body": asked})])[0])["predictions"]

@@ -27,7 +27,7 @@ MODEL = Model("dummy", "1.0.0")
 
 
 class Logged:
-    """A pipeline of the weightless family with a prediction log."""
+    """A pipeline of the dummy family with a prediction log."""
 
     def __init__(self, folder: Path, **log: object) -> None:
         self.folder = folder / "dummy"
@@ -40,7 +40,7 @@ class Logged:
         self.pipeline.answer([Request(f"r{at}", {"body": body}, {}, client_id) for at, body in enumerate(bodies)])
 
     def lines(self) -> list[dict[str, Any]]:
-        """What was written until now, oldest first; the writer is closed."""
+        """Close the writer and return the lines, oldest first."""
         self.pipeline.close()
         return [json.loads(line) for part in sorted(self.folder.glob("*")) for line in part.read_text().splitlines()]
 
@@ -57,7 +57,7 @@ def question(text: str = "what?") -> dict[str, object]:
     return {"image": as_base64(encoded()), "question": text}
 
 
-def test_a_line_says_who_asked_what_of_which_picture_and_what_the_answer_was(logged: Callable[..., Logged]):
+def test_a_line_has_the_ids_the_picture_the_question_and_the_answer(logged: Callable[..., Logged]):
     log, picture = logged(), encoded()
     log.ask(question(), client_id="order-17")
     (line,) = log.lines()
@@ -79,7 +79,7 @@ def test_a_line_says_who_asked_what_of_which_picture_and_what_the_answer_was(log
     }
 
 
-def test_questions_of_a_request_have_a_line_each_and_refused_ones_their_error(logged: Callable[..., Logged]):
+def test_each_question_has_a_line_and_a_refused_one_has_its_error(logged: Callable[..., Logged]):
     log = logged()
     log.ask({"image": as_base64(encoded()), "questions": ["one?", ""]}, {"nonsense": 1}, question("half \udc80 pair"))
     assert [(line["request_id"], line["question"], line["error"]) for line in log.lines()] == [
@@ -103,14 +103,14 @@ def test_a_question_stays_on_one_line_for_every_reader(logged: Callable[..., Log
     assert part.read_bytes().count(b"\n") == 1
 
 
-def test_the_list_of_models_is_no_question(logged: Callable[..., Logged]):
+def test_the_list_of_models_is_not_logged(logged: Callable[..., Logged]):
     log = logged()
     (reply,) = log.pipeline.answer([Request("r0", {}, {"url_path": "v1/models"})])
     assert reply.status == 200
     assert log.lines() == []
 
 
-def test_what_was_remembered_is_said(logged: Callable[..., Logged]):
+def test_a_line_names_what_the_cache_held(logged: Callable[..., Logged]):
     log = logged()
     for text in ("one?", "one?", "two?"):
         log.ask(question(text))
@@ -125,7 +125,7 @@ def test_what_was_remembered_is_said(logged: Callable[..., Logged]):
         ({"question": "none"}, {}),
     ],
 )
-def test_a_question_is_kept_as_the_recipe_says(
+def test_a_question_is_logged_as_the_recipe_sets(
     logged: Callable[..., Logged], kept: dict[str, str], expected: dict[str, str]
 ):
     log = logged(**kept)
@@ -149,7 +149,7 @@ def test_a_question_of_a_million_characters_leaves_a_short_line(logged: Callable
     assert (len(line["question"]), line["error"]) == (2000, "InvalidQuestion")
 
 
-def test_all_files_together_keep_to_the_bound_and_hold_the_newest(logged: Callable[..., Logged]):
+def test_all_files_together_stay_within_the_limit_and_hold_the_newest_lines(logged: Callable[..., Logged]):
     log = logged(max_megabytes=0.02, files=4)
     for number in range(400):
         log.ask(question(f"question {number}?"))
@@ -161,7 +161,7 @@ def test_all_files_together_keep_to_the_bound_and_hold_the_newest(logged: Callab
     assert len(sizes) >= 2
 
 
-def test_files_are_the_owners_alone(logged: Callable[..., Logged]):
+def test_only_the_owner_can_read_the_files(logged: Callable[..., Logged]):
     log = logged()
     log.ask(question())
     log.lines()
@@ -169,7 +169,7 @@ def test_files_are_the_owners_alone(logged: Callable[..., Logged]):
     assert (part.stat().st_mode & 0o777, log.folder.stat().st_mode & 0o777) == (0o600, 0o700)
 
 
-def test_a_file_that_was_taken_away_is_followed_by_a_new_one(logged: Callable[..., Logged]):
+def test_a_removed_file_is_replaced_by_a_new_one(logged: Callable[..., Logged]):
     log = logged()
     log.ask(question("one?"))
     deadline = time.monotonic() + 60
@@ -181,7 +181,7 @@ def test_a_file_that_was_taken_away_is_followed_by_a_new_one(logged: Callable[..
     assert "two?" in [line["question"] for line in log.lines()]
 
 
-def test_a_folder_that_cannot_be_written_costs_lines_which_are_counted_and_no_answer(
+def test_a_folder_that_cannot_be_written_loses_lines_which_are_counted_and_no_answer(
     logged: Callable[..., Logged], caplog: pytest.LogCaptureFixture
 ):
     log = logged()
@@ -194,7 +194,7 @@ def test_a_folder_that_cannot_be_written_costs_lines_which_are_counted_and_no_an
     assert "loses lines" in caplog.text
 
 
-def test_a_disk_that_hangs_makes_nobody_wait(logged: Callable[..., Logged], monkeypatch: pytest.MonkeyPatch):
+def test_a_disk_that_hangs_delays_no_answer(logged: Callable[..., Logged], monkeypatch: pytest.MonkeyPatch):
     hangs, arrived = threading.Event(), threading.Event()
 
     def hang(writer: PredictionWriter, lines: list[bytes]) -> None:
@@ -219,7 +219,7 @@ def test_a_disk_that_hangs_makes_nobody_wait(logged: Callable[..., Logged], monk
         ({"folder": Path("/dev/null/predictions")}, "cannot be made"),
     ],
 )
-def test_a_log_that_has_no_place_is_refused_at_load(given: dict[str, Any], message: str):
+def test_a_log_without_a_usable_folder_is_refused_at_load(given: dict[str, Any], message: str):
     with pytest.raises(RecipeError, match=message):
         PredictionWriter(PredictionLog(enabled=True, **given), MODEL)
 
@@ -229,7 +229,7 @@ def test_a_relative_folder_is_refused():
         PredictionLog(folder="here")
 
 
-def test_many_lines_that_have_waited_make_no_file_larger_than_it_may_be(
+def test_a_long_queue_makes_no_file_larger_than_its_limit(
     logged: Callable[..., Logged], monkeypatch: pytest.MonkeyPatch
 ):
     busy = threading.Event()
@@ -265,7 +265,7 @@ print(writer.take_dropped())
 """
 
 
-def test_two_workers_that_remove_old_files_side_by_side_lose_no_line(tmp_path: Path):
+def test_two_workers_that_remove_old_files_at_once_lose_no_line(tmp_path: Path):
     command = [sys.executable, "-c", WORKER, str(tmp_path)]
     workers = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     assert [worker.stdout.readline() for worker in workers] == ["ready\n"] * 2

@@ -18,7 +18,7 @@ PUBLIC = "93.184.215.14"
 
 
 class Recorder(httpcore.NetworkBackend):
-    """A socket layer that notes where it was asked to connect, and never does."""
+    """A socket layer that records each attempt to connect and refuses it."""
 
     def __init__(self) -> None:
         self.attempts: list[tuple[str, int]] = []
@@ -194,7 +194,7 @@ def test_a_name_is_resolved_once_and_only_the_checked_address_is_connected_to(re
     assert recorder.attempts == [(PUBLIC, 443)]
 
 
-def test_a_resolver_that_hangs_costs_no_more_than_the_limit(recorder: Recorder):
+def test_a_resolver_that_hangs_takes_no_longer_than_the_limit(recorder: Recorder):
     release = threading.Event()
 
     def hanging(host: str, port: int) -> list[str]:

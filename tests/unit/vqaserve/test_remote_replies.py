@@ -1,4 +1,4 @@
-"""What a web server on loopback sends, and what becomes of it."""
+"""Pictures, redirects and faults that a web server on loopback sends."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def site() -> Iterator[ThreadingHTTPServer]:
 
 @pytest.fixture
 def fetch_from(site: ThreadingHTTPServer) -> Callable[[str], bytes | str]:
-    """Fetches a page of the site, whose name leads to loopback, which is listed; the bytes, or the refusal."""
+    """Fetch a page of the site, whose name resolves to a listed network; return the bytes or the error message."""
     host = f"http://pictures.test:{site.server_port}"
     settings = RemoteImages(allowed_image_hosts=(host,), allowed_image_networks=("127.0.0.0/8",), seconds=2)
     fetch = Fetcher(settings, 100_000, lambda name, port: ["127.0.0.1"])
@@ -59,7 +59,7 @@ def test_a_redirect_is_followed_however_it_is_written(fetch_from, page: str):
 @pytest.mark.parametrize(
     "kind", ["IMAGE/PNG", "image/png; charset=binary", "application/octet-stream", "binary/octet-stream", ""]
 )
-def test_a_picture_is_taken_under_every_type_that_file_stores_give_it(fetch_from, kind: str):
+def test_a_picture_is_accepted_under_every_media_type_that_file_stores_send(fetch_from, kind: str):
     assert fetch_from(f"typed?{kind}".replace(" ", "%20")) == PNG
 
 
@@ -72,7 +72,7 @@ def test_percent_escapes_and_the_query_reach_the_server_as_they_were_written(fet
     assert fetch_from("exact/a%20b%2Fc%C3%BC.png?x=%26&y=#part") == PNG
 
 
-def test_a_server_sees_who_asks_and_for_what(fetch_from):
+def test_a_fetch_sends_host_user_agent_and_accepted_types(fetch_from):
     assert fetch_from("polite") == PNG
 
 
@@ -95,7 +95,7 @@ def test_a_server_sees_who_asks_and_for_what(fetch_from):
         ("slow", "did not answer within 2 s"),
     ],
 )
-def test_trouble_behind_a_listed_url_is_a_refusal(fetch_from, page: str, message: str):
+def test_a_faulty_reply_is_refused_with_its_fault(fetch_from, page: str, message: str):
     assert message in fetch_from(page)
 
 
@@ -108,7 +108,7 @@ def test_pictures_of_a_batch_are_fetched_side_by_side_within_one_limit(fetch_fro
     assert sum(isinstance(one, InvalidImage) for one in found.values()) == 6
 
 
-def test_one_requests_pictures_are_bounded_together_and_not_anothers(site: ThreadingHTTPServer):
+def test_the_byte_limit_of_one_request_does_not_affect_another(site: ThreadingHTTPServer):
     host = f"http://pictures.test:{site.server_port}"
     settings = RemoteImages(allowed_image_hosts=(host,), allowed_image_networks=("127.0.0.0/8",), seconds=20)
     fetch = Fetcher(settings, len(PNG), lambda name, port: ["127.0.0.1"])

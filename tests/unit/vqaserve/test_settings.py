@@ -26,12 +26,12 @@ def test_a_complete_config_is_read_with_its_defaults(tmp_path: Path):
     assert config.handler.limits.max_question_chars == 500
 
 
-def test_an_unknown_key_is_refused_with_the_known_ones():
+def test_an_unknown_key_is_refused_with_the_nearest_known_one():
     with pytest.raises(RecipeError, match=r"unknown key 'handler.familly'; did you mean 'family'\?"):
         ModelConfig.parse({**GOOD, "handler": {**GOOD["handler"], "familly": "dummy"}})
 
 
-def test_an_unknown_key_two_levels_down_names_its_neighbours():
+def test_an_unknown_key_two_levels_down_is_refused_with_the_nearest_known_one():
     handler = {**GOOD["handler"], "limits": {"max_image_pixel": 3}}
     with pytest.raises(
         RecipeError, match=r"unknown key 'handler.limits.max_image_pixel'; did you mean 'max_image_pixels'\?"
@@ -69,14 +69,14 @@ def test_every_fault_is_reported_at_once():
 
 
 @pytest.mark.parametrize("content", ["", "- a\n- b\n", "just text"])
-def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, content: str):
+def test_a_file_that_is_not_a_mapping_is_refused(tmp_path: Path, content: str):
     file = tmp_path / "model-config.yaml"
     file.write_text(content)
     with pytest.raises(RecipeError, match="the file"):
         ModelConfig.read(file)
 
 
-def test_a_file_that_is_no_yaml_is_refused(tmp_path: Path):
+def test_a_file_that_is_not_yaml_is_refused(tmp_path: Path):
     file = tmp_path / "model-config.yaml"
     file.write_text("a: [1, 2")
     with pytest.raises(RecipeError, match="is not YAML"):
@@ -129,7 +129,7 @@ def test_an_image_host_is_kept_in_one_form(given: str, canonical: str):
         "[",
     ],
 )
-def test_an_image_host_that_is_none_is_refused_with_what_would_do(given: str):
+def test_a_value_that_is_not_a_host_is_refused_with_examples(given: str):
     handler = {**GOOD["handler"], "remote_images": {"allowed_image_hosts": [given]}}
     with pytest.raises(RecipeError, match=r"allowed_image_hosts\.0: .* is not a host; write images\.example\.org"):
         ModelConfig.parse({**GOOD, "handler": handler})
@@ -153,7 +153,7 @@ def test_settings_cannot_be_changed():
         ({"remote_images": {"allowed_image_hosts": ["a.example"], "seconds": 5}}, r"remote_images\.seconds is 5 s"),
     ],
 )
-def test_time_to_open_pictures_that_would_get_the_worker_killed_is_refused(given: dict, message: str):
+def test_times_that_would_get_the_worker_killed_are_refused(given: dict, message: str):
     handler = {**GOOD["handler"], **given}
     with pytest.raises(RecipeError, match=message):
         ModelConfig.parse({**GOOD, "responseTimeout": 3, "handler": handler})

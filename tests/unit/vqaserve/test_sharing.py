@@ -1,4 +1,4 @@
-"""Files that the workers of a version share: whole, bounded, and never a reason for an error."""
+"""The folder that workers share holds whole values within its limit, and its faults never fail a request."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from vqaserve.sharing import SharedFolder
 
 
 def age(folder: Path, *names: str) -> None:
-    """Make files old, the first the oldest: the clock of a file system may be too coarse for a test."""
+    """Age files, the first the most: a file system's clock may be too coarse for a test."""
     for seconds, name in enumerate(names):
         os.utime(folder / name, (seconds, seconds))
 
 
-def test_what_one_puts_another_gets(tmp_path: Path):
+def test_a_value_that_one_worker_puts_another_gets(tmp_path: Path):
     SharedFolder(tmp_path / "shared", 100).put("a", b"features")
     assert SharedFolder(tmp_path / "shared", 100).get("a") == b"features"
     assert SharedFolder(tmp_path / "shared", 100).get("b") is None
 
 
-def test_what_was_not_asked_for_the_longest_goes_first(tmp_path: Path):
+def test_the_least_recently_used_file_is_removed_first(tmp_path: Path):
     shared = SharedFolder(tmp_path, 100)
     shared.put("a", bytes(40))
     shared.put("b", bytes(40))
@@ -45,7 +45,7 @@ def test_a_value_over_the_whole_limit_is_not_kept(tmp_path: Path):
     assert shared.get("a") is None
 
 
-def test_a_folder_that_cannot_be_written_costs_only_hits(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+def test_a_folder_that_cannot_be_written_only_causes_misses(tmp_path: Path, caplog: pytest.LogCaptureFixture):
     shared = SharedFolder(tmp_path / "shared", 100)
     (tmp_path / "shared").rmdir()
     shared.put("a", b"features")
@@ -53,6 +53,6 @@ def test_a_folder_that_cannot_be_written_costs_only_hits(tmp_path: Path, caplog:
     assert "not shared" in caplog.text
 
 
-def test_others_cannot_read_it(tmp_path: Path):
+def test_other_users_cannot_read_the_folder(tmp_path: Path):
     SharedFolder(tmp_path / "shared", 100).put("a", b"features")
     assert (tmp_path / "shared").stat().st_mode & 0o077 == 0
