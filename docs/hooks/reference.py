@@ -7,6 +7,7 @@ them is shown only where the page is read without being built.
 from __future__ import annotations
 
 import importlib
+import json
 import re
 from collections.abc import Callable, Iterator
 from inspect import cleandoc
@@ -97,7 +98,7 @@ def _default(key: str, field: dict[str, Any], schema: dict[str, Any]) -> str:
 
 
 def _code(value: object) -> str:
-    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+    return "`" + (value.replace("\n", r"\n") if isinstance(value, str) else json.dumps(value)) + "`"
 
 
 def commands() -> str:

@@ -30,9 +30,11 @@ class Outer(BaseModel):
 
     Attributes:
         kind: One of two.
+        text: Several lines.
     """
 
     kind: Literal["a", "b"] = "a"
+    text: str = "two\nlines"
     count: Annotated[int, Field(gt=0, le=9)]
     inner: Inner = Inner()
 
@@ -41,6 +43,7 @@ def test_a_setting_is_shown_with_its_values_its_default_and_its_meaning():
     table = reference.settings(Outer)
     assert "| `kind` | `a`, `b` | `a` | One of two. |" in table
     assert "| `count` | integer over `0`, at most `9` | required |  |" in table
+    assert r"| `text` | string | `two\nlines` | Several lines. |" in table
 
 
 def test_a_section_of_settings_has_a_table_of_its_own():
