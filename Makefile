@@ -9,7 +9,7 @@ SECONDS ?= 60
 .PHONY: help install lint test docs serve gateway monitor stop load capacity overload chaos bench bench-gpu peers fuzz clean
 .DELETE_ON_ERROR:
 
-help: ## list these words
+help: ## list these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
 
 .venv/bin/python:

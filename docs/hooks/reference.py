@@ -134,11 +134,11 @@ def _help(command: str, module: str) -> str:
     return text.replace(f"{ROOT}/", "").replace(str(ROOT), ".").replace("\b", "")
 
 
-def make_words() -> str:
-    """Each word of the Makefile and what it does, as ``make help`` says it."""
-    words = re.findall(r"^([a-z-]+):[^#\n]*## (.+)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
+def make_targets() -> str:
+    """Each target of the Makefile and what it does, as ``make help`` lists them."""
+    targets = re.findall(r"^([a-z-]+):[^#\n]*## (.+)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
     return "\n".join(
-        ["| word | effect |", "| --- | --- |", *(f"| `make {word}` | {effect} |" for word, effect in words)]
+        ["| target | effect |", "| --- | --- |", *(f"| `make {target}` | {effect} |" for target, effect in targets)]
     )
 
 
@@ -147,5 +147,5 @@ GENERATED: dict[str, Callable[[], str]] = {
     "family options": family_options,
     "gateway settings": lambda: settings(GatewaySettings),
     "commands": commands,
-    "make": make_words,
+    "make": make_targets,
 }

@@ -68,8 +68,8 @@ def test_every_command_is_listed_with_its_options():
     assert str(ROOT) not in text
 
 
-def test_every_word_of_the_makefile_is_listed():
-    assert "| `make serve` |" in reference.make_words()
+def test_every_target_of_the_makefile_is_listed():
+    assert "| `make serve` |" in reference.make_targets()
 
 
 def test_every_metric_is_on_the_page():
