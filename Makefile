@@ -80,7 +80,7 @@ bench-gpu: .venv/.develop ## the same on a GPU, and how busy it is
 peers: .venv/.develop .venv/.peers ## compare with other model servers on the same work; report in run/peers
 	$(BIN)/python -m loadtest.peers
 
-fuzz: .venv/.develop ## send 20,000 damaged pictures and JSON bodies to the running server
+fuzz: .venv/.develop ## send 20,000 damaged and unusual requests to the running server
 	$(BIN)/python -m loadtest.fuzz
 
 clean: stop ## remove the environment, archives and caches

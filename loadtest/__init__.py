@@ -1,0 +1,1 @@
+"""Everything that measures or breaks a server."""

@@ -78,6 +78,7 @@ def main(
     """
     server = Server(run.resolve())
     with one_line_errors("gateway_cost"), tempfile.TemporaryDirectory(prefix="vqa-") as temporary:
+        java_process(server)  # refuses before the gateway starts
         sample = read_samples(RECIPES / model)[0]
         config = Path(temporary) / "gateway.yaml"
         limits = {"requests_per_minute": 6_000_000, "burst": 10_000, "connections": 1_000}

@@ -9,8 +9,9 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
+from itertools import repeat
+from math import inf
 from pathlib import Path
 from statistics import median
 from typing import Annotated
@@ -21,9 +22,13 @@ from rich.progress import track
 from rich.table import Table
 
 from loadtest.bench.measured_server import java_process
+from loadtest.fast_client import FastClient
+from loadtest.loops import closed_loop
+from loadtest.pairs import Pair, PairRequest
 from loadtest.process_usage import cpu_seconds
 from vqaops.building.build import build
 from vqaops.console import new_console, one_line_errors
+from vqaops.errors import ServerError
 from vqaops.paths import RECIPES
 from vqaops.questions import read_samples
 from vqaops.server.own_server import own_server
@@ -77,13 +82,27 @@ def _start(recipe: Path, folder: Path, log: bool, metrics: Path = METRICS) -> It
 
 
 def cpu_ms(server: Server, recipe: Path, requests: int, connections: int) -> float:
-    """Return the CPU milliseconds of Java and workers per answer."""
-    sample, process = read_samples(recipe)[0], java_process(server)
-    picture = sample.read_image()
+    """Return the CPU milliseconds of Java and workers per answer.
+
+    Args:
+        server: Is asked.
+        recipe: Its first sample is asked.
+        requests: Requests of all connections together.
+        connections: Each sends its next request when the last is answered.
+
+    Raises:
+        ServerError: A request is not answered with 200.
+    """
+    sample, process, api = read_samples(recipe)[0], java_process(server), server.client
+    request = PairRequest(Pair(0, sample.read_image(), sample.text), sample.read_image())
+    streams = [repeat(request, max(1, requests // connections)) for _ in range(connections)]
+    address, token = api.addresses.inference, api.token("inference")
     before = cpu_seconds(process)
-    with ThreadPoolExecutor(connections) as pool:
-        list(pool.map(lambda _: server.client.ask(recipe.name, picture, sample.text), range(requests)))
-    return 1000 * (cpu_seconds(process) - before).total / requests
+    with closing(FastClient(address, token, recipe.name, connections)) as client:
+        replies = closed_loop(client, streams, inf)
+    if refused := [reply for reply in replies if reply.status != 200]:
+        raise ServerError(f"{recipe.name} answered {refused[0].status}: {refused[0].body[:200]!r}")
+    return 1000 * (cpu_seconds(process) - before).total / len(replies)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class BadRequest:
+class RefusedRequest:
     """A request, and the refusal that is right.
 
     Attributes:
@@ -22,12 +22,12 @@ class BadRequest:
     picture: bytes | None = None
 
 
-def bad_requests(picture: bytes) -> list[BadRequest]:
+def refused_requests(picture: bytes) -> list[RefusedRequest]:
     """Return one request of each kind, made from a good picture."""
     question = {"question": "what is this?"}
     return [
-        BadRequest(422, "MissingImage", question),
-        BadRequest(422, "InvalidImage", question, picture[: len(picture) // 2][:40]),
-        BadRequest(422, "InvalidQuestion", {"question": ""}, picture),
-        BadRequest(400, "BadRequest", {**question, "top-k": "5"}, picture),
+        RefusedRequest(422, "MissingImage", question),
+        RefusedRequest(422, "InvalidImage", question, picture[: len(picture) // 2][:40]),
+        RefusedRequest(422, "InvalidQuestion", {"question": ""}, picture),
+        RefusedRequest(400, "BadRequest", {**question, "top-k": "5"}, picture),
     ]

@@ -7,11 +7,12 @@ import random
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from locust import FastHttpUser, task
 from locust.contrib.fasthttp import FAILURE_EXCEPTIONS, ResponseContextManager
 
-from loadtest.refusals import BadRequest, bad_requests
+from loadtest.refusals import RefusedRequest, refused_requests
 from loadtest.replies import read_field, wrong_answer
 from loadtest.samples import ModelQuestion, model_questions
 from loadtest.zipf import zipf_weights
@@ -73,7 +74,7 @@ class CheckedUser(FastHttpUser):
             elif fault := wrong_answer(body, question.answers):
                 reply.failure(f"wrong: to {question.text!r} {fault}")
 
-    def ask_badly(self, model: str, request: BadRequest) -> None:
+    def ask_badly(self, model: str, request: RefusedRequest) -> None:
         """Send a bad request; anything but the right refusal is a failure."""
         with self.send(model, request.form, request.picture, name="refused") as reply:
             body = body_of(reply)
@@ -91,7 +92,7 @@ class CheckedUser(FastHttpUser):
         header, _, value = self.header_file.read_text(encoding="utf-8").strip().partition(": ")
         request: dict[str, Any] = {"files": {"image": ("picture", picture)}} if picture is not None else {}
         reply: ResponseContextManager = self.client.post(
-            f"/predictions/{model}",
+            f"/predictions/{quote(model, safe='')}",
             name=f"{type(self).__name__}/{name or model}",
             headers={header: value},
             data=form,
@@ -149,6 +150,6 @@ class Mixed(CheckedUser):
         """Ask a question, or send a bad request."""
         question = self.random.choice(self.questions)
         if self.random.random() < BAD_SHARE:
-            self.ask_badly(question.model, self.random.choice(bad_requests(question.picture)))
+            self.ask_badly(question.model, self.random.choice(refused_requests(question.picture)))
         else:
             self.ask(question)

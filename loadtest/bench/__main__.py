@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from loadtest.bench.bench_models import MODELS, find_model
@@ -19,11 +18,9 @@ from loadtest.bench.benchmark import measure
 from loadtest.bench.gpu import require_gpu
 from loadtest.bench.measured_server import running_server, start_measured
 from loadtest.bench.plan import BenchPlan
-from vqaops.console import refuse
-from vqaops.errors import ServerError
+from vqaops.console import new_console, one_line_errors
 from vqaops.paths import RUN
 from vqaops.server.java_command import ALLOCATOR
-from vqaserve.errors import RecipeError
 
 app = typer.Typer(add_completion=False)
 
@@ -53,14 +50,14 @@ def main(
 
     Example: python -m loadtest.bench rooms --connections 1 --connections 16 --rounds 1
     """
-    console = Console() if sys.stdout.isatty() else Console(width=180)
+    console = new_console()
     if gpu:
         require_gpu()
     closed = tuple(sorted({*(connections or [1, 4, 16, 32]), 1, busy}))
     plan = BenchPlan(rounds=rounds, seconds=seconds, connections=closed, busy=busy, gpu=gpu)
     results: dict[str, BenchResult] = {}
     columns = (TextColumn("{task.description:<60}"), BarColumn(), TimeElapsedColumn())
-    try:
+    with one_line_errors("make bench"):
         for name in models or MODELS:
             model, archives = find_model(name, output, console)
             with ExitStack() as stack:
@@ -69,11 +66,9 @@ def main(
                 else:
                     with console.status(f"starting a server with {model.name}"):
                         server = stack.enter_context(start_measured(archives, output / "server"))
-                progress = stack.enter_context(Progress(*columns, console=Console(stderr=True), transient=True))
+                progress = stack.enter_context(Progress(*columns, console=new_console(stderr=True), transient=True))
                 results[model.name] = measure(model, plan, server, progress)
         bars = write_report(results, output)
-    except (RecipeError, ServerError) as error:
-        refuse("make bench", error)
     show(results, bars, console)
     console.print(f"Report: {output / 'report.md'}")
 

@@ -47,7 +47,7 @@ class CheckedRequest:
 
 @dataclass
 class BackgroundClient:
-    """Sends questions over several connections until its block ends.
+    """Sends questions over several connections until its block ends, through the library's client and its retries.
 
     Attributes:
         client: Where and how to ask; its connection pool and retry policy are not used.

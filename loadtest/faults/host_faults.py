@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -49,8 +50,8 @@ def java_with(folder: Path, java: Path, variables: Mapping[str, str]) -> Iterato
     """Let servers that start in this block run Java with these variables, which a server does not pass on."""
     wrapper = folder / "java" / "bin" / "java"
     wrapper.parent.mkdir(parents=True)
-    lines = [f"export {name}='{value}'" for name, value in variables.items()]
-    wrapper.write_text("\n".join(["#!/bin/sh", *lines, f'exec {java} "$@"', ""]), encoding="utf-8")
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
+    wrapper.write_text("\n".join(["#!/bin/sh", *lines, f'exec {shlex.quote(str(java))} "$@"', ""]), encoding="utf-8")
     wrapper.chmod(0o755)
     before = os.environ.get("JAVA_HOME")
     os.environ["JAVA_HOME"] = str(wrapper.parent.parent)

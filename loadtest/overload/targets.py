@@ -10,8 +10,8 @@ from pathlib import Path
 
 from loadtest.bench.measured_server import java_process
 from loadtest.fast_client import FastClient
+from loadtest.faults.fault_server import fault_server
 from loadtest.faults.faulty_archives import COLOURS, MODEL, SLOW, answer, picture
-from loadtest.faults.server import fault_server
 from loadtest.loops import TimedReply
 from loadtest.pairs import Pair, PairRequest, RequestStream
 from loadtest.replies import wrong_answer

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from loadtest.bench.bench_models import PHOTOGRAPHS, find_recipe
@@ -19,11 +18,9 @@ from loadtest.pairs import all_pairs
 from loadtest.peers.comparison import ComparedModel, ComparisonPlan, ServerResult, compare_servers
 from loadtest.peers.known_peers import PEERS, InstalledPeer, find_peers
 from loadtest.peers.peers_report import show, write_report
-from vqaops.console import refuse
-from vqaops.errors import ServerError
+from vqaops.console import new_console, one_line_errors
 from vqaops.paths import RUN
 from vqaops.server.java_command import ALLOCATOR
-from vqaserve.errors import RecipeError
 
 RECIPES = ("shapes", "rooms")
 
@@ -53,17 +50,17 @@ def main(
     """
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _exit)
-    console, stderr = Console() if sys.stdout.isatty() else Console(width=180), Console(stderr=True)
+    console, stderr = new_console(), new_console(stderr=True)
     plan = ComparisonPlan(rounds, seconds, warm)
     results: dict[str, dict[str, ServerResult]] = {}
     installed: list[InstalledPeer] = []
     columns = (TextColumn("{task.description:<60}"), BarColumn(), TimeElapsedColumn())
-    try:
+    with one_line_errors("python -m loadtest.peers"):
         for found in find_peers(peer or list(PEERS), python or []):
             if isinstance(found, InstalledPeer):
                 installed.append(found)
             else:
-                stderr.print(found.advice, style="yellow", markup=False, soft_wrap=True)
+                stderr.print(found.advice, style="yellow", markup=False)
         with Progress(*columns, console=stderr, transient=True) as progress:
             for name in recipes or RECIPES:
                 packing = progress.add_task(f"packing {name}", total=None)
@@ -73,8 +70,6 @@ def main(
                 model = ComparedModel(archive, recipe, all_pairs(photographs(PHOTOGRAPHS)))
                 results[archive.name] = compare_servers(model, installed, plan, output, progress)
         write_report(results, installed, plan, output)
-    except (RecipeError, ServerError) as error:
-        refuse("python -m loadtest.peers", error)
     show(results, console)
     for failure in (one.failure for servers in results.values() for one in servers.values() if one.failure):
         stderr.print(failure, style="yellow", markup=False)
