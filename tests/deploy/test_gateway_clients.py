@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import numpy as np
 import openai
 import pytest
+import tritonclient.http as triton
 from huggingface_hub import InferenceClient, close_session
 
 from tests.support.gateways import ANSWER, RunningGateway
@@ -56,3 +60,76 @@ def test_curl_uploads_a_file_by_put(gateway: RunningGateway, tmp_path: Path):
     command = ["curl", "-sS", "--cacert", str(gateway.authority), "-H", f"@{key}", "-T", str(tmp_path / "red.png")]
     done = subprocess.run([*command, f"{gateway.url}/predictions/dummy"], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout)["type"] == "InvalidQuestion"  # PUT arrives; this recipe has no default question
+
+
+@pytest.fixture
+def triton_client(gateway: RunningGateway) -> Iterator[triton.InferenceServerClient]:
+    address, options = gateway.url.partition("//")[2], {"ca_certs": str(gateway.authority)}
+    with triton.InferenceServerClient(address, ssl=True, ssl_options=options) as client:
+        yield client
+
+
+def test_tritonclients_questions_about_server_and_models_are_answered(
+    triton_client: triton.InferenceServerClient, gateway: RunningGateway
+):
+    key = {"Authorization": f"Bearer {gateway.key}"}
+    assert triton_client.is_server_live()
+    assert triton_client.is_server_ready()
+    assert triton_client.get_server_metadata(headers=key)["name"] == "vqaserve"
+    assert triton_client.is_model_ready("dummy", headers=key)
+    assert triton_client.is_model_ready("dummy", "2.0.0", headers=key)
+    assert not triton_client.is_model_ready("nobody", headers=key)
+    assert not triton_client.is_model_ready("dummy", "9.9.9", headers=key)
+    metadata = triton_client.get_model_metadata("dummy", headers=key)
+    assert {one["name"] for one in metadata["inputs"]} == {"image", "question"}
+    assert triton_client.get_model_metadata("dummy", "1.0.0", headers=key)["versions"] == ["1.0.0"]
+
+
+@pytest.mark.parametrize(("version", "answered_by"), [("", "1.0.0"), ("2.0.0", "2.0.0")])
+@pytest.mark.parametrize("compression", [None, "gzip", "deflate"])
+def test_tritonclient_asks_a_version_compressed_or_not(
+    triton_client: triton.InferenceServerClient,
+    gateway: RunningGateway,
+    version: str,
+    answered_by: str,
+    compression: str | None,
+):
+    inputs = [triton.InferInput(name, [1], "BYTES") for name in ("image", "question")]
+    for tensor, value in zip(inputs, (encoded("blue"), b"what?"), strict=True):
+        tensor.set_data_from_numpy(np.array([value], dtype=object))
+    key = {"Authorization": f"Bearer {gateway.key}"}
+    reply = triton_client.infer("dummy", inputs, version, headers=key, request_compression_algorithm=compression)
+    assert reply.as_numpy("answer")[0, 0] == "4x3 #0000ff: what?"
+    assert reply.get_response()["model_version"] == answered_by
+
+
+KSERVE = """
+import asyncio, json, sys
+from kserve import InferenceRESTClient, RESTConfig
+
+url, key, authority = json.loads(sys.stdin.read())
+headers = {"Authorization": f"Bearer {key}"}
+
+
+async def ask():
+    for protocol in ("v1", "v2"):
+        client = InferenceRESTClient(RESTConfig(protocol=protocol, retries=0, verify=authority))
+        yield await client.is_server_live(url)
+        if protocol == "v2":
+            yield await client.is_server_ready(url)
+        yield await client.is_model_ready(url, "dummy", headers=headers)
+
+
+async def main():
+    return [answer async for answer in ask()]
+
+
+print(json.dumps(asyncio.run(main())))
+"""
+
+
+def test_kserves_questions_about_server_and_models_are_answered(gateway: RunningGateway):
+    given = json.dumps([gateway.url, gateway.key, str(gateway.authority)])
+    done = subprocess.run([sys.executable, "-c", KSERVE], input=given, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1]) == [True, True, True, True, True]

@@ -50,7 +50,7 @@ def test_settings_that_nginx_or_we_refuse_change_nothing(new_outer_gateway: Call
             "refuses: .*nowhere.pem",
         ),
         ("upstreams: ['https://a:1', 'http://b:2']\n", "list one kind"),
-        ("upstreams: ['http://127.0.0.1:1']\nkeys: '/tmp/{}; evil'\n", "cannot stand in nginx's configuration"),
+        ("upstreams: ['http://127.0.0.1:1']\nkeys: '/tmp/$HOME'\n", "DOLLAR SIGN"),
     ]:
         outer.nginx.config.write_text(wrong)
         with pytest.raises(ServerError, match=reason):

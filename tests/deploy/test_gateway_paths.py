@@ -14,7 +14,6 @@ from vqaops.server.server import Server
 @pytest.mark.parametrize(
     "path",
     [
-        "/",
         "/models",
         "/models/dummy",
         "/models?url=http://127.0.0.1:9/evil.mar",
@@ -28,6 +27,10 @@ from vqaops.server.server import Server
         "/api-description",
         "/error",
         "/shadow",
+        "/management",
+        "/management/models",
+        "/management/models/dummy",
+        "/predict",
         "/predictions",
         "/predictions/",
         "/predictions/dummy/../../models",
@@ -40,6 +43,16 @@ from vqaops.server.server import Server
         "/./models",
         "/predictions//dummy",
         "/PREDICTIONS/dummy",
+        "/predictions/dummy%2f1.0.0",
+        "/predictions/%252e%252e/models",
+        "/predictions/./dummy",
+        "/predictions/dummy/%2E",
+        "/predictions/dummy%5c1.0.0",
+        "/predictions/dummy%20",
+        "/v1/models/dummy:explain",
+        "/v2/models",
+        "/v2/models/dummy/versions",
+        "/v2/repository/models/dummy/load",
         "/v3/models/dummy",
     ],
 )
@@ -51,6 +64,37 @@ def test_nothing_but_the_listed_paths_is_there_for_anybody(gateway: RunningGatew
     assert json.loads(body)["type"] == "ResourceNotFoundException"
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/predictions/dummy/",
+        "/predictions/%64ummy",
+        "/predictions/dummy?top_k=1#fragment",
+        "/v1/models/dummy%3Apredict",
+        "/v1/models/dummy%3apredict/",
+        "/v2/models/dummy/infer/",
+        "/v2/models/dummy/versions/1%2E0%2E0/infer",
+    ],
+)
+def test_other_spellings_of_a_path_are_the_same_path(client: httpx.Client, gateway: RunningGateway, path: str):
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {gateway.key}\r\nContent-Length: 0\r\n\r\n"
+    status, body = gateway.raw(head.encode())
+    assert (status, json.loads(body)["type"]) == (422, "MissingImage"), "it reached the model, without a picture"
+
+
+@pytest.mark.parametrize(
+    "path", ["/ping", "/ping/", "/v2/health/live", "/v2/health/ready/", "/v1/models", "/v2/models/dummy/ready"]
+)
+def test_head_is_answered_as_get_without_a_body(client: httpx.Client, path: str):
+    reply = client.head(path)
+    assert (reply.status_code, reply.content) == (200, b"")
+
+
+def test_a_head_request_for_a_prediction_leaves_the_connection_usable(client: httpx.Client):
+    assert client.head("/predictions/dummy").status_code == 422
+    assert answer_of(ask(client)) == ANSWER
+
+
 def test_a_query_is_no_part_of_the_path_and_goes_no_further(client: httpx.Client):
     assert answer_of(ask(client, "/predictions/dummy?next=..//../models&model_name=other")) == ANSWER
 
@@ -60,21 +104,26 @@ def test_a_zero_byte_in_a_path_is_not_even_a_request(gateway: RunningGateway):
 
 
 def test_an_absolute_address_in_the_request_line_leads_nowhere_else(gateway: RunningGateway):
-    head = f"POST http://127.0.0.1:8081/models?url=x HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {gateway.key}\r\n\r\n"
-    assert gateway.raw(head.encode())[0] == 404
+    rest = f" HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {gateway.key}\r\nContent-Length: 0\r\n\r\n"
+    assert gateway.raw(f"POST http://127.0.0.1:8081/models?url=x{rest}".encode())[0] == 404
+    assert gateway.raw(f"POST http://127.0.0.1:8081/predictions/dummy{rest}".encode())[0] == 422
 
 
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("DELETE", "/predictions/dummy", "GET, POST, PUT"),
-        ("PATCH", "/predictions/dummy", "GET, POST, PUT"),
-        ("OPTIONS", "/predictions/dummy", "GET, POST, PUT"),
-        ("TRACE", "/predictions/dummy", "GET, POST, PUT"),
+        ("DELETE", "/predictions/dummy", "GET, HEAD, POST, PUT"),
+        ("PATCH", "/predictions/dummy", "GET, HEAD, POST, PUT"),
+        ("OPTIONS", "/predictions/dummy", "GET, HEAD, POST, PUT"),
+        ("TRACE", "/predictions/dummy", "GET, HEAD, POST, PUT"),
         ("GET", "/explanations/dummy", "POST"),
-        ("PUT", "/v1/models/dummy:predict", "GET, POST"),
-        ("DELETE", "/v2/models/dummy", "GET, POST"),
-        ("POST", "/ping", "GET"),
+        ("PUT", "/v1/models/dummy:predict", "POST"),
+        ("GET", "/v2/models/dummy/infer", "POST"),
+        ("POST", "/v2/models/dummy/ready", "GET, HEAD"),
+        ("DELETE", "/v2/models/dummy", "GET, HEAD"),
+        ("POST", "/ping", "GET, HEAD"),
+        ("POST", "/", "GET, HEAD"),
+        ("POST", "/v2/health/ready", "GET, HEAD"),
     ],
 )
 def test_other_methods_are_405_with_those_that_are_allowed(client: httpx.Client, method: str, path: str, allowed: str):

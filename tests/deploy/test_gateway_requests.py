@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-import random
 import socket
 import ssl
-from io import BytesIO
 
 import httpx
 import pytest
-from PIL import Image
 
 from tests.support.gateways import RunningGateway, check_error
-from tests.support.pictures import encoded
 from vqaops.server.server import Server
 
 
@@ -96,77 +92,6 @@ def test_a_request_that_nginx_reads_leniently_reaches_torchserve_as_exactly_one(
     start = f"POST /predictions/nobody HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {gateway.key}\r\n".encode()
     status, body = gateway.raw(start + headers + SMUGGLED)
     assert (status, json.loads(body)["type"]) == (404, "ModelNotFoundException")
-
-
-@pytest.mark.parametrize(
-    ("kind", "field"),
-    [
-        ("multipart/form-data; boundary=X", '--X\r\nContent-Disposition: form-data; name="{}"\r\n\r\n1\r\n'),
-        ('Multipart/Form-Data;charset=UTF-8; boundary="X"', '--X\nContent-Disposition: form-data; name="{}"\n\n1\n'),
-        ("application/x-www-form-urlencoded", "{}=1&"),
-        ("application/x-www-form-urlencoded; x=multipart", "{}=1&"),
-        ("Application/X-WWW-Form-URLEncoded;boundary=X; multipart/form-data", "{}=1&"),
-    ],
-)
-@pytest.mark.parametrize("fields", [200, 50_000], ids=["in memory", "in a file"])
-def test_a_form_of_very_many_fields_is_400_and_reaches_no_worker(
-    client: httpx.Client, kind: str, field: str, fields: int
-):
-    body = "".join(field.format(n) for n in range(fields)) + ("--X--\r\n" if "X" in kind else "")
-    reply = client.post("/predictions/dummy", content=body.encode(), headers={"Content-Type": kind})
-    assert check_error(reply, 400) == "BadRequest"
-    assert "at most 100 fields" in reply.json()["message"]
-
-
-PART = '--{}\r\nContent-Disposition: form-data; name="{}"\r\n\r\n1\r\n'
-MIXED = (
-    '--X\r\nContent-Disposition: form-data; name="question"\r\n{}Content-Type: Multipart/Mixed; boundary=Y\r\n\r\n'
-    + "--Y\r\nContent-Disposition: attachment; filename=f\r\n\r\n1\r\n" * 200
-    + "--Y--\r\n--X--\r\n"
-)
-
-
-@pytest.mark.parametrize(
-    ("kind", "body", "reason"),
-    [
-        ('multipart/form-data; boundary="Y"; boundary=X', PART.format("X", "a").encode(), "one boundary"),
-        ("multipart/form-data; boundary=X; charset=utf-16", PART.format("X", "a").encode("utf-16"), "one boundary"),
-        ("multipart/form-data; boundary=", b"--\r\n\r\n1\r\n", "one boundary"),
-        ("multipart/related; boundary=X", PART.format("X", "a").encode(), "send a form as"),
-        ("multipart/form-data; boundary=X", b" \n\n   " + MIXED.format("").encode(), "begins with two dashes"),
-        ("multipart/form-data; boundary=X", MIXED.format("").encode(), "is itself multipart/mixed"),
-        ("multipart/form-data; boundary=X", MIXED.format(f"A: {'a' * 5000}\r\n").encode(), "are over 4096 bytes"),
-    ],
-)
-def test_a_form_whose_fields_cannot_be_counted_for_sure_is_400(
-    client: httpx.Client, kind: str, body: bytes, reason: str
-):
-    reply = client.post("/predictions/dummy", content=body, headers={"Content-Type": kind})
-    assert check_error(reply, 400) == "BadRequest"
-    assert reason in reply.json()["message"]
-
-
-def test_a_picture_whose_bytes_look_like_boundaries_passes(client: httpx.Client):
-    file = BytesIO()
-    Image.new("RGB", (200, 200), (45, 45, 10)).save(file, "BMP")
-    assert file.getvalue().count(b"\n--") > 10_000
-    reply = client.post("/predictions/dummy", data={"question": "what?"}, files={"image": file.getvalue()})
-    assert reply.status_code == 200, reply.text
-
-
-def test_a_hundred_fields_are_the_models_business(client: httpx.Client):
-    form = {"question": "what?", **{f"field-{number}": "1" for number in range(98)}}
-    reply = client.post("/predictions/dummy", data=form, files={"image": encoded()})
-    assert "unknown field 'field-0'" in reply.json()["message"]
-
-
-def test_a_large_picture_in_a_form_passes_and_is_answered(client: httpx.Client):
-    noise = random.Random(0).randbytes(3 * 640 * 640)
-    file = BytesIO()
-    Image.frombytes("RGB", (640, 640), noise).save(file, "PNG")
-    assert len(file.getvalue()) > 1_000_000  # over what nginx keeps in memory
-    reply = client.post("/predictions/dummy", data={"question": "what?"}, files={"image": file.getvalue()})
-    assert reply.status_code == 200, reply.text
 
 
 def test_torchserve_sees_no_header_that_it_does_not_need(client: httpx.Client):

@@ -78,7 +78,7 @@ class Gateway:
         """Nginx's master process, or None. Another process that has reused the pid is not returned."""
         try:
             process = psutil.Process(int((self.folder / "nginx.pid").read_text()))
-            ours = any(str(self._written) in part for part in process.cmdline())
+            ours = str(self._written) in " ".join(process.cmdline())  # nginx's title; psutil splits it at blanks
         except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
             return None
         return process if ours else None
@@ -159,14 +159,17 @@ class Gateway:
         server = Server(self.run)
         limit = int(server.properties["max_request_size"])
         if self.settings.upstreams:
-            return Backend(self.settings.upstreams, None, limit)
+            return Backend(self.settings.upstreams, None, None, limit)
         if not server.process():
             raise ServerError(
                 f"no TorchServe runs in {self.run}; start it (make serve), or list upstreams in {self.config.name}"
             )
         tokens = server.properties.get("disable_token_authorization") != "true"
         return Backend(
-            (server.properties["inference_address"],), self.run.resolve() / "key_file.json" if tokens else None, limit
+            (server.properties["inference_address"],),
+            server.properties["management_address"],
+            self.run.resolve() / "key_file.json" if tokens else None,
+            limit,
         )
 
     @property
@@ -188,5 +191,6 @@ class Gateway:
         except FileNotFoundError:
             raise ServerError("nginx is not installed; install it: apt-get install nginx") from None
         if done.returncode:
-            reasons = [line for line in done.stderr.splitlines() if "[emerg]" in line] or done.stderr.splitlines()
-            raise ServerError(f"nginx refuses: {reasons[0].partition('[emerg] ')[2] or reasons[0]}")
+            lines = done.stderr.strip().split("\n")
+            reason = next((line for line in lines if "[emerg]" in line), lines[0])
+            raise ServerError(f"nginx refuses: {reason.partition('[emerg] ')[2] or reason}")

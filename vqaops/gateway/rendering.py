@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import getpass
+import json
 import os
 import re
 import string
 import subprocess
+import unicodedata
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from vqaops.errors import ServerError
 from vqaops.gateway.certificate import Certificate
 from vqaops.gateway.settings import GatewaySettings, scheme_of
-from vqaops.paths import ROOT
+from vqaops.paths import DEPLOY
+from vqaserve.protocols.kserve_v2 import metadata
 
-GATEWAY_FILES = ROOT / "deploy" / "gateway"
+GATEWAY_FILES = DEPLOY / "gateway"
 BODY_SECONDS = 15
 """Longest pause between two reads of a request's body."""
-ERRORS = """error_page 400 401 403 404 405 413 414 429 500 501 502 503 504 /error;
-error_page 494 =431 /error;
-error_page 495 496 497 =400 /error;"""
+ERRORS = (
+    "error_page 400 401 403 404 405 413 414 429 500 501 502 503 504 /error; error_page 494 =431 /error; "
+    "error_page 495 496 497 =400 /error;"
+)
+CHECKS = 'if ($methods = "") { return 404; } if ($preflight) { return 204; } if ($allowed = 0) { return 405; }'
+KEY_CHECK = 'if ($key_name = "") { return 401; }'
+NO_SERVER = "127.0.0.1:1 down"
+"""An upstream that nginx never connects to."""
 
 
 class _Template(string.Template):
@@ -34,13 +43,20 @@ class Backend:
 
     Attributes:
         upstreams: ``unix:/path``, ``http://host:port`` or ``https://host:port``, all of one scheme.
+        management: TorchServe's management address; None if the upstreams are gateways or other machines.
         token_file: TorchServe's ``key_file.json``; None if TorchServe needs no token.
         body_bytes: The largest request body that TorchServe accepts.
     """
 
     upstreams: tuple[str, ...]
+    management: str | None
     token_file: Path | None
     body_bytes: int
+
+    @property
+    def is_gateway(self) -> bool:
+        """Whether the upstreams are gateways."""
+        return scheme_of(self.upstreams[0]) == "https"
 
 
 def render(settings: GatewaySettings, certificate: Certificate, backend: Backend, folder: Path, keys: Path) -> str:
@@ -57,33 +73,43 @@ def render(settings: GatewaySettings, certificate: Certificate, backend: Backend
         ServerError: nginx or its JavaScript module is not installed, or a path cannot be written in its configuration.
     """
     template = _Template((GATEWAY_FILES / "nginx.conf.template").read_text(encoding="utf-8"))
-    scheme = scheme_of(backend.upstreams[0])
     several = " max_fails=2 fail_timeout=5s" if len(backend.upstreams) > 1 else ""
     return template.substitute(
-        module=javascript_module(),
+        _status_pages(backend),
+        **_cross_origin(settings.cors_allowed_origins),
+        module=escape(javascript_module()),
         # Only this user may read TorchServe's token and sockets. Started by root, nginx would switch to another.
-        user=f"user {getpass.getuser()};" if os.geteuid() == 0 else "",
-        folder=_path(folder),
-        scripts=_path(GATEWAY_FILES),
-        keys=_path(keys),
-        token_file=_path(backend.token_file) if backend.token_file else "",
+        user=f'user "{escape(getpass.getuser())}";' if os.geteuid() == 0 else "",
+        folder=escape(folder),
+        scripts=escape(GATEWAY_FILES),
+        keys=escape(keys),
+        token_file=escape(backend.token_file) if backend.token_file else "",
         rate=f"{settings.requests_per_minute}r/m",
         retry_after=-(-60 // settings.requests_per_minute),
         limits=(
             f"limit_req zone=requests burst={settings.burst} nodelay; limit_conn connections {settings.connections};"
         ),
-        errors=" ".join(ERRORS.split("\n")),
+        errors=ERRORS,
+        checks=CHECKS,
+        checks_with_key=f"{CHECKS} {KEY_CHECK}",
         servers=" ".join(f"server {_server(one)}{several};" for one in backend.upstreams),
         trial_servers=" ".join(f"server {_server(one)} max_fails=0;" for one in backend.upstreams),
-        scheme=scheme,
+        scheme="https" if backend.is_gateway else "http",
         # Another gateway checks the client's key; TorchServe checks its own token, or none.
-        authorization="$http_authorization" if scheme == "https" else "$token",
+        authorization="$http_authorization" if backend.is_gateway else "$inference_token",
         # Without a valid token TorchServe would answer 400, and clients do not retry a 400.
-        token_needed='if ($token = "") { return 503; }' if backend.token_file else "",
-        upstream_tls=_upstream_tls(settings, backend) if scheme == "https" else "",
-        listen=" ".join(f"listen {address} ssl http2;" for address in settings.listen),
-        certificate=_path(certificate.chain),
-        certificate_key=_path(certificate.key),
+        token_needed='if ($inference_token = "") { return 503; }' if backend.token_file else "",
+        upstream_tls=_upstream_tls(settings, backend) if backend.is_gateway else "",
+        listen=" ".join(
+            [
+                *(f"listen {address} ssl http2;" for address in settings.listen),
+                *(f"listen {address};" for address in settings.listen_http),
+            ]
+        ),
+        certificate=escape(certificate.chain),
+        certificate_key=escape(certificate.key),
+        predict_model=settings.predict_model or "",
+        predict_methods="POST" if settings.predict_model else "",
         body_bytes=backend.body_bytes,
         body_seconds=BODY_SECONDS,
         quit_seconds=settings.answer_seconds + BODY_SECONDS,
@@ -92,23 +118,58 @@ def render(settings: GatewaySettings, certificate: Certificate, backend: Backend
     )
 
 
+def escape(text: str | Path) -> str:
+    """A text as it stands between double quotes in nginx's configuration.
+
+    Raises:
+        ServerError: The text holds a control character, or ``$``, which nginx cannot escape.
+    """
+    plain = str(text)
+    if refused := re.search(r"[\x00-\x1f\x7f$]", plain):
+        name = unicodedata.name(refused[0], "a control character")
+        raise ServerError(
+            f"{plain!r} holds {refused[0]!r} (U+{ord(refused[0]):04X} {name}), which nginx's configuration cannot "
+            "express; choose a path without it"
+        )
+    return plain.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _status_pages(backend: Backend) -> dict[str, str]:
+    """Health and metadata: a script asks the management address, and another gateway answers by itself."""
+    pages = {"live": "live", "ready": "ready", "server": "server", "model_list": "list", "model": "model"}
+    ask_script = {name: f"js_content models.{function};" for name, function in pages.items()}
+    ask_gateway = dict.fromkeys(pages, "proxy_pass https://torchserve$path;")
+    server = {"name": "vqaserve", "version": version("vqaserve"), "extensions": ["binary_tensor_data"]}
+    return {
+        **(ask_gateway if backend.is_gateway else ask_script),
+        "status_methods": "GET, HEAD" if backend.is_gateway or backend.management else "",
+        "management": _server(backend.management) if backend.management else NO_SERVER,
+        "server_metadata": escape(json.dumps(server)),
+        "model_metadata": escape(json.dumps(metadata("", []))),
+    }
+
+
+def _cross_origin(origins: tuple[str, ...]) -> dict[str, str]:
+    """The origins whose pages may send requests from a browser; ``*`` is all."""
+    every = "*" in origins
+    return {
+        "cors_default": "*" if every else "",
+        "cors_origins": "" if every else " ".join(f'"{escape(origin)}" $http_origin;' for origin in origins),
+        "cors_vary": "Origin" if origins and not every else "",
+    }
+
+
 def _server(upstream: str) -> str:
-    return upstream if upstream.startswith("unix:") else urlsplit(upstream).netloc
+    return f'"{escape(upstream if upstream.startswith("unix:") else urlsplit(upstream).netloc)}"'
 
 
 def _upstream_tls(settings: GatewaySettings, backend: Backend) -> str:
     name = settings.upstream_name or urlsplit(backend.upstreams[0]).hostname
     return (
-        f"proxy_ssl_trusted_certificate {_path(settings.upstream_ca)}; proxy_ssl_verify on; proxy_ssl_verify_depth 3; "
+        f'proxy_ssl_trusted_certificate "{escape(settings.upstream_ca)}"; proxy_ssl_verify on; '
+        "proxy_ssl_verify_depth 3; "
         f"proxy_ssl_protocols TLSv1.3; proxy_ssl_server_name on; proxy_ssl_name {name};"
     )
-
-
-def _path(path: Path) -> str:
-    text = str(path)
-    if not re.fullmatch(r"[\w./+:-]+", text, re.ASCII):
-        raise ServerError(f"the path {text!r} cannot stand in nginx's configuration; use letters, digits and ./+:-_")
-    return text
 
 
 def javascript_module() -> Path:

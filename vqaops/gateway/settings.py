@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
@@ -10,11 +11,18 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from vqaops.errors import ServerError
+from vqaops.store.names import check_model_name
+from vqaserve.errors import RecipeError
+from vqaserve.text_files import read_text
 from vqaserve.validation import describe_faults
 
-Address = Annotated[str, Field(pattern=r"^([\w.\-]+|\[[0-9a-fA-F:]+\]):\d{1,5}$")]
-Upstream = Annotated[str, Field(pattern=r"^(https?://([\w.\-]+|\[[0-9a-fA-F:]+\]):\d{1,5}|unix:/[\w./\-]+)$")]
+_HOST = r"([A-Za-z0-9_.\-]+|\[[0-9a-fA-F:]+\])"
+Address = Annotated[str, Field(pattern=rf"^{_HOST}:\d{{1,5}}$")]
+LoopbackAddress = Annotated[str, Field(pattern=r"^(127(\.\d{1,3}){3}|localhost|\[::1\]):\d{1,5}$")]
+Upstream = Annotated[str, Field(pattern=rf"^(https?://{_HOST}:\d{{1,5}}|unix:/.+)$")]
+HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.\-]+$")]
 Positive = Annotated[int, Field(gt=0)]
+_ORIGIN = re.compile(rf"https?://{_HOST}(:\d{{1,5}})?")
 
 
 class GatewaySettings(BaseModel):
@@ -22,12 +30,16 @@ class GatewaySettings(BaseModel):
 
     Attributes:
         listen: Addresses with ports, all with TLS.
+        listen_http: Loopback addresses with ports, without TLS: for a proxy on the same machine that ends TLS itself.
         certificate: PEM file with the chain of certificates; without it the gateway signs one itself.
         certificate_key: PEM file with its private key.
         requests_per_minute: Rate of each API key.
         burst: Requests above the rate that pass at once.
         connections: Open requests of each API key.
         answer_seconds: Seconds that an answer may take.
+        cors_allowed_origins: Origins whose pages may send requests from a browser, such as
+            ``https://app.example.org``; ``*`` allows all.
+        predict_model: Model that ``POST /predict`` asks; by default the address does not exist.
         upstreams: Gateways or TorchServes to pass requests to; by default the TorchServe of the run folder.
         upstream_name: Name that the certificates of all upstreams hold; by default the first one's host name.
         upstream_ca: PEM file with the authorities that signed them.
@@ -37,14 +49,17 @@ class GatewaySettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     listen: Annotated[tuple[Address, ...], Field(min_length=1)] = ("127.0.0.1:8443",)
+    listen_http: tuple[LoopbackAddress, ...] = ()
     certificate: Path | None = None
     certificate_key: Path | None = None
     requests_per_minute: Positive = 600
     burst: Annotated[int, Field(ge=0)] = 60
     connections: Positive = 32
     answer_seconds: Positive = 60
+    cors_allowed_origins: tuple[str, ...] = ()
+    predict_model: str | None = None
     upstreams: tuple[Upstream, ...] = ()
-    upstream_name: str | None = None
+    upstream_name: HostName | None = None
     upstream_ca: Path = Path("/etc/ssl/certs/ca-certificates.crt")
     keys: Path | None = None
 
@@ -54,6 +69,22 @@ class GatewaySettings(BaseModel):
         if len({scheme_of(one) for one in upstreams}) > 1:
             raise ValueError("gateways (https://) and TorchServes (http://, unix:) are mixed; list one kind")
         return upstreams
+
+    @field_validator("cors_allowed_origins")
+    @classmethod
+    def _are_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            if origin != "*" and not _ORIGIN.fullmatch(origin):
+                raise ValueError("an origin is scheme://host or scheme://host:port without a path, or '*' for all")
+        return origins
+
+    @field_validator("predict_model")
+    @classmethod
+    def _is_a_model_name(cls, name: str | None) -> str | None:
+        try:
+            return name if name is None else check_model_name(name)
+        except RecipeError as error:
+            raise ValueError(str(error)) from None
 
     @model_validator(mode="after")
     def _certificate_has_its_key(self) -> Self:
@@ -66,13 +97,13 @@ class GatewaySettings(BaseModel):
         """Read a YAML file; paths in it are relative to its folder.
 
         Raises:
-            ServerError: The file is missing, is not YAML, or does not validate.
+            ServerError: The file is missing, cannot be read, is not YAML, or does not validate.
         """
         try:
-            given = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-            settings = cls.model_validate(given)
-        except FileNotFoundError:
-            raise ServerError(f"{path} is missing; copy deploy/gateway/gateway.yaml and edit the copy") from None
+            content = yaml.safe_load(read_text(path))
+            settings = cls.model_validate({} if content is None else content)
+        except RecipeError as error:
+            raise ServerError(f"{error}; copy deploy/gateway/gateway.yaml and edit the copy") from None
         except yaml.YAMLError as error:
             raise ServerError(f"{path} is not YAML: {error}") from None
         except ValidationError as error:
