@@ -122,7 +122,7 @@ def test_a_hub_that_is_not_there_is_refused_in_one_line(tmp_path: Path):
 
 def test_pickled_weights_alone_are_fetched_only_when_told(tmp_path: Path):
     with Hub(REPO, {"config.json": b"{}", "pytorch_model.bin": b"", "training_args.bin": b""}).running() as hub:
-        with pytest.raises(RecipeError, match=r"holds pytorch_model\.bin, which is pickled.*--pickled"):
+        with pytest.raises(RecipeError, match=r"has pytorch_model\.bin, a pickled file.*--pickled"):
             fetched(hub, tmp_path)
         assert not hub.fetched
         assert fetched(hub, tmp_path, pickled=True).names == ("config.json", "pytorch_model.bin")
@@ -159,7 +159,7 @@ def chat_hub(tmp_path: Path) -> Iterator[Hub]:
 
 def test_the_chat_apps_own_repository_is_converted_when_pickles_are_allowed(chat_hub: Hub, tmp_path: Path):
     variables = {"HF_ENDPOINT": chat_hub.url, "HF_HOME": str(tmp_path / "hf"), "MODEL_REPO_ID": chat_hub.repo}
-    assert "--pickled takes it" in build_mar(tmp_path, **variables).stderr
+    assert "--pickled accepts it" in build_mar(tmp_path, **variables).stderr
     assert not chat_hub.fetched
     done = build_mar(tmp_path, "--pickled", **variables)
     assert done.returncode == 0, done.stderr

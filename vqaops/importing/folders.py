@@ -1,4 +1,4 @@
-"""A Hugging Face folder as a recipe: its family found by transformers' own tables, its files copied as they are."""
+"""A Hugging Face folder as the weights of a recipe: the files that its loader reads, and the family that serves it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from safetensors.torch import save_file
 
@@ -16,57 +16,93 @@ from vqaops.importing.checkpoints import read_checkpoint
 from vqaops.importing.prefixes import strip_wrappers
 from vqaserve.errors import RecipeError
 
-SUFFIXES = frozenset({".json", ".jinja", ".model", ".safetensors", ".txt"})
-"""Endings of the files that make up a model: settings, chat template, vocabulary, weights."""
+_LOADED: Final = re.compile(
+    r"(config|generation_config|preprocessor_config|processor_config|video_preprocessor_config|chat_template|tokenizer"
+    r"|tokenizer_config|special_tokens_map|added_tokens|tekken|index_to_name)\.json"
+    r"|(vocab|merges|bpe|dict|sentencepiece|vocabulary)[\w.-]*\.(json|txt)|[\w.-]+\.(jinja|model|tiktoken|vocab)"
+)
+"""Settings, chat templates and vocabularies; not what training, cards and other frameworks leave in a folder."""
 
-_PICKLED = re.compile(r"pytorch_model.*\.bin(\.index\.json)?")
+_WHOLE: Final = "model.safetensors"
+_SHARD: Final = re.compile(r"model-\d+-of-\d+\.safetensors")
+_PICKLED: Final = re.compile(r"pytorch_model(-\d+-of-\d+)?\.bin(\.index\.json)?")
+_PICKLED_WHOLE: Final = "pytorch_model.bin"
+_ADAPTER: Final = "adapter_config.json"
+_INDEX: Final = ".index.json"
 
 
 def is_pickled(name: str) -> bool:
-    """Whether a file is transformers' older, pickled form of weights, or the index of such files."""
+    """Whether a file holds pickled weights as transformers names them, or is the index of such files."""
     return _PICKLED.fullmatch(name) is not None
 
 
-def choose(names: Iterable[str], where: str, pickled: bool) -> list[str]:
-    """The files that go into a recipe, of all that a folder or a repository holds.
+def choose_files(names: Iterable[str], where: str, pickled: bool) -> list[str]:
+    """Choose the files that transformers loads, out of all files of a folder or repository.
 
-    Sub-folders hold other formats. Pickled weights are taken only where they are allowed and there are no others.
+    Of several copies of the weights this takes the one that transformers takes: ``model.safetensors``, then its shards,
+    then pickled weights. Sub-folders hold other formats and are left out.
+
+    Args:
+        names: Paths relative to the folder.
+        where: The folder or repository, for messages.
+        pickled: Whether pickled weights are allowed where there are no safetensors.
 
     Raises:
-        RecipeError: There are no weights that may be taken.
+        RecipeError: There are no weights that may be loaded, or the folder holds a LoRA adapter.
     """
     here = [name for name in names if "/" not in name]
-    plain = [name for name in here if Path(name).suffix in SUFFIXES and not is_pickled(name)]
-    if any(name.endswith(".safetensors") for name in plain):
-        return plain
-    weights = [name for name in here if is_pickled(name)]
-    if not weights:
-        raise RecipeError(f"{where} holds no weights in *.safetensors")
-    allow(weights[0], where, pickled)
-    return [*plain, *weights]
+    if _ADAPTER in here:
+        raise RecipeError(
+            f"{where} holds a LoRA adapter ({_ADAPTER}), which would not be loaded; merge it into its base model "
+            "(peft's merge_and_unload, then save_pretrained) and give the merged model"
+        )
+    return [name for name in here if _LOADED.fullmatch(name)] + _weights(here, where, pickled)
 
 
-def allow(name: str, where: str, pickled: bool) -> None:
-    """Refuse a pickled file unless it was said to be wanted.
+def allow_pickled(name: str, where: str, pickled: bool) -> None:
+    """Refuse a pickled file unless the user allowed it.
 
     Raises:
-        RecipeError: It was not.
+        RecipeError: ``pickled`` is False.
     """
     if not pickled:
         raise RecipeError(
-            f"{where} holds {name}, which is pickled, and no safetensors; --pickled takes it, and reads it so that "
-            "nothing in it can run"
+            f"{where} has {name}, a pickled file, and no safetensors; --pickled accepts it, and reads its tensors "
+            "without running anything in it"
         )
 
 
-def find_family(folder: Path) -> tuple[str, str]:
-    """What serves a folder, and the Hub's word for what it does.
+def choose_local_files(folder: Path, pickled: bool) -> list[str]:
+    """Choose the files of a local folder that transformers loads.
 
     Raises:
-        RecipeError: No family of ours does, or the folder is not a model's.
+        RecipeError: As ``choose_files``; or a file that the index names is missing.
+    """
+    if (folder / _ADAPTER).is_file():
+        from vqaserve.families.pretrained import adapter_refusal
+
+        raise RecipeError(adapter_refusal(folder, (folder / "config.json").is_file()))
+    names = choose_files(sorted(path.name for path in folder.iterdir() if path.is_file()), str(folder), pickled)
+    for index in [name for name in names if name.endswith(_INDEX)]:
+        listed = set(_weight_map(folder / index).values())
+        names = [name for name in names if not (_SHARD.fullmatch(name) and name not in listed)]
+        missing = sorted(name for name in listed if not (folder / name).is_file())
+        if missing:
+            raise RecipeError(
+                f"{folder / index} lists {', '.join(missing)}, which {folder} does not have; copy it there"
+            )
+        names += sorted(listed - set(names))
+    return names
+
+
+def find_family(folder: Path) -> tuple[str, str]:
+    """The family that serves a folder, and the Hub's name of its task.
+
+    Raises:
+        RecipeError: No family serves it, or the folder does not hold a model.
     """
     try:
-        # transformers takes seconds to import, and not everyone has it.
+        # Importing transformers takes seconds, and it is optional.
         from transformers import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING, MODEL_FOR_VISUAL_QUESTION_ANSWERING_MAPPING
 
         from vqaserve.families.pretrained import read_config
@@ -81,47 +117,77 @@ def find_family(folder: Path) -> tuple[str, str]:
         return family, "visual-question-answering"
     if type(config) in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
         return "hf_generative", "image-text-to-text"
-    made = ", ".join(config.architectures or []) or config.model_type
+    model = ", ".join(config.architectures or []) or config.model_type
     raise RecipeError(
-        f"{folder} is a {made}, which answers no questions about pictures; families hf_classifier and hf_generative "
-        "take what transformers' AutoModelForVisualQuestionAnswering and AutoModelForImageTextToText take"
+        f"{folder} holds a {model}, which does not answer questions about pictures; families hf_classifier and "
+        "hf_generative serve the models of AutoModelForVisualQuestionAnswering and AutoModelForImageTextToText"
     )
 
 
 def copy_files(folder: Path, weights: Path, names: Iterable[str]) -> None:
-    """Put the named files of a folder into ``weights``, safetensors as links where the disk allows: they are large.
+    """Copy the named files to ``weights``; safetensors become hard links where the disk allows, because they are large.
 
-    Pickled weights are rewritten as safetensors, tensor by tensor, without running anything in them.
+    Pickled weights are rewritten as safetensors without running anything in them.
 
     Raises:
-        RecipeError: Pickled weights are damaged, or ask to import something.
+        RecipeError: Pickled weights are damaged or hostile.
     """
     for name in names:
-        if is_pickled(name) and name.endswith(".json"):
+        if is_pickled(name) and name.endswith(_INDEX):
             _rewrite_index(folder / name, weights / _as_safetensors(name))
-        elif is_pickled(name):
-            # Copies: tensors that share their memory cannot be saved as they are.
+        elif name.endswith(".bin"):
+            # Copies, because safetensors refuses tensors that share memory.
             tensors = strip_wrappers(read_checkpoint(folder / name).tensors).tensors
             copied = {key: tensor.clone().contiguous() for key, tensor in tensors.items()}
             save_file(copied, weights / _as_safetensors(name), metadata={"format": "pt"})
         elif name.endswith(".safetensors"):
             _link(folder / name, weights / name)
-        else:  # small, and somebody may want to edit it
+        else:  # small, and the user may want to edit it
             shutil.copyfile(folder / name, weights / name)
+
+
+def _weights(names: list[str], where: str, pickled: bool) -> list[str]:
+    """The first complete set of weights in transformers' order."""
+    if _WHOLE in names:
+        return [_WHOLE]
+    if _WHOLE + _INDEX in names:
+        return [name for name in names if name == _WHOLE + _INDEX or _SHARD.fullmatch(name)]
+    found = [name for name in names if is_pickled(name)]
+    if found:
+        allow_pickled(found[0], where, pickled)
+        return [_PICKLED_WHOLE] if _PICKLED_WHOLE in found else found
+    others = [name for name in names if name.endswith((".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".gguf", ".h5"))]
+    instead = f"; it has {', '.join(others[:4])}, which transformers does not load" if others else ""
+    raise RecipeError(
+        f"{where} holds no weights in *.safetensors under the names that transformers loads ({_WHOLE}, or "
+        f"{_WHOLE}{_INDEX} with its shards){instead}; save the model with `save_pretrained`"
+    )
 
 
 def _as_safetensors(name: str) -> str:
     return name.replace("pytorch_model", "model").replace(".bin", ".safetensors")
 
 
+def _weight_map(index: Path) -> dict[str, str]:
+    """The file of each tensor.
+
+    Raises:
+        RecipeError: The index is damaged.
+    """
+    try:
+        files = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+        return {str(tensor): Path(str(file)).name for tensor, file in files.items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RecipeError(f"{index} is not an index of weights ({type(error).__name__}: {error})") from None
+
+
 def _rewrite_index(source: Path, target: Path) -> None:
-    index = json.loads(source.read_text(encoding="utf-8"))
-    index["weight_map"] = {tensor: _as_safetensors(file) for tensor, file in index["weight_map"].items()}
-    target.write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
+    files = {tensor: _as_safetensors(file) for tensor, file in _weight_map(source).items()}
+    target.write_text(json.dumps({"metadata": {}, "weight_map": files}, indent=2) + "\n", encoding="utf-8")
 
 
 def _link(source: Path, target: Path) -> None:
-    source = source.resolve()  # the hub's cache holds links
+    source = source.resolve()  # the Hub's cache consists of symbolic links
     try:
         os.link(source, target)
     except OSError:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from vqaops.importing.folders import allow, choose
+from vqaops.importing.folders import allow_pickled, choose_files
 from vqaserve.errors import RecipeError
 
 try:
@@ -118,10 +118,10 @@ def _wanted(repo: str, info: ModelInfo, pickled: bool) -> dict[str, int]:
     sizes = {file.rfilename: file.size or 0 for file in info.siblings or []}
     checkpoint = next((name for name in CHAT_CHECKPOINTS if name in sizes), None)
     if checkpoint and "config.json" not in sizes:
-        allow(checkpoint, repo, pickled)
+        allow_pickled(checkpoint, repo, pickled)
         chat = (checkpoint, *CHAT_VOCABULARIES, *CHAT_ANSWERS)
         return {name: sizes[name] for name in chat if name in sizes}
-    return {name: sizes[name] for name in choose(sizes, repo, pickled)}
+    return {name: sizes[name] for name in choose_files(sizes, repo, pickled)}
 
 
 def _reason(error: Exception, repo: str, revision: str | None, endpoint: str) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 import yaml
 from PIL import Image, ImageDraw
 
+from vqaops.store.names import check_model_name
 from vqaserve.errors import RecipeError
 
 _SAMPLE = {"image": "red-triangle.png", "question": "what color is the triangle?", "answers": ["red"]}
@@ -52,12 +53,13 @@ def new_recipe(folder: Path, origin: Origin) -> Iterator[Path]:
     The recipe appears under its name whole or not at all.
 
     Raises:
-        RecipeError: Something is there already.
+        RecipeError: Something is there already, or the folder's name cannot be a model's.
     """
+    check_model_name(folder.resolve().name)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise RecipeError(f"{folder} is there already; remove it or choose another name")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".moving-") as temporary:
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".importing-") as temporary:
         recipe = Path(temporary) / folder.name
         (recipe / "weights").mkdir(parents=True)
         yield recipe / "weights"

@@ -9,8 +9,9 @@ from pathlib import Path
 from rich.console import Console
 
 from vqaops.importing.chat_app import convert_files
-from vqaops.importing.folders import choose, copy_files, find_family, is_pickled
+from vqaops.importing.folders import choose_local_files, copy_files, find_family, is_pickled
 from vqaops.importing.recipes import Origin, new_recipe
+from vqaops.store.names import check_model_name
 from vqaserve.errors import RecipeError
 
 STARTUP_TIMEOUT = 600  # seconds: some of these have gigabytes to read
@@ -47,6 +48,7 @@ def make_recipe(source: Source, output: Path, console: Console) -> None:
     Raises:
         RecipeError: It cannot be had, is no model for pictures and questions, or ``output`` is there already.
     """
+    check_model_name(output.resolve().name)
     if output.exists() and not output.is_dir():
         raise RecipeError(f"{output} is a file; say -o with the name of a new folder")
     if output.exists() and any(output.iterdir()):
@@ -62,7 +64,7 @@ def make_recipe(source: Source, output: Path, console: Console) -> None:
 def _from_folder(source: Source, folder: Path, output: Path) -> None:
     if not folder.is_dir():
         raise RecipeError(f"{folder} is not a folder")
-    names = choose(sorted(path.name for path in folder.iterdir() if path.is_file()), str(folder), source.pickled)
+    names = choose_local_files(folder, source.pickled)
     story = f"Made from a local folder, `{folder.name}`. Fill in where it is from, and on what terms."
     _write(folder, names, output, source, story)
 

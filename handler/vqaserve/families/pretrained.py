@@ -1,6 +1,7 @@
-"""Reading a Hugging Face folder: safetensors only, no code of its own, and what does not fit said in one line.
+"""Loading Hugging Face folders: safetensors only, no code from the folder, and errors in one line.
 
-Models, configs and processors are ``Any`` here and in the families: the attributes of each architecture are its own.
+Models, configs and processors are typed ``Any`` here and in the families, because their attributes depend on the
+architecture.
 """
 
 from __future__ import annotations
@@ -9,27 +10,29 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
 import transformers
 from transformers import AutoConfig, AutoProcessor, ProcessorMixin, logging
+from transformers.models.auto import processing_auto
 from transformers.utils.import_utils import is_torchvision_available
 
 from vqaserve.errors import RecipeError
 
-_SHOWN = 8  # tensors listed before the rest is only counted
+_MAX_LISTED: Final = 8
+"""Number of faulty tensors that a message lists; it counts the rest."""
 
 # Never from the network, and never by running a folder's own Python.
-_LOCAL = {"local_files_only": True, "trust_remote_code": False}
+_LOCAL: Final = {"local_files_only": True, "trust_remote_code": False}
 
-# SmolVLM's processor wants a library for videos; the one it was made from prepares pictures the same way.
-_STAND_INS = {"SmolVLMProcessor": "Idefics3Processor"}
+# SmolVLM's processor needs a library for videos; Idefics3's, from which it is derived, prepares pictures the same way.
+_REPLACEMENTS: Final = {"SmolVLMProcessor": "Idefics3Processor"}
 
 
 @contextmanager
 def errors_in_one_line(folder: Path) -> Iterator[None]:
-    """Say in one line, with the folder, what a library raises over its files."""
+    """Turn whatever a library raises about the files of a folder into one line that names the folder."""
     try:
         yield
     except RecipeError:
@@ -40,28 +43,58 @@ def errors_in_one_line(folder: Path) -> Iterator[None]:
 
 
 def read_config(folder: Path) -> Any:
-    """``config.json`` of a model's folder.
+    """Load ``config.json`` of a model's folder.
 
     Raises:
-        RecipeError: It is missing, damaged, or of an architecture that transformers does not know.
+        RecipeError: The file is missing or damaged, its architecture is unknown to transformers, or the folder holds a
+            LoRA adapter, which transformers would look for a base model for.
     """
+    if (folder / "adapter_config.json").is_file():
+        raise RecipeError(adapter_refusal(folder, (folder / "config.json").is_file()))
     if not (folder / "config.json").is_file():
         raise RecipeError(f"{folder / 'config.json'} is missing; {folder} must be what `save_pretrained` writes")
     with errors_in_one_line(folder):
         return AutoConfig.from_pretrained(folder, **_LOCAL)
 
 
+def adapter_refusal(folder: Path, with_model: bool) -> str:
+    """Why a folder with a LoRA adapter is not served, with the adapter's base model and what to do.
+
+    Args:
+        folder: A folder with ``adapter_config.json``.
+        with_model: Whether the folder also holds a whole model.
+    """
+    try:
+        config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+        base = str(config.get("base_model_name_or_path") or "its base model")
+    except (OSError, ValueError, AttributeError):
+        base = "its base model"
+    merge = (
+        f"merge the adapter with peft (PeftModel.from_pretrained(model, {str(folder)!r}).merge_and_unload()), save the "
+        "result with save_pretrained and give that folder"
+    )
+    if with_model:
+        return (
+            f"{folder} holds a LoRA adapter (adapter_config.json) beside a model, and would be served without it; "
+            f"{merge}, or remove the adapter's files"
+        )
+    return (
+        f"{folder} holds a LoRA adapter for {base}, not a whole model; {merge}. For CLIP with a language model: "
+        "scripts/convert.py --clip DIR --llm DIR --adapter DIR"
+    )
+
+
 def read_model(auto: Any, folder: Path, config: Any, **options: Any) -> Any:
-    """A model with the weights in a folder, in float32 unless ``options`` say otherwise, ready for inference.
+    """Load a model for inference, in float32 unless ``options`` set another type.
 
     Args:
         auto: The Auto class, or a model's own class.
-        folder: What ``save_pretrained`` wrote.
-        config: The folder's own.
-        options: Passed on to ``from_pretrained``.
+        folder: A folder as ``save_pretrained`` writes it.
+        config: The folder's config.
+        options: Further arguments of ``from_pretrained``.
 
     Raises:
-        RecipeError: A file is missing or damaged, or its tensors are not the model's; lists them.
+        RecipeError: A file is missing or damaged, or the tensors do not match the config; the message lists them.
     """
     if not any(folder.glob("*.safetensors")):
         raise RecipeError(f"{folder} holds no *.safetensors file; save the model with `save_pretrained`")
@@ -88,12 +121,15 @@ def _check(folder: Path, report: dict[str, Any]) -> None:
     ]
     faults += report["error_msgs"]
     if faults:
-        more = f"; and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
-        raise RecipeError(f"{folder}: the weights do not fit config.json: {'; '.join(faults[:_SHOWN])}{more}")
+        more = f"; and {len(faults) - _MAX_LISTED} more" if len(faults) > _MAX_LISTED else ""
+        raise RecipeError(f"{folder}: the weights do not fit config.json: {'; '.join(faults[:_MAX_LISTED])}{more}")
 
 
 def read_processor(folder: Path) -> Any:
-    """Tokenizer and picture preprocessing of a folder; without torchvision, those parts that need none.
+    """Load the tokenizer and the picture preprocessing of a folder; without torchvision, leave out the video part.
+
+    Folders of every library version work: the chat template may be in ``chat_template.jinja``,
+    ``chat_template.json``, ``processor_config.json`` or ``tokenizer_config.json``.
 
     Raises:
         RecipeError: A file is missing or damaged.
@@ -105,25 +141,42 @@ def read_processor(folder: Path) -> Any:
                 f"{folder} needs both a tokenizer (tokenizer.json) and picture preprocessing "
                 "(preprocessor_config.json or processor_config.json)"
             )
+        _share_chat_template(processor)
     return processor
 
 
+def _share_chat_template(processor: Any) -> None:
+    """Give the processor its tokenizer's chat template, where it has none itself."""
+    if getattr(processor, "chat_template", None):
+        return
+    template = getattr(processor.tokenizer, "chat_template", None)
+    if isinstance(template, dict):  # several, by name
+        template = template.get("default") or next(iter(template.values()), None)
+    processor.chat_template = template
+
+
 def _processor_class(folder: Path) -> Any:
-    """The folder's processor class; ``AutoProcessor`` unless that would ask for torchvision to read videos."""
+    """The folder's processor class; ``AutoProcessor`` unless it would need torchvision for its video part."""
     kind: Any = getattr(transformers, _processor_name(folder), None)
     if is_torchvision_available() or kind is None or "video_processor" not in kind.get_attributes():
         return AutoProcessor
-    if kind.__name__ in _STAND_INS:
-        return getattr(transformers, _STAND_INS[kind.__name__])
+    if kind.__name__ in _REPLACEMENTS:
+        return getattr(transformers, _REPLACEMENTS[kind.__name__])
 
     parts = [name for name in kind.get_attributes() if name != "video_processor"]
     return type(kind.__name__, (kind,), {"get_attributes": classmethod(lambda cls: parts)})
 
 
 def _processor_name(folder: Path) -> str:
+    """The processor class that a file names, or else the one that transformers has for the model."""
     for file in ("processor_config.json", "preprocessor_config.json", "tokenizer_config.json"):
-        if (folder / file).is_file():
-            name = json.loads((folder / file).read_text(encoding="utf-8")).get("processor_class")
-            if name:
-                return str(name)
-    return ""
+        name = _read_json(folder / file).get("processor_class")
+        if name:
+            return str(name)
+    known: dict[str, str] = vars(processing_auto)["PROCESSOR_MAPPING_NAMES"]  # not exported by name
+    return known.get(str(_read_json(folder / "config.json").get("model_type")), "")
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    content = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return content if isinstance(content, dict) else {}

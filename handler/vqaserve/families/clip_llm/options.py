@@ -1,4 +1,4 @@
-"""What a recipe's ``options:`` tell the ``clip_llm`` family."""
+"""The ``options:`` of the ``clip_llm`` family."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from vqaserve.families.options import Options
 
 
 class ClipLlmOptions(Options):
-    """The prompt must be the one that the adapter was trained with.
+    """Prompt and loading of the language model; the prompt must be the one that the adapter was trained with.
 
     Attributes:
-        prompt: What the language model goes on writing. ``{clip_similarity}`` stands for the similarity, to four
-            places, and ``{question}`` for the question.
-        marker: What the answer follows; a model that repeats it is read from its last place.
-        max_new_tokens: Length of the longest answer when the client does not say.
-        merge: Whether the adapter is added into the base weights at load, which is faster; by default it is, unless the
-            base is in 4 bits.
-        four_bit: Whether the base is rounded to 4 bits (NF4, computing in bfloat16) at load; needs a GPU.
+        prompt: The prompt, which the language model continues. ``{clip_similarity}`` is replaced by the similarity to
+            four decimal places, ``{question}`` by the question.
+        marker: The text after which the answer begins. If the model repeats it, the answer begins after the last one.
+        max_new_tokens: Default maximum length of an answer.
+        merge: Whether the adapter is added to the base weights at load, which makes inference faster. The default is
+            true, except for a 4-bit base.
+        four_bit: Whether the base is quantised to 4 bits at load (NF4, computing in bfloat16); needs a GPU.
     """
 
     prompt: Annotated[str, Field(pattern=r"\{question\}")] = (
@@ -38,5 +38,5 @@ class ClipLlmOptions(Options):
 
     @property
     def merged(self) -> bool:
-        """Whether the adapter is to be merged."""
+        """Whether the adapter is added to the base weights."""
         return not self.four_bit if self.merge is None else self.merge

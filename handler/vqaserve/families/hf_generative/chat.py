@@ -13,6 +13,7 @@ from vqaserve.errors import RecipeError
 from vqaserve.families.aspect_ratio import is_ordinary, preprocess_any_shape
 from vqaserve.families.generation import GeneratedAnswer, GenerationSettings, generate
 from vqaserve.families.hf_generative.generator import AnswerGenerator
+from vqaserve.families.hf_generative.processors import complete_processor
 from vqaserve.families.prompts import control_tokens, without
 from vqaserve.families.question_warnings import warn_if_control_tokens
 
@@ -56,6 +57,7 @@ class ChatGenerator(AnswerGenerator):
             raise RecipeError(
                 f"the processor has no chat template; set handler.options.prompt to the training prompt of {kind}"
             )
+        complete_processor(processor, model.config)
         generator = cls(model, processor, prompt, device)
         made = generator._prompted("is it?")
         if "is it?" not in made or made.count(generator._image) != 1:
@@ -103,4 +105,4 @@ class ChatGenerator(AnswerGenerator):
 
 
 def _has_template(processor: Any) -> bool:
-    return bool(processor.chat_template or processor.tokenizer.chat_template)
+    return bool(processor.chat_template)
