@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import yaml
 from PIL import Image, ImageDraw
@@ -33,6 +35,7 @@ class Origin:
         license: The Hub's word for its terms.
         base_model: The Hub's name of the model that this is a copy of.
         revision: Its commit.
+        options: The family's ``options:``.
     """
 
     family: str
@@ -44,6 +47,7 @@ class Origin:
     license: str = "unknown"
     base_model: str | None = None
     revision: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @contextmanager
@@ -107,7 +111,14 @@ handler:
   family: {origin.family}
   device: {origin.device}
   threads: 1
-"""
+{_options(origin.options)}"""
+
+
+def _options(options: Mapping[str, Any]) -> str:
+    if not options:
+        return ""
+    text = yaml.safe_dump({"options": dict(options)}, sort_keys=False, allow_unicode=True, width=110)
+    return textwrap.indent(text, "  ")
 
 
 def _card(name: str, origin: Origin) -> str:

@@ -88,7 +88,7 @@ def test_shards_are_those_that_the_index_lists(folder: Path):
 
 def test_a_missing_shard_is_named(folder: Path):
     (folder / SHARDS[1]).unlink()
-    with pytest.raises(RecipeError, match=rf"lists {SHARDS[1]}, but .* has no such file"):
+    with pytest.raises(RecipeError, match=rf"lists {SHARDS[1]}, which .* does not have"):
         choose_local_files(folder, False)
 
 
