@@ -1,4 +1,4 @@
-"""The one class TorchServe finds in an archive; the only file that knows TorchServe."""
+"""The handler class that TorchServe loads from an archive; the only file that imports TorchServe."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ log = logging.getLogger(__name__)
 
 
 class VqaHandler:
-    """Hands a batch of requests to the pipeline, and its replies back, each with its own status."""
+    """Passes batches of requests to the pipeline and returns its replies, each with its own status."""
 
     def initialize(self, context: Context) -> None:
         """Load the archive that TorchServe has unpacked.
 
         Raises:
-            RecipeError: The archive cannot be served; TorchServe logs it and tries again.
+            RecipeError: The archive cannot be served; TorchServe logs the error and tries again.
         """
         _quieten_worker()
         _receive_as_sent()
@@ -52,12 +52,12 @@ class VqaHandler:
         folder = Path(properties["model_dir"])
         self._pipeline = Pipeline.load(folder, settings, model, _emitter(context), config.opening_seconds)
         self._trimmer = Trimmer()
-        atexit.register(self._pipeline.close)  # the front end is gone: the worker ends by itself
+        atexit.register(self._pipeline.close)  # when the front end ends, the worker exits by itself
         trim()
         log.info("%s %s is loaded on %s", model.name, model.version, settings.device)
 
     def handle(self, data: Sequence[Mapping[str, object]], context: Context) -> list[bytes]:
-        """One encoded body for each request of a batch; status and content type go by the context."""
+        """Return an encoded body for each request of a batch; status and headers are set on the context."""
         requests = [_request(fields, context, index) for index, fields in enumerate(data)]
         if _is_describe(requests):
             return [self._pipeline.describe().body]
@@ -72,28 +72,26 @@ class VqaHandler:
 
 
 def _quieten_worker() -> None:
-    """Keep out of the worker's output what costs each batch a line, and what the front end would take for its own."""
-    # TorchServe's worker logs a line for each batch on the root logger; only warnings pass there now.
+    """Drop the log lines that TorchServe's worker writes for each batch, and keep others from looking like its own."""
     logging.getLogger().addFilter(lambda record: record.levelno >= logging.WARNING)
-    logging.getLogger("ts.metrics").setLevel(logging.WARNING)  # PredictionTime; vqa_batch_seconds says more
+    logging.getLogger("ts.metrics").setLevel(logging.WARNING)  # PredictionTime; vqa_batch_seconds has more detail
     for handler in logging.getLogger().handlers:
         handler.setFormatter(HarmlessFormatter("%(message)s"))
 
 
-def _receive_as_sent() -> None:
-    """Let TorchServe's worker pass on bodies as they were sent.
+_retrieve_from_torchserve = Service.retrieve_data_for_inference
+_REPEATED = "\0repeated"
+"""The field that lists the names that came more than once; as a tuple, it cannot come from a client."""
 
-    The worker would decode JSON and text itself, with UTF-8 for every charset and the last of two equal names. Of form
-    fields that have the same name it keeps the last value too (``Service.retrieve_data_for_inference``, which has no
-    switch); their names are kept here, so that the client is told.
+
+def _receive_as_sent() -> None:
+    """Make TorchServe's worker pass on bodies unchanged and report fields that came more than once.
+
+    By default the worker decodes JSON and text itself: as UTF-8 whatever the charset is, and with the last of two equal
+    names. Of two form fields of one name it also keeps the last; that has no switch, so the method is wrapped.
     """
     os.environ["TS_DECODE_INPUT_REQUEST"] = "false"  # read for each request
     Service.retrieve_data_for_inference = staticmethod(_retrieve)
-
-
-_retrieve_from_torchserve = Service.retrieve_data_for_inference
-_REPEATED = "\0repeated"
-"""Under it among the fields stand the names that came more than once; no client's field can have this name."""
 
 
 def _retrieve(batch: Sequence[Mapping[str, Any]]) -> tuple[list[Any], list[dict[str, object]], dict[int, str]]:
@@ -106,22 +104,24 @@ def _retrieve(batch: Sequence[Mapping[str, Any]]) -> tuple[list[Any], list[dict[
 
 
 def _request(fields: Mapping[str, object], context: Context, index: int) -> Request:
-    # A form's parts are among them under their names, each with a mapping of its own headers: no header of the request.
+    # TorchServe adds an entry for each part of a form to the headers, with a mapping of the part's own headers.
     given = context.get_all_request_header(index).items()
     headers = {str(name).lower(): value for name, value in given if isinstance(value, str)}
-    client_id = safe_id(headers.get("x-request-id", ""))
     repeated = fields.get(_REPEATED)
-    sent = {name: value for name, value in fields.items() if name != _REPEATED}
     return Request(
-        context.get_request_id(index) or "", sent, headers, client_id, repeated if isinstance(repeated, tuple) else ()
+        id=context.get_request_id(index) or "",
+        fields={name: value for name, value in fields.items() if name != _REPEATED},
+        headers=headers,
+        client_id=safe_id(headers.get("x-request-id", "")),
+        repeated=repeated if isinstance(repeated, tuple) else (),
     )
 
 
 def _emitter(context: Context) -> Emit:
-    """Samples -> the lines on standard output from which TorchServe's front end counts.
+    """A function that writes samples to standard output, from where TorchServe's front end collects them.
 
-    Written here and all at once: `context.metrics` writes and flushes a line for each sample, and the front end wakes
-    up for each, which costs a lone request twice the CPU time (what is left of it: loadtest/metrics_cost.py).
+    It writes the lines of a batch at once. ``context.metrics`` writes and flushes a line for each sample, and the front
+    end wakes up for each: that doubles the CPU time of a lone request (loadtest/metrics_cost.py measures the rest).
     """
     host, declared = socket.gethostname(), {metric for metric in METRICS if _is_declared(metric, context.metrics)}
 
@@ -135,14 +135,14 @@ def _emitter(context: Context) -> Emit:
 
 
 def _is_declared(metric: Metric, known: MetricsCacheYamlImpl | None) -> bool:
-    if known is None:  # not in a server
+    if known is None:  # outside a server
         return False
     try:
         names = known.get_metric(metric.name, MetricTypes(metric.kind)).dimension_names
     except MetricsCacheKeyError:
         names = []
     if names != ["model_name", "model_version", *metric.labels]:
-        log.warning("%s is not counted: metrics_config declares it otherwise, or not at all", metric.name)
+        log.warning("%s is not exported: metrics_config does not declare it with its labels", metric.name)
         return False
     return True
 
@@ -156,9 +156,9 @@ def _line(sample: MetricSample, host: str, now: int) -> str:
 
 
 def _is_describe(requests: Sequence[Request]) -> bool:
-    """Whether this is TorchServe's own describe call: always alone and without a body.
+    """Whether this is TorchServe's own describe call, which is always alone in its batch and has no body.
 
-    A client can send the header ``describe`` with a prediction too; it means nothing there.
+    A client can send the header ``describe`` with a prediction; it has no meaning there.
     """
     first = requests[0]
     empty = not first.body and first.fields.keys() <= {"body"}

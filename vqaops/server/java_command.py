@@ -65,5 +65,6 @@ def java_environment(folder: RunFolder) -> dict[str, str]:
         "TMPDIR": temporary,
         "HF_HUB_OFFLINE": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONWARNINGS": "ignore:The pynvml package is deprecated:FutureWarning",  # from torch, before our code runs
         "VQA_RUN": str(folder.path),  # where workers keep their prediction logs
     }

@@ -65,8 +65,8 @@ def test_metrics_that_are_not_declared_as_they_are_here_are_named_once_and_left_
     emit([*SAMPLES, MetricSample(ANSWERS, 1, ("dummy", "1.0.0", "0.5"))])
     (line,) = capsys.readouterr().out.splitlines()
     assert "vqa_requests_total" in line
-    warned = [record.getMessage() for record in caplog.records if "is not counted" in record.getMessage()]
-    assert "vqa_answers_total is not counted: metrics_config declares it otherwise, or not at all" in warned
+    warned = [record.getMessage() for record in caplog.records if "is not exported" in record.getMessage()]
+    assert "vqa_answers_total is not exported: metrics_config does not declare it with its labels" in warned
     assert not [message for message in warned if "vqa_requests_total" in message]
 
 
