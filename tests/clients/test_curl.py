@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import subprocess
 from collections.abc import Callable
@@ -39,6 +40,24 @@ def test_a_form(server: Server, picture: Path):
 
 def test_an_upload_is_asked_the_recipes_own_question(server: Server, picture: Path):
     assert curl(server, "/predictions/dummy", "-T", picture)["answer"] == "4x3 #0000ff: what is in the picture?"
+
+
+def test_two_files_of_one_name_are_refused(server: Server, picture: Path):
+    reply = curl(server, "/predictions/dummy", "-F", f"image=@{picture}", "-F", f"image=@{picture}")
+    assert (reply["code"], reply["type"]) == (400, "BadRequest")
+    assert "more than one value came for the field 'image'" in reply["message"]
+
+
+def test_an_url_encoded_form(server: Server):
+    fields = ["--data-urlencode", f"image={as_base64(encoded())}", "--data-urlencode", "question=größe?"]
+    assert curl(server, "/predictions/dummy", *fields)["answer"] == "4x3 #ff0000: größe?"
+
+
+def test_json_that_gzip_has_compressed(server: Server, tmp_path: Path):
+    body = tmp_path / "body.json.gz"
+    body.write_bytes(gzip.compress(json.dumps({"image": as_base64(encoded()), "question": "q"}).encode()))
+    sent = ["-H", "content-type: application/json", "-H", "content-encoding: gzip", "--data-binary", f"@{body}"]
+    assert curl(server, "/predictions/dummy", *sent)["answer"] == "4x3 #ff0000: q"
 
 
 def test_json_from_a_file_under_another_content_type(server: Server, tmp_path: Path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from vqaserve.errors import BadRequest, UnsupportedMediaType
-from vqaserve.protocols.compression import codings_of, unpack
+from vqaserve.protocols.compression import codings_of, refuse_unannounced, unpack
 from vqaserve.protocols.form import (
     MULTIPART,
     URL_ENCODED,
@@ -46,6 +46,7 @@ def read_body(request: Request) -> Request:
     content = body.encode() if isinstance(body, str) else bytes(body)
     if codings_of(encoding):
         content = unpack(content, encoding)
+    refuse_unannounced(content)
     if BINARY_HEADER in request.headers:
         return _with_body(request, content)
     media_type = MediaType.of(request.headers)

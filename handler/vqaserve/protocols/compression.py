@@ -57,6 +57,18 @@ def codings_of(header: str) -> list[str]:
     return [coding for part in header.split(",") if (coding := part.strip().lower()) not in ("", "identity")]
 
 
+def refuse_unannounced(body: bytes) -> None:
+    """Refuse a gzip body without ``Content-Encoding``; neither JSON nor any picture file starts like it.
+
+    Raises:
+        BadRequest: The body is gzip data.
+    """
+    if body.startswith(b"\x1f\x8b\x08"):
+        raise BadRequest(
+            "the body is gzip data, but there is no Content-Encoding; send the header Content-Encoding: gzip"
+        )
+
+
 def _is_zlib(body: bytes) -> bool:
     """Whether a body starts with zlib's header (RFC 1950): method 8, and a checksum of the two bytes."""
     return len(body) >= 2 and body[0] & 15 == 8 and int.from_bytes(body[:2]) % 31 == 0

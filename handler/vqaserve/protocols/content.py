@@ -20,6 +20,7 @@ _MAX_VALUES = 10_000
 
 _MAX_DEPTH = 32
 _PIXELS = 3  # levels of lists: rows, columns, channels
+_JSON_TYPES = {dict: "object", list: "list", str: "string", bool: "boolean", int: "number", float: "number"}
 
 
 def validate(schema: type[Schema], content: object) -> Schema:
@@ -29,7 +30,7 @@ def validate(schema: type[Schema], content: object) -> Schema:
         BadRequest: The first faults in one message; or the body holds more than any schema could take.
     """
     if not isinstance(content, Mapping):
-        raise BadRequest(f"the body is a {type(content).__name__}; send one JSON object")
+        raise BadRequest(f"the body is {json_type(content)}; send one JSON object")
     _refuse_pixels(content)
     _check_extent(content)
     try:
@@ -38,11 +39,16 @@ def validate(schema: type[Schema], content: object) -> Schema:
         raise BadRequest(describe_faults(schema, error, noun="field")) from None
 
 
+def json_type(value: object) -> str:
+    """JSON's name of a value's type, such as ``a list`` or ``null``."""
+    return "null" if value is None else f"a {_JSON_TYPES.get(type(value), type(value).__name__)}"
+
+
 def text(value: object, field: str) -> str:
     """A form's field as text.
 
     Raises:
-        BadRequest: It is not UTF-8, or not text at all.
+        BadRequest: It is a file, or not UTF-8.
     """
     if isinstance(value, str):
         return value
@@ -50,8 +56,12 @@ def text(value: object, field: str) -> str:
         try:
             return value.decode("utf-8-sig")
         except UnicodeDecodeError:
+            if any(byte < 9 for byte in value[:512]):
+                raise BadRequest(
+                    f"field {field!r:.80} holds a file; send text there, and a picture as 'image'"
+                ) from None
             raise BadRequest(f"field {field!r:.80} is not UTF-8 text; send it as UTF-8") from None
-    raise BadRequest(f"field {field!r:.80} is a {type(value).__name__}; send text")
+    raise BadRequest(f"field {field!r:.80} is {json_type(value)}; send text")
 
 
 def is_text(value: bytes | bytearray) -> bool:

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from vqaserve.errors import BadRequest, InvalidQuestion, MissingImage, VqaError
 from vqaserve.protocols.base import Parameters, Protocol, Strict, as_json, failed_whole, notes, settle
-from vqaserve.protocols.content import check_count, is_pixels, pixels_refused, validate
+from vqaserve.protocols.content import check_count, is_pixels, json_type, pixels_refused, validate
 from vqaserve.protocols.picture_text import read_picture
 from vqaserve.settings import HandlerSettings
 from vqaserve.types import Item, Model, Query, Reply, Request
@@ -74,7 +74,7 @@ class KServeV1(Protocol):
 def _query(instance: object, shared: Mapping[str, object], settings: HandlerSettings) -> Query:
     if not isinstance(instance, Mapping):
         raise BadRequest(
-            f'the instance is a {type(instance).__name__}; send {{"image": {{"b64": "..."}}, "question": "..."}}'
+            f'the instance is {json_type(instance)}; send {{"image": {{"b64": "..."}}, "question": "..."}}'
         )
     own = {name: value for name, value in instance.items() if value is not None}
     asked = validate(KServeInstance, {**shared, **own})

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from vqaserve.errors import BadRequest, InvalidQuestion, MissingImage
 from vqaserve.protocols.base import Parameters, Protocol, as_json, failed_whole, notes
-from vqaserve.protocols.content import check_count, is_text, text, validate
+from vqaserve.protocols.content import check_count, is_text, json_type, text, validate
 from vqaserve.protocols.json_text import parse_json
 from vqaserve.protocols.picture_text import looks_like_picture, read_file, read_picture
 from vqaserve.settings import HandlerSettings
@@ -103,8 +103,8 @@ def _read(request: Request) -> tuple[PlainRequest, bytes | RemoteImage | None]:
     """Body and fields as one request, and the picture; a raw body is the picture."""
     body = request.body
     if body is not None and not isinstance(body, Mapping | bytes | bytearray):
-        raise BadRequest(f"the body is a {type(body).__name__}; send one JSON object")
-    if isinstance(body, bytes | bytearray) and body and is_text(body) and not looks_like_picture(body):
+        raise BadRequest(f"the body is {json_type(body)}; send one JSON object")
+    if isinstance(body, bytes | bytearray) and body and _is_prose(body):
         raise BadRequest("the body is text; send one JSON object, or a form with the fields 'image' and 'question'")
     content = dict(_content(request))
     _check_names(content)
@@ -132,6 +132,11 @@ def _read(request: Request) -> tuple[PlainRequest, bytes | RemoteImage | None]:
     if name == "image_url":
         return asked, _address(text(value, name))
     return asked, read_picture(value) if isinstance(value, str) else read_file(bytes(value))
+
+
+def _is_prose(body: bytes | bytearray) -> bool:
+    """Whether a raw body is text and no picture; documents that begin as text are refused by their kind later."""
+    return is_text(body) and not looks_like_picture(body) and not body.startswith((b"%PDF", b"<svg", b"<?xml"))
 
 
 def _check_names(content: Mapping[str, object]) -> None:

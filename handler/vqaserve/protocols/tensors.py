@@ -18,6 +18,7 @@ from pydantic import Field
 
 from vqaserve.errors import BadRequest, InvalidQuestion
 from vqaserve.protocols.base import Strict
+from vqaserve.protocols.content import json_type
 from vqaserve.types import Reply
 
 _SIZE = "binary_data_size"
@@ -125,7 +126,7 @@ def _flat(name: str, data: Sequence[object]) -> Iterator[str]:
         elif isinstance(value, str):
             yield value
         else:
-            raise BadRequest(f"input {name!r} holds a {type(value).__name__}; in JSON send BYTES as text")
+            raise BadRequest(f"input {name!r} holds {json_type(value)}; in JSON send BYTES as text")
 
 
 def _unpacked(name: str, raw: memoryview) -> Iterator[bytes]:

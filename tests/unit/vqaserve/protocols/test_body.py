@@ -134,6 +134,18 @@ def test_a_compressed_body_of_the_binary_extension_is_read():
         (request(JSON.encode("latin-1"), "application/json"), BadRequest, "the body is not UTF-8 text; send UTF-8"),
         (request(JSON.encode(), "application/json; charset=zip"), BadRequest, "charset 'zip', which is not supported"),
         (request(b'{"question": "a", "question": "b"}'), BadRequest, "the name 'question' came more than once"),
+        (
+            request(gzip.compress(JSON.encode()), "application/json"),
+            BadRequest,
+            "gzip data, but there is no Content-Enc",
+        ),
+        (
+            request(gzip.compress(PNG), "image/png", question=b"q"),
+            BadRequest,
+            "gzip data, but there is no Content-Encod",
+        ),
+        (request(b'"what?"', "application/json"), BadRequest, "the body is a string; send one JSON object"),
+        (request(b"7", "application/json"), BadRequest, "the body is a number; send one JSON object"),
         (request(PNG, "image/png", "br"), UnsupportedMediaType, "Content-Encoding 'br'; send gzip"),
         (request(JSON.encode(), "application/json", "gzip"), BadRequest, "not gzip data, as Content-Encoding says"),
         (Request("id", {}, {"content-encoding": "gzip"}), UnsupportedMediaType, "the form is compressed"),

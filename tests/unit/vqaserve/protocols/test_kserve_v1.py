@@ -60,6 +60,14 @@ def test_a_body_of_another_shape_is_refused_as_a_whole(body: dict, error: type[V
         parse(body)
 
 
+@pytest.mark.parametrize(
+    ("instance", "came"), [("what?", "a string"), (None, "null"), ([], "a list"), (7, "a number"), (True, "a boolean")]
+)
+def test_an_instance_that_is_no_object_is_told_with_the_shape_of_one(instance: object, came: str):
+    (error,) = parse({"instances": [instance]})
+    assert str(error) == f'the instance is {came}; send {{"image": {{"b64": "..."}}, "question": "..."}}'
+
+
 def test_predictions_keep_their_order_and_carry_errors():
     items = [
         Item("id", Query(PNG, "q"), ranked=({"answer": "red", "score": 0.5},)),

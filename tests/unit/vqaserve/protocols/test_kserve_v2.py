@@ -68,7 +68,7 @@ def test_raw_tensors_behind_the_json_are_read():
         ({"inputs": [tensor("image", B64)]}, InvalidQuestion, "no input 'question'"),
         ({"inputs": [tensor("image", B64), tensor("questions", "q")]}, BadRequest, "unknown input 'questions'"),
         ({"inputs": [tensor("image", "***"), tensor("question", "q")]}, InvalidImage, "not base64"),
-        ({"inputs": [tensor("image", 3), tensor("question", "q")]}, BadRequest, "holds a int"),
+        ({"inputs": [tensor("image", 3), tensor("question", "q")]}, BadRequest, "holds a number"),
         ({"inputs": [tensor("image", B64, datatype="FP32"), tensor("question", "q")]}, BadRequest, "send BYTES"),
         ({"inputs": [tensor("image", B64, shape=[2]), tensor("question", "q")]}, BadRequest, "has shape .* 1 elements"),
         ({"inputs": [tensor("image", B64, B64), tensor("question", *"abc")]}, BadRequest, "2 pictures and 3 questions"),

@@ -85,6 +85,7 @@ def test_generation_parameters_are_passed_on():
         ({"body": bytearray(b"[" * 100_000)}, BadRequest, "the body is not JSON"),
         ({"body": "what?"}, BadRequest, "the body is text; send one JSON object"),
         ({"image": PNG, "question": b"\xff\xfe"}, BadRequest, "'question' is not UTF-8"),
+        ({"question": PNG}, BadRequest, "'question' holds a file; send text there, and a picture as 'image'"),
         ({"image": PNG, "questions": b"a, b"}, BadRequest, "'questions' is not JSON"),
         ({"image": PNG, "question": b"q", "top_k": b"many"}, BadRequest, "top_k: .*valid integer"),
         ({"image": {"a": 1}, "question": b"q"}, BadRequest, "is not a file"),
