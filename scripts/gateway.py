@@ -7,16 +7,15 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
+from rich.markup import escape
 
-from vqaops.console import refuse
-from vqaops.errors import ServerError
+from vqaops.console import new_console, one_line_errors
 from vqaops.gateway.nginx import Gateway
 from vqaops.gateway.rendering import GATEWAY_FILES
 from vqaops.paths import RUN
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
-console = Console(highlight=False, soft_wrap=True)
+console = new_console()
 
 Config = Annotated[Path, typer.Option(help="The gateway's settings.")]
 Run = Annotated[Path, typer.Option(help="The server's run folder; the gateway's folder is in it.")]
@@ -29,17 +28,15 @@ def start(config: Config = GATEWAY_FILES / "gateway.yaml", run: Run = RUN) -> No
     Example: scripts/gateway.py start --config /etc/vqaserve/gateway.yaml
     """
     gateway = Gateway(run.resolve(), config)
-    try:
+    with one_line_errors("make gateway"):
         gateway.start()
         certificate = gateway.certificate.chain
-        console.print(f"[green]Listening[/] at {gateway.url} (certificate: {certificate})")
+        console.print(f"[green]Listening[/] at {escape(gateway.url)} (certificate: {escape(str(certificate))})")
         if not gateway.keys.entries():
             console.print(f"First key, shown only once: [b]{gateway.keys.add('first')}[/]")
         console.print("Clients keep it in a file KEY_FILE (chmod 600) with one line: Authorization: Bearer <the key>")
-    except ServerError as error:
-        refuse("make gateway", error)
     console.print(
-        f"curl --cacert {shlex.quote(str(certificate))} -H @KEY_FILE "
+        f"curl --cacert {escape(shlex.quote(str(certificate)))} -H @KEY_FILE "
         f"-F image=@picture.jpg -F 'question=...' {gateway.url}/predictions/MODEL\n"
         "More keys: scripts/keys.py add NAME. Stop the gateway: [b]make stop[/]"
     )
@@ -51,7 +48,7 @@ def stop(run: Run = RUN) -> None:
 
     Example: scripts/gateway.py stop
     """
-    with console.status("answering the accepted requests"):
+    with one_line_errors("gateway"), console.status("answering the accepted requests"):
         was_running = Gateway(run.resolve()).stop()
     console.print("the gateway has stopped" if was_running else "no gateway was running")
 
@@ -62,10 +59,8 @@ def reload(config: Config = GATEWAY_FILES / "gateway.yaml", run: Run = RUN) -> N
 
     Example: scripts/gateway.py reload
     """
-    try:
+    with one_line_errors("gateway"):
         Gateway(run.resolve(), config).reload()
-    except ServerError as error:
-        refuse("gateway", error)
     console.print("reloaded")
 
 
@@ -75,10 +70,8 @@ def check(config: Config = GATEWAY_FILES / "gateway.yaml", run: Run = RUN) -> No
 
     Example: scripts/gateway.py test --config new.yaml
     """
-    try:
+    with one_line_errors("gateway"):
         Gateway(run.resolve(), config).check()
-    except ServerError as error:
-        refuse("gateway", error)
     console.print("nginx accepts these settings")
 
 

@@ -8,17 +8,15 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from vqaops.console import refuse
-from vqaops.errors import ServerError
+from vqaops.console import new_console, one_line_errors
 from vqaops.gateway.nginx import Gateway
 from vqaops.gateway.rendering import GATEWAY_FILES
 from vqaops.paths import RUN
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
-console = Console(highlight=False, soft_wrap=True)
+console = new_console()
 
 Name = Annotated[str, typer.Argument(help="The owner's name, which the access log shows and the limits apply to.")]
 Config = Annotated[Path, typer.Option(help="The gateway's settings; `keys` in them is the folder of keys.")]
@@ -33,10 +31,8 @@ def add(name: Name, config: Config = GATEWAY_FILES / "gateway.yaml", run: Run = 
 
     Example: scripts/keys.py add chat-app
     """
-    try:
+    with one_line_errors("keys"):
         typer.echo(Gateway(run.resolve(), config).keys.add(name))
-    except ServerError as error:
-        refuse("keys", error)
 
 
 @app.command("list")
@@ -49,10 +45,8 @@ def list_(
 
     Example: scripts/keys.py list --json
     """
-    try:
+    with one_line_errors("keys"):
         entries = Gateway(run.resolve(), config).keys.entries()
-    except ServerError as error:
-        refuse("keys", error)
     if as_json:
         typer.echo(json.dumps([asdict(entry) for entry in entries]))
         return
@@ -68,10 +62,8 @@ def revoke(name: Name, config: Config = GATEWAY_FILES / "gateway.yaml", run: Run
 
     Example: scripts/keys.py revoke chat-app
     """
-    try:
+    with one_line_errors("keys"):
         Gateway(run.resolve(), config).keys.revoke(name)
-    except ServerError as error:
-        refuse("keys", error)
     console.print(f"{name} is revoked")
 
 
