@@ -91,9 +91,7 @@ def highest_kept(kept: Callable[[int], bool], most: int, halvings: int) -> int:
 
 
 def main(
-    user: Annotated[
-        str, typer.Argument(metavar="[USER]", help="A user class of loadtest/users.py.")
-    ] = "SingleQuestion",
+    user: Annotated[str, typer.Argument(help="A user class of loadtest/users.py.")] = "SingleQuestion",
     host: Annotated[str, typer.Option(help="The server's inference address.")] = "http://127.0.0.1:8080",
     recipes: Annotated[
         list[Path] | None, typer.Option(help="Recipes whose samples are asked; repeatable. Default: all.")

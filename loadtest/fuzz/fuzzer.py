@@ -60,7 +60,7 @@ def fuzz(client: Client, model: str, cases: int, seed: int, console: Console, wh
         console: Shows the progress.
         whole: Share of undamaged pictures.
     """
-    before = client.workers(model)
+    before = _ready_workers(client, model)
     replies: Counter[str] = Counter()
     wrong: list[str] = []
     memory = 0
@@ -73,7 +73,8 @@ def fuzz(client: Client, model: str, cases: int, seed: int, console: Console, wh
                 wrong.append(f"{reply.status_code} {reply.content[:200]!r} to {dict(reply.request.headers)}")
             if number == cases // 10:
                 memory = _resident_bytes(client, model)
-    return FuzzResult(replies, wrong, client.workers(model) != before, memory, _resident_bytes(client, model))
+    restarted = not before <= _ready_workers(client, model)
+    return FuzzResult(replies, wrong, restarted, memory, _resident_bytes(client, model))
 
 
 def fuzz_cases(seed: int, whole: float) -> Iterator[EncodedBody]:
@@ -107,6 +108,11 @@ def classify(reply: httpx.Response) -> str:
 def _send(client: Client, model: str, case: EncodedBody) -> httpx.Response:
     url = f"{client.addresses.inference}/predictions/{model}"
     return client.http.post(url, headers={**client.header("inference"), **case.headers}, content=case.content)
+
+
+def _ready_workers(client: Client, model: str) -> set[tuple[int, str]]:
+    """Return pid and start time of each ready worker."""
+    return {(worker.pid, worker.started) for worker in client.workers(model) if worker.status == "READY"}
 
 
 def _resident_bytes(client: Client, model: str) -> int:
