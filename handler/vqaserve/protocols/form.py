@@ -165,11 +165,12 @@ def _next(body: bytes, line: bytes, start: int) -> int:
 def _split_head(body: bytes, start: int, end: int) -> tuple[_Head, bytes]:
     """A part's headers and its content, which an empty line separates."""
     last = min(end, start + _MAX_HEAD)
-    ends = [(at, at + len(gap)) for gap in (b"\r\n\r\n", b"\n\n") if (at := body.find(gap, start, last)) >= 0]
-    if not ends:
+    head_end, gap = body.find(b"\r\n\r\n", start, last), 4
+    if (line_feeds := body.find(b"\n\n", start, last if head_end < 0 else head_end)) >= 0:
+        head_end, gap = line_feeds, 2
+    if head_end < 0:
         raise BadRequest(f"a part of the form has no headers, or more than {_MAX_HEAD:,} bytes of them; name each part")
-    head_end, content_start = min(ends)
-    return _read_head(body[start:head_end]), body[content_start:end]
+    return _read_head(body[start:head_end]), body[head_end + gap : end]
 
 
 @lru_cache(maxsize=256)
