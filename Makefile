@@ -62,10 +62,10 @@ load: .venv/.develop ## send load to the running server for a minute, and check 
 	$(BIN)/locust --locustfile loadtest/locustfile.py --headless --host $(URL) --users $(USERS) --spawn-rate $(USERS) \
 		--run-time $(SECONDS)s --csv run/load --html run/load.html --plot run/load.png --only-summary $(LOAD)
 
-overload: .venv/.develop ## send a server of its own ten times what it can answer, for a minute
+overload: .venv/.develop ## send a dedicated server ten times what it can answer, for a minute
 	$(BIN)/python -m loadtest.overload
 
-chaos: .venv/.develop ## break servers of its own in ten ways, and report what clients saw
+chaos: .venv/.develop ## break dedicated servers in ten ways, and report what clients saw
 	$(BIN)/python -m loadtest.faults
 
 capacity: .venv/.develop ## find the highest rate at which the running server keeps its service levels

@@ -1,6 +1,6 @@
 """CPU time of nginx per request, and latency through the gateway beside that of TorchServe itself.
 
-The command starts a gateway of its own, with limits that are not reached, in front of the running server. The targets
+The command starts a dedicated gateway, with limits that are not reached, in front of the running server. The targets
 are measured in turn, so that noise on the machine affects them alike.
 """
 

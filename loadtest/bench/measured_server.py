@@ -34,7 +34,7 @@ class MeasuredServer:
 
 @contextmanager
 def start_measured(archives: Sequence[Archive], run: Path) -> Iterator[MeasuredServer]:
-    """Yield a server of its own, with every worker of every archive ready; the server stops with the block.
+    """Yield a dedicated server, with every worker of every archive ready; the server stops with the block.
 
     Args:
         archives: Archives in one model store.

@@ -1,1 +1,1 @@
-"""`make chaos`: faults in a server of its own, and what its clients see."""
+"""`make chaos`: faults in dedicated servers, and what their clients see."""

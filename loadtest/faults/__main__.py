@@ -23,7 +23,7 @@ def main(
     ] = None,
     output: Annotated[Path, typer.Option(help="JSON file for the figures.")] = RUN / "chaos.json",
 ) -> None:
-    """Break servers of its own, never the running one, and print what clients saw. All scenarios take four minutes.
+    """Break dedicated servers, never the running one, and print what clients saw. All scenarios take four minutes.
 
     Exits with 1 if an answer was wrong, or if a request failed although the client retried and the fault had passed.
 

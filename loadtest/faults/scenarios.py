@@ -1,4 +1,4 @@
-"""Fault scenarios. Each breaks a server of its own while two clients ask it, and returns what they saw.
+"""Fault scenarios. Each breaks a dedicated server while two clients ask it, and returns what they saw.
 
 One client sends each request once, the other retries (``vqaops/server/retry.py``). Every answer is checked. A new
 scenario is a function here and an entry in ``SCENARIOS``.

@@ -30,7 +30,7 @@ def main(
 ) -> None:
     """Send a server more than it can answer, and print who was answered, who was refused, and how soon it recovered.
 
-    Without a recipe this starts a server of its own, whose model takes 40 ms per question and no CPU time: generator
+    Without a recipe this starts a dedicated server, whose model takes 40 ms per question and no CPU time: generator
     and server share this machine, and the test is about the server's limits, not the machine's. Then a normal client
     asks among slow, idle and half-closed connections.
 

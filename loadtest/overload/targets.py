@@ -1,4 +1,4 @@
-"""The model that an overload test asks: on a server of its own, or on the running one."""
+"""The model that an overload test asks: on a dedicated server or on the running one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from vqaops.unseen_pictures import unseen_copy
 from vqaserve.settings import ModelConfig
 
 SERVICE_SECONDS = 0.04
-"""Time per question of the model on a server of its own. With two workers its capacity is 50 questions per second."""
+"""Time per question of the model on a dedicated server. With two workers its capacity is 50 questions per second."""
 REPLY_SECONDS = 60.0
 
 
@@ -73,7 +73,7 @@ class OverloadTarget:
 
 @contextmanager
 def slow_target(folder: Path) -> Iterator[OverloadTarget]:
-    """Yield a model on a server of its own that takes 40 ms per question and no CPU time."""
+    """Yield a model on a dedicated server that takes 40 ms per question and no CPU time."""
     with fault_server(folder, SLOW.format(seconds=SERVICE_SECONDS), jobQueueSize=32) as started:
         pairs = [Pair(number, picture(colour), "what?") for number, colour in enumerate(COLOURS)]
         answers = [[answer(colour, "what?")] for colour in COLOURS]

@@ -62,7 +62,7 @@ PEERS: Mapping[str, Peer] = {
         "BentoML",
         "bentoml",
         "on_bentoml",
-        "-e . bentoml, in an environment of its own, and name its interpreter with --python",
+        "-e . bentoml, in a separate environment, and name its interpreter with --python",
         {"BENTOML_DO_NOT_TRACK": "True"},
     ),
     "ray": Peer("Ray Serve", "ray", "on_ray", environment={"RAY_USAGE_STATS_ENABLED": "0"}),
@@ -71,7 +71,7 @@ PEERS: Mapping[str, Peer] = {
 
 
 def find_peers(names: Sequence[str], pythons: Sequence[Path]) -> Iterator[Peer | InstalledPeer]:
-    """Yield each peer as installed, or as it is where no interpreter has it.
+    """Yield each peer with the interpreter that has it, or the peer alone if none has it.
 
     Args:
         names: Keys of ``PEERS``.

@@ -1,4 +1,4 @@
-"""`make bench` from end to end, on a model that loads in no time."""
+"""`make bench` from end to end, on a weightless model."""
 
 from __future__ import annotations
 
@@ -33,4 +33,4 @@ def test_the_bench_starts_a_server_checks_every_answer_and_leaves_a_report(
     assert "## Latency of a single request" in report
     for plot in ("bare.png", "stages.png"):
         assert (folder / "out" / plot).read_bytes().startswith(b"\x89PNG")
-    assert not (folder / "out" / "server" / "pid.json").exists()  # it has ended its server
+    assert not (folder / "out" / "server" / "pid.json").exists()  # its server has stopped

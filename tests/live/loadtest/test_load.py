@@ -1,4 +1,4 @@
-"""Real locust runs against a real server: the verdicts, the exit codes, several machines in one."""
+"""Real locust runs against a real server: the checked limits, the exit codes, and a distributed run."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def recipe(make_recipe: RecipeMaker) -> Path:
 
 @pytest.fixture(scope="module")
 def options(serve: Callable[..., Server], recipe: Path) -> list[str]:
-    """Flags that point locust to a server of its own."""
+    """Options that point locust to a dedicated server."""
     server = serve(recipe)
     where = ["--host", server.client.addresses.inference, "--header-file", str(server.auth_header)]
     return [*where, "--recipes", str(recipe), "--users", "8"]
@@ -42,12 +42,12 @@ def run(*options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command(*options), cwd=ROOT, capture_output=True, text=True, timeout=SECONDS)
 
 
-def verdicts(done: subprocess.CompletedProcess[str]) -> Counter[str]:
+def checked(done: subprocess.CompletedProcess[str]) -> Counter[str]:
     words = (line.partition(" ")[0] for line in done.stdout.splitlines())
     return Counter(word for word in words if word in ("kept", "BREACHED"))
 
 
-def limits(tmp_path: Path, text: str) -> list[str]:
+def levels(tmp_path: Path, text: str) -> list[str]:
     file = tmp_path / "slo.yaml"
     file.write_text("".join(f"{kind}: {text}\n" for kind in ("SingleQuestion", "Chat", "Popular", "Mixed")))
     return ["--slo", str(file)]
@@ -56,19 +56,19 @@ def limits(tmp_path: Path, text: str) -> list[str]:
 GENEROUS = "{p95: 60000, p99: 60000, failure_ratio: 0, throughput: 0.1}"
 
 
-def test_kept_levels_end_with_0_a_report_and_a_plot(options: list[str], tmp_path: Path):
+def test_kept_levels_exit_with_0_and_write_report_and_plot(options: list[str], tmp_path: Path):
     files = ["--html", str(tmp_path / "load.html"), "--plot", str(tmp_path / "load.png")]
-    done = run(*options, *files, *limits(tmp_path, GENEROUS), "--run-time", "4s", "--shape", "spike")
+    done = run(*options, *files, *levels(tmp_path, GENEROUS), "--run-time", "4s", "--shape", "spike")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert verdicts(done) == {"kept": 16}
+    assert checked(done) == {"kept": 16}
     assert (tmp_path / "load.png").read_bytes().startswith(b"\x89PNG")
     assert "SingleQuestion/dummy" in (tmp_path / "load.html").read_text()
 
 
-def test_a_breached_level_ends_with_3_and_names_it(options: list[str], tmp_path: Path):
-    done = run(*options, *limits(tmp_path, "{p95: 0.001, failure_ratio: 0}"), "--run-time", "2s")
+def test_a_breached_level_exits_with_3_and_is_named(options: list[str], tmp_path: Path):
+    done = run(*options, *levels(tmp_path, "{p95: 0.001, failure_ratio: 0}"), "--run-time", "2s")
     assert done.returncode == 3, done.stdout + done.stderr
-    assert verdicts(done) == {"BREACHED": 4, "kept": 4}
+    assert checked(done) == {"BREACHED": 4, "kept": 4}
 
 
 def test_a_wrong_answer_breaches_the_levels(options: list[str], tmp_path: Path, make_recipe: RecipeMaker):
@@ -76,21 +76,21 @@ def test_a_wrong_answer_breaches_the_levels(options: list[str], tmp_path: Path, 
     samples = other / "samples" / "questions.jsonl"
     samples.write_text(samples.read_text().replace("4x3 #ff0000: what?", "something else"))
     done = run(
-        *options, *limits(tmp_path, GENEROUS), "--run-time", "2s", "--recipes", str(other), "-t", "2s", "--users", "2"
+        *options, *levels(tmp_path, GENEROUS), "--run-time", "2s", "--recipes", str(other), "-t", "2s", "--users", "2"
     )
     assert done.returncode == 3, done.stdout + done.stderr
     assert "wrong: to 'what?' '4x3 #ff0000: what?', not something else" in done.stdout + done.stderr
 
 
-def test_a_server_that_is_not_there_breaches_the_levels(options: list[str], tmp_path: Path):
+def test_an_unreachable_server_breaches_the_levels(options: list[str], tmp_path: Path):
     (port,) = free_ports(1)
-    done = run(*options, "--host", f"http://127.0.0.1:{port}", *limits(tmp_path, GENEROUS), "--run-time", "1s")
+    done = run(*options, "--host", f"http://127.0.0.1:{port}", *levels(tmp_path, GENEROUS), "--run-time", "1s")
     assert done.returncode == 3, done.stdout + done.stderr
 
 
 @pytest.fixture
 def pages() -> Iterator[str]:
-    """A proxy gone wrong: 200 and a page of HTML, whatever is asked."""
+    """A misconfigured proxy that answers everything with 200 and a page of HTML."""
 
     class Page(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -110,29 +110,29 @@ def pages() -> Iterator[str]:
         thread.join()
 
 
-def test_a_reply_that_cannot_be_read_is_a_failure(options: list[str], pages: str, tmp_path: Path):
+def test_an_unreadable_reply_is_a_failure(options: list[str], pages: str, tmp_path: Path):
     users = ["--users", "2", "--throughput", "5", "SingleQuestion", "Mixed"]
-    done = run(*options, "--host", pages, *limits(tmp_path, "{failure_ratio: 0}"), "--run-time", "2s", *users)
+    done = run(*options, "--host", pages, *levels(tmp_path, "{failure_ratio: 0}"), "--run-time", "2s", *users)
     assert done.returncode == 3, done.stdout + done.stderr
     assert re.findall(r"BREACHED (\w+) +failure_ratio +1 <= 0", done.stdout) == ["SingleQuestion", "Mixed"]
     assert "no answer in b'<html>Welcome" in done.stdout + done.stderr
 
 
 def test_a_user_that_raises_breaches_the_levels(options: list[str], tmp_path: Path):
-    """Its request is in none of the figures, which would all be kept."""
+    """Its requests are in none of the figures, and all limits would be kept."""
     file = tmp_path / "locustfile.py"
     file.write_text(
         "from locust import task\n"
         "from loadtest.locustfile import ChosenShape, SingleQuestion\n"
-        "class Stumbling(SingleQuestion):\n"
+        "class Raising(SingleQuestion):\n"
         "    @task\n"
-        "    def stumble(self):\n"
+        "    def fail(self):\n"
         "        raise KeyError('answer')\n"
     )
-    done = run(*options, *limits(tmp_path, GENEROUS), "--users", "2", "--run-time", "2s", "-f", str(file))
+    done = run(*options, *levels(tmp_path, GENEROUS), "--users", "2", "--run-time", "2s", "-f", str(file))
     assert done.returncode == 3, done.stdout + done.stderr
     assert re.search(r"BREACHED \d+ x .*answer", done.stdout)
-    assert verdicts(done)["kept"] == 4
+    assert checked(done)["kept"] == 4
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_a_file_that_cannot_be_used_is_refused_in_one_line_before_the_load(
     assert "Traceback" not in done.stderr
 
 
-def test_a_master_and_two_workers_share_one_load(options: list[str], tmp_path: Path):
+def test_a_master_distributes_the_load_over_two_workers(options: list[str], tmp_path: Path):
     (port,) = free_ports(1)
     workers = [
         subprocess.Popen(
@@ -172,10 +172,10 @@ def test_a_master_and_two_workers_share_one_load(options: list[str], tmp_path: P
         master = ["--master", "--master-bind-host", "127.0.0.1", "--master-bind-port", str(port)]
         master += ["--expect-workers", "2", "--expect-workers-max-wait", "60", "--run-time", "4s"]
         done = run(
-            *options, *master, *limits(tmp_path, GENEROUS), "--throughput", "5", "--plot", f"{tmp_path}/load.png"
+            *options, *master, *levels(tmp_path, GENEROUS), "--throughput", "5", "--plot", f"{tmp_path}/load.png"
         )
         assert done.returncode == 0, done.stdout + done.stderr
-        assert verdicts(done) == {"kept": 12}  # without throughput
+        assert checked(done) == {"kept": 12}  # without throughput
         assert (tmp_path / "load.png").exists()
         assert "to 2 ready workers" in done.stderr
         assert [worker.wait(30) for worker in workers] == [0, 0]
@@ -185,12 +185,12 @@ def test_a_master_and_two_workers_share_one_load(options: list[str], tmp_path: P
             worker.wait()
 
 
-def test_capacity_is_found_between_two_rates(options: list[str], tmp_path: Path):
+def test_capacity_prints_the_highest_kept_rate(options: list[str], tmp_path: Path):
     host, header, recipe = options[1], options[3], options[5]
     done = subprocess.run(
         [
             *(sys.executable, "loadtest/capacity.py", "--host", host, "--header-file", header, "--recipes", recipe),
-            *("--seconds", "2", "--most", "2", "--halvings", "0", *limits(tmp_path, GENEROUS)),
+            *("--seconds", "2", "--most", "2", "--halvings", "0", *levels(tmp_path, GENEROUS)),
         ],
         cwd=ROOT,
         capture_output=True,

@@ -1,4 +1,4 @@
-"""`make peers` from end to end, with one peer and a model that loads in no time."""
+"""`make peers` from end to end, with one peer and a weightless model."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.recipes import RecipeMaker
 from vqaops.paths import ROOT
 
 
-def test_ours_and_a_peer_answer_in_turn_alike_and_no_process_is_left(
+def test_our_server_and_a_peer_give_the_same_answers_and_leave_no_process(
     run_folder: Callable[[], Path], make_recipe: RecipeMaker
 ):
     out = run_folder().resolve() / "out"
@@ -42,10 +42,10 @@ def test_ours_and_a_peer_answer_in_turn_alike_and_no_process_is_left(
 
 
 def _belongs(process: psutil.Process, folder: Path) -> bool:
-    """Whether it was started for a run into the folder: ours is told so in its arguments, a peer in its environment."""
+    """Whether a process belongs to a run: the folder is in our server's arguments, or in a peer's environment."""
     with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-        told = process.environ().get("PEER_READY", "")
-        return str(folder) in told or any(str(folder) in argument for argument in process.cmdline())
+        ready = process.environ().get("PEER_READY", "")
+        return str(folder) in ready or any(str(folder) in argument for argument in process.cmdline())
     return False
 
 

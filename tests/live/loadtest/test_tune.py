@@ -1,4 +1,4 @@
-"""`scripts/tune.py` itself, on a model that loads in no time."""
+"""`scripts/tune.py` from end to end, on a weightless model."""
 
 from __future__ import annotations
 
@@ -13,13 +13,11 @@ from vqaops.tuning.space import Candidate
 from vqaserve.settings import ModelConfig
 
 
-def test_tune_tries_servers_shows_what_they_did_and_writes_the_choice(
-    run_folder: Callable[[], Path], make_recipe: RecipeMaker
-):
+def test_tune_measures_candidates_and_writes_the_choice(run_folder: Callable[[], Path], make_recipe: RecipeMaker):
     recipe, folder = make_recipe(), run_folder()
     file = recipe / "model-config.yaml"
     file.write_text("# of this machine\n" + file.read_text())
-    # One core: one layout; one arithmetic and one delay: what is left are two batch sizes.
+    # One core has one layout; with one precision and one delay, two batch sizes remain.
     space = ["--cores", "1", "--batch", "1", "--batch", "8", "--delay", "1", "--precision", "fp32"]
     options = [
         "--connections",
@@ -47,7 +45,7 @@ def test_tune_tries_servers_shows_what_they_did_and_writes_the_choice(
     assert not list((folder / "tune" / "store").iterdir())
 
 
-def test_a_limit_that_nothing_meets_writes_nothing(run_folder: Callable[[], Path], make_recipe: RecipeMaker):
+def test_a_limit_that_no_candidate_meets_writes_nothing(run_folder: Callable[[], Path], make_recipe: RecipeMaker):
     recipe, folder = make_recipe(), run_folder()
     file = recipe / "model-config.yaml"
     before = file.read_text()
