@@ -81,11 +81,11 @@ def _quieten_worker() -> None:
 
 _retrieve_from_torchserve = Service.retrieve_data_for_inference
 _REPEATED = "\0repeated"
-"""The field that lists the names that came more than once; as a tuple, it cannot come from a client."""
+"""The field that lists the names that occur more than once; as a tuple, it cannot come from a client."""
 
 
 def _receive_as_sent() -> None:
-    """Make TorchServe's worker pass on bodies unchanged and report fields that came more than once.
+    """Make TorchServe's worker pass on bodies unchanged and report fields that occur more than once.
 
     By default the worker decodes JSON and text itself: as UTF-8 whatever the charset is, and with the last of two equal
     names. Of two form fields of one name it also keeps the last; that has no switch, so the method is wrapped.

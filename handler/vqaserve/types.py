@@ -22,7 +22,7 @@ class Request:
             decoded JSON.
         headers: Header values by lower-cased name; TorchServe keeps the client's letter case.
         client_id: The ``X-Request-Id`` of a client or proxy, made safe for logs; TorchServe ignores that header.
-        repeated: Names that came more than once; ``fields`` has only the last value of each.
+        repeated: Names that occur more than once; ``fields`` has only the last value of each.
     """
 
     id: str

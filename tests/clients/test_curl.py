@@ -1,4 +1,4 @@
-"""curl: a form, an upload that is asked the recipe's own question, and SageMaker's /invocations."""
+"""curl: a form, an upload that gets the recipe's default question, and SageMaker's /invocations."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def test_a_form(server: Server, picture: Path):
     assert reply["answer"] == "4x3 #0000ff: what?"
 
 
-def test_an_upload_is_asked_the_recipes_own_question(server: Server, picture: Path):
+def test_an_upload_gets_the_recipes_default_question(server: Server, picture: Path):
     assert curl(server, "/predictions/dummy", "-T", picture)["answer"] == "4x3 #0000ff: what is in the picture?"
 
 
 def test_two_files_of_one_name_are_refused(server: Server, picture: Path):
     reply = curl(server, "/predictions/dummy", "-F", f"image=@{picture}", "-F", f"image=@{picture}")
     assert (reply["code"], reply["type"]) == (400, "BadRequest")
-    assert "more than one value came for the field 'image'" in reply["message"]
+    assert "more than one value for the field 'image'" in reply["message"]
 
 
 def test_an_url_encoded_form(server: Server):

@@ -47,7 +47,7 @@ def test_a_map_of_fields_is_answered_like_a_form(predict):
     assert predict(image=encoded("blue"), question=b"what?")["answer"] == "4x3 #0000ff: what?"
 
 
-def test_a_reply_carries_what_was_peculiar_about_the_picture(predict):
+def test_a_reply_carries_the_pictures_warnings(predict):
     assert predict(image=animated("blue"), question=b"what?")["warnings"] == [
         "the picture has several frames or pages; only the first was used"
     ]

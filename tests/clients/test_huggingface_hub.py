@@ -22,7 +22,7 @@ def test_visual_question_answering_returns_ranked_answers(client: InferenceClien
     assert [answer.score for answer in answers] == [0.5, 0.25, 0.125]
 
 
-def test_the_best_answer_carries_what_was_peculiar_about_the_picture(client: InferenceClient):
+def test_the_best_answer_carries_the_pictures_warnings(client: InferenceClient):
     best, second = client.visual_question_answering(animated("blue"), "what?", top_k=2)
     assert best.answer == "4x3 #0000ff: what?"
     assert best["warnings"] == ["the picture has several frames or pages; only the first was used"]

@@ -31,7 +31,7 @@ def test_a_chat_completion_answers_the_question_about_the_picture(client: openai
     assert completion.model == "dummy/1.0.0"
 
 
-def test_a_completion_carries_what_was_peculiar_about_the_picture(client: openai.OpenAI):
+def test_a_completion_carries_the_pictures_warnings(client: openai.OpenAI):
     url = "data:image/gif;base64," + as_base64(animated("blue"))
     parts = [{"type": "image_url", "image_url": {"url": url}}, {"type": "text", "text": "what?"}]
     reply = client.chat.completions.create(model="dummy", messages=[{"role": "user", "content": parts}])
@@ -44,7 +44,7 @@ def test_the_models_are_listed(client: openai.OpenAI):
 
 
 def test_a_message_without_a_picture_is_refused_with_the_reason(client: openai.OpenAI):
-    with pytest.raises(openai.UnprocessableEntityError, match="no picture came"):
+    with pytest.raises(openai.UnprocessableEntityError, match="the request has no picture"):
         client.chat.completions.create(model="dummy", messages=[{"role": "user", "content": "what?"}])
 
 

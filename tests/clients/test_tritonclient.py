@@ -39,6 +39,25 @@ def test_pictures_and_questions_are_answered_in_order(
     assert reply.get_response()["id"] == "7"
 
 
+@pytest.mark.parametrize(("binary", "best"), [(True, "4x3 #ff0000: ü".encode()), (False, "4x3 #ff0000: ü")])
+def test_a_requested_output_comes_alone_and_raw_where_the_client_wants_that(
+    client: triton.InferenceServerClient, dummy_server: Server, binary: bool, best: object
+):
+    inputs = [tensor("image", [encoded()], True), tensor("question", ["ü".encode()], True)]
+    outputs = [triton.InferRequestedOutput("answer", binary_data=binary)]
+    reply = client.infer("dummy", inputs, outputs=outputs, headers=dummy_server.client.header("inference"))
+    assert reply.as_numpy("answer")[0, 0] == best
+    assert reply.as_numpy("score") is None
+
+
+@pytest.mark.parametrize("algorithm", ["gzip", "deflate"])
+def test_a_compressed_request_is_answered(client: triton.InferenceServerClient, dummy_server: Server, algorithm: str):
+    inputs = [tensor("image", [encoded()], True), tensor("question", [b"a"], True)]
+    headers = dummy_server.client.header("inference")
+    reply = client.infer("dummy", inputs, headers=headers, request_compression_algorithm=algorithm)
+    assert reply.as_numpy("answer")[0, 0] == "4x3 #ff0000: a"
+
+
 def test_warnings_reach_the_client_as_a_parameter(client: triton.InferenceServerClient, dummy_server: Server):
     inputs = [tensor("image", [animated("blue")], True), tensor("question", [b"a"], True)]
     reply = client.infer("dummy", inputs, headers=dummy_server.client.header("inference"))

@@ -29,7 +29,7 @@ SECONDS = 120
 
 
 def table() -> set[tuple[str, str]]:
-    """Every pair of a status (or several) and a type in the page's table of the server's errors."""
+    """Return the status (or statuses) and the type of each row in the page's table of the server's errors."""
     pairs = set()
     section = PAGE.read_text(encoding="utf-8").partition("\n## From the server\n")[2].partition("\n## ")[0]
     for line in section.split("\n"):
@@ -48,7 +48,7 @@ def server(serve: Callable[..., Server], make_recipe: RecipeMaker) -> Server:
 
 
 class Asker:
-    """Sends requests to one model; each of its methods is a case of the table."""
+    """Sends requests to one model."""
 
     def __init__(self, server: Server) -> None:
         self.client: Client = server.client
@@ -63,7 +63,7 @@ class Asker:
         return self.ask(files={"image": file}, data={"question": "what?", **fields}, headers=headers or {})
 
     def new(self) -> httpx.Response:
-        """A picture that was not sent before, so that it is decoded."""
+        """Send a picture that no cache knows."""
         return self.form(saved(Image.effect_noise((64, 64), 90)))
 
     def raw(self, content: bytes, kind: str, encoding: str = "identity") -> httpx.Response:
@@ -80,7 +80,7 @@ class Asker:
 
     @contextmanager
     def stopped(self) -> Iterator[psutil.Process]:
-        """The worker stands still, and requests queue."""
+        """Suspend the worker, so that requests queue."""
         worker = self.worker()
         worker.suspend()
         try:
@@ -169,11 +169,11 @@ CASES: dict[tuple[str, str], dict[str, Callable[[Asker], httpx.Response]]] = {
 
 
 ELSEWHERE = {("503", "Overloaded")}
-"""Needs half of responseTimeout: tests/unit/test_pipeline.py."""
+"""It takes half of responseTimeout to see; tests/unit/vqaserve/test_pipeline.py checks it."""
 
 
 def without_files(to: Asker) -> httpx.Response:
-    """The process that decodes has died, and the worker may open nothing to start another."""
+    """Kill the decoding process while the worker has no file descriptors left to start another."""
     worker = to.worker()
     assert to.new().status_code == 200
     limits = worker.rlimit(psutil.RLIMIT_NOFILE)
@@ -198,23 +198,23 @@ def without_memory(to: Asker) -> httpx.Response:
 
 
 def while_stopped(to: Asker, end: signal.Signals) -> httpx.Response:
-    """What comes of the request that the worker has when it ends; those behind it wait for the next worker."""
-    taken, *queued = replies_to_a_standing_worker(to, lambda replies: pending(to) > 0, end)
+    """Return the reply to the request that the worker had when it ended; queued requests wait for the next worker."""
+    taken, *queued = replies_of_a_suspended_worker(to, lambda replies: pending(to) > 0, end)
     assert {reply.status_code for reply in queued} == {200}
     return taken
 
 
 def with_full_queue(to: Asker) -> httpx.Response:
-    """One request more than the worker and the queue hold."""
-    *taken, refused = replies_to_a_standing_worker(to, lambda replies: any(reply.done() for reply in replies))
+    """Return the reply to one request more than the worker and the queue hold."""
+    *taken, refused = replies_of_a_suspended_worker(to, lambda replies: any(reply.done() for reply in replies))
     assert {reply.status_code for reply in taken} == {200}
     return refused
 
 
-def replies_to_a_standing_worker(
+def replies_of_a_suspended_worker(
     to: Asker, enough: Callable[[list[Future[httpx.Response]]], bool], end: signal.Signals | None = None
 ) -> list[httpx.Response]:
-    """Ask one after the other until it is enough; then the worker goes on, or ends."""
+    """Send requests to a suspended worker until there are enough; then the worker resumes, or ends."""
     with ThreadPoolExecutor(QUEUE + 8) as pool:
         with to.stopped() as worker:
             waiting: list[Future[httpx.Response]] = []
@@ -228,7 +228,7 @@ def replies_to_a_standing_worker(
 
 
 def pending(to: Asker) -> int:
-    """Requests in the queue: once there is one, the worker has those before it."""
+    """Return the number of queued requests; once there is one, the worker has those before it."""
     url = f"{to.client.addresses.management}/models/dummy"
     (described,) = to.client.http.get(url, headers=to.client.header("management")).json()
     return described["jobQueueStatus"]["pendingRequests"]
@@ -258,7 +258,7 @@ def test_a_request_whose_time_runs_out_in_the_queue_is_not_computed_and_its_neig
                 pool.submit(to.form, headers={"X-Request-Start": start, "X-Timeout-Ms": timeout})
                 for timeout in timeouts
             ]
-            time.sleep(1.5)  # the worker stands still: time is what passes here
+            time.sleep(1.5)  # the worker is suspended; only the deadlines pass
         replies = [reply.result(SECONDS) for reply in waiting]
     assert [reply.status_code for reply in replies] == [504, 200, 504]
     assert "the request's deadline of 1,000 ms passed" in replies[0].json()["message"]

@@ -82,7 +82,7 @@ def check_count(questions: int, limits: Limits) -> None:
         InvalidQuestion: There is none, or there are more than ``limits.max_questions``.
     """
     if not 1 <= questions <= limits.max_questions:
-        raise InvalidQuestion(f"{questions} questions came; one request can hold 1 to {limits.max_questions}")
+        raise InvalidQuestion(f"the request has {questions} questions; 1 to {limits.max_questions} are allowed")
 
 
 def is_pixels(value: object) -> bool:

@@ -57,7 +57,7 @@ def read_multipart(body: bytes, media_type: MediaType) -> dict[str, object]:
     boundary = media_type.boundary
     if not boundary:
         raise BadRequest(
-            "Content-Type multipart/form-data came without a boundary; let the client library write this header, or "
+            "the Content-Type multipart/form-data has no boundary; let the client library write this header, or "
             f"send multipart/form-data; boundary={guess_boundary(body) or '...'}"
         )
     fields: dict[str, object] = {}
@@ -102,15 +102,15 @@ def guess_boundary(body: bytes) -> str:
 
 
 def refuse_repeated(names: Iterable[str]) -> None:
-    """Refuse fields that came more than once, for only one of their values could be used.
+    """Refuse fields that occur more than once, for only one of their values could be used.
 
     Raises:
         BadRequest: There are some.
     """
     if listed := ", ".join(repr(name[:40]) for name in list(names)[:5]):
         raise BadRequest(
-            f"more than one value came for the field {listed}; send each field once (one picture in a request; several "
-            'questions as the field \'questions\': ["...", "..."])'
+            f"the request has more than one value for the field {listed}; send each field once (one picture in a "
+            'request; several questions as the field \'questions\': ["...", "..."])'
         )
 
 

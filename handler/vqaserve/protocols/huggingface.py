@@ -82,11 +82,11 @@ def _query(body: object, settings: HandlerSettings) -> Query:
     image = _one(given.image, asked.image, "image")
     question = _one(given.question, asked.question, "question")
     if not image:
-        raise MissingImage("no picture came; send its base64 as 'inputs' or 'inputs.image'")
+        raise MissingImage("the request has no picture; send its base64 as 'inputs' or 'inputs.image'")
     if question is None:
         question = settings.question
     if question is None:
-        raise InvalidQuestion("no question came; send it as 'question' or 'inputs.question'")
+        raise InvalidQuestion("the request has no question; send it as 'question' or 'inputs.question'")
     unused = ["'options' has no effect on this server"] if asked.options else []
     return asked.parameters.query(read_picture(image), question, unused)
 

@@ -36,7 +36,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) != len(pairs):
         ((name, _),) = Counter(name for name, _ in pairs).most_common(1)
-        raise BadRequest(f"the name {name!r:.60} came more than once in one JSON object; send each name once")
+        raise BadRequest(f"the name {name!r:.60} occurs more than once in one JSON object; send each name once")
     return made
 
 

@@ -69,18 +69,18 @@ class KServeV2(Protocol):
         _check_names([output.name for output in body.outputs], _OUTPUTS, "output")
         tensors = read_tensors(body.inputs, raw, settings.limits.max_questions)
         if not tensors.get("image"):
-            raise MissingImage("no input 'image' came; send a BYTES tensor of that name")
+            raise MissingImage("the request has no input 'image'; send a BYTES tensor of that name")
         default = [] if settings.question is None else [settings.question]
         questions = [text(value, "question") for value in tensors.get("question", default)]
         if not questions:
-            raise InvalidQuestion("no input 'question' came; send a BYTES tensor of that name")
+            raise InvalidQuestion("the request has no input 'question'; send a BYTES tensor of that name")
         count = max(len(tensors["image"]), len(questions))
         check_count(count, settings.limits)
         (image,) = (tensor for tensor in body.inputs if tensor.name == "image")
         images = [_picture(value, image) for value in tensors["image"]]
         if len(images) not in (1, count) or len(questions) not in (1, count):
             raise BadRequest(
-                f"{len(images)} pictures and {len(questions)} questions came; send as many of each, or one"
+                f"the request has {len(images)} pictures and {len(questions)} questions; send as many of each, or one"
             )
         asked = {name: value for name, value in body.parameters.items() if name != _BINARY_OUTPUT}
         parameters = validate(Parameters, asked)
@@ -147,7 +147,7 @@ def _check_names(names: Sequence[str], known: Sequence[str], what: str) -> None:
         if name not in known:
             raise BadRequest(f"unknown {what} {name!r:.40}; the {what}s are {known[0]!r} and {known[1]!r}")
         if names.count(name) > 1:
-            raise BadRequest(f"{what} {name!r} came more than once; send each {what} once")
+            raise BadRequest(f"{what} {name!r} occurs more than once; send each {what} once")
 
 
 def _outputs(items: Sequence[Item]) -> dict[str, OutputTensor]:

@@ -74,11 +74,11 @@ class OpenAIChat(Protocol):
         turns = [list(_parts(message)) for message in asked.messages if message.role == "user"]
         images = [value for turn in turns for kind, value in turn if kind == "image_url"]
         if not images:
-            raise MissingImage("no picture came; send a part {type: image_url, image_url: {url: data:...}}")
+            raise MissingImage("the request has no picture; send a part {type: image_url, image_url: {url: data:...}}")
         questions = [text for turn in turns if (text := _text(turn))]
         question = questions[-1] if questions else settings.question
         if question is None:
-            raise InvalidQuestion("no question came; send a part {type: text, text: ...}")
+            raise InvalidQuestion("the request has no question; send a part {type: text, text: ...}")
         length = asked.max_tokens if asked.max_completion_tokens is None else asked.max_completion_tokens
         wanted = {"max_new_tokens": length, "temperature": asked.temperature}
         parameters = {name: value for name, value in wanted.items() if value is not None}
@@ -144,7 +144,7 @@ def _warnings(
     """What was sent and is not used."""
     others = len(asked.messages) - len(turns)
     if len(images) > 1:
-        yield f"{len(images)} pictures came; only the last one was used"
+        yield f"the request has {len(images)} pictures; only the last one was used"
     if len(questions) > 1:
         yield f"{len(questions)} turns of the user have text; only the last one was asked"
     if others:

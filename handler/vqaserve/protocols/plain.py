@@ -64,14 +64,14 @@ class Plain(Protocol):
         """One query, or one for each of ``questions``.
 
         Raises:
-            BadRequest: A field is unknown or of the wrong type, or two pictures came.
-            MissingImage: No picture came.
-            InvalidQuestion: No question came, or too many.
+            BadRequest: A field is unknown or of the wrong type, or the request has two pictures.
+            MissingImage: The request has no picture.
+            InvalidQuestion: The request has no question, or too many.
             InvalidImage: The picture's text is neither base64 nor a data URI.
         """
         asked, image = _read(request)
         if not image:
-            raise MissingImage("no picture came; send it as the field 'image' (curl -F image=@photo.jpg)")
+            raise MissingImage("the request has no picture; send it as the field 'image' (curl -F image=@photo.jpg)")
         return [asked.query(image, question) for question in _questions(asked, settings)]
 
     def reply(self, request: Request, items: Sequence[Item], model: Model) -> Reply:
@@ -95,7 +95,7 @@ def _content(request: Request) -> Mapping[str, object]:
     if not isinstance(request.body, Mapping):
         return fields
     if twice := sorted(fields.keys() & request.body.keys()):
-        raise BadRequest(f"{twice[0]!r:.60} came in the query string and in the body; send it once")
+        raise BadRequest(f"{twice[0]!r:.60} is in the query string and in the body; send it once")
     return {**fields, **request.body}
 
 
@@ -111,7 +111,7 @@ def _read(request: Request) -> tuple[PlainRequest, bytes | RemoteImage | None]:
     given = [name for name in _PICTURES if content.get(name) not in (None, b"", "")]
     given += ["the body"] if isinstance(body, bytes | bytearray) and body else []
     if len(given) > 1:
-        raise BadRequest(f"more than one picture came: {' and '.join(given)}; send one picture in a request")
+        raise BadRequest(f"the request has more than one picture: {' and '.join(given)}; send one picture in a request")
     name = given[0] if given else ""
     is_json = isinstance(body, Mapping)
     value = content.get(name, body)
@@ -179,7 +179,7 @@ def _questions(asked: PlainRequest, settings: HandlerSettings) -> list[str]:
         return asked.questions
     question = settings.question if asked.question is None else asked.question
     if question is None:
-        raise InvalidQuestion("no question came; send it as the field 'question' (curl -F 'question=...')")
+        raise InvalidQuestion("the request has no question; send it as the field 'question' (curl -F 'question=...')")
     return [question]
 
 

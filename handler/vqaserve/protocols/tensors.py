@@ -90,7 +90,7 @@ def read_tensors(inputs: Sequence[InputTensor], raw: memoryview, most: int) -> d
             found = _flat(tensor.name, tensor.data or [])
         elif isinstance(size, int) and 0 <= size <= len(raw):
             if tensor.data:
-                raise BadRequest(f"input {tensor.name!r} came in JSON and as a raw tensor; send it once")
+                raise BadRequest(f"input {tensor.name!r} is both in JSON and a raw tensor; send it once")
             found, raw = _unpacked(tensor.name, raw[:size]), raw[size:]
         else:
             raise BadRequest(

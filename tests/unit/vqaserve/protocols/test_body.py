@@ -118,8 +118,8 @@ def test_a_compressed_body_of_the_binary_extension_is_read():
 @pytest.mark.parametrize(
     ("given", "error", "message"),
     [
-        (request(FORM, "multipart/form-data"), BadRequest, "without a boundary; .* boundary=b"),
-        (request(FORM, "multipart/form-data; boundary="), BadRequest, "without a boundary"),
+        (request(FORM, "multipart/form-data"), BadRequest, "has no boundary; .* boundary=b"),
+        (request(FORM, "multipart/form-data; boundary="), BadRequest, "has no boundary"),
         (request(FORM, "multipart/form-data; boundary=c"), BadRequest, "does not contain the boundary 'c'"),
         (
             request(FORM, "image/png"),
@@ -133,7 +133,7 @@ def test_a_compressed_body_of_the_binary_extension_is_read():
         (request(b"{'image': 1}", "application/json"), BadRequest, "the body is not JSON"),
         (request(JSON.encode("latin-1"), "application/json"), BadRequest, "the body is not UTF-8 text; send UTF-8"),
         (request(JSON.encode(), "application/json; charset=zip"), BadRequest, "charset 'zip', which is not supported"),
-        (request(b'{"question": "a", "question": "b"}'), BadRequest, "the name 'question' came more than once"),
+        (request(b'{"question": "a", "question": "b"}'), BadRequest, "the name 'question' occurs more than once"),
         (
             request(gzip.compress(JSON.encode()), "application/json"),
             BadRequest,
@@ -152,10 +152,10 @@ def test_a_compressed_body_of_the_binary_extension_is_read():
         (
             Request("id", {"image": PNG}, repeated=("image",)),
             BadRequest,
-            "more than one value came for the field 'image'",
+            "more than one value for the field 'image'",
         ),
-        (request(FORM, "multipart/form-data; boundary=b", question="q"), BadRequest, "came for the field 'question'"),
-        (request(JSON.encode(), question="q"), BadRequest, "'question' came in the query string and in the body"),
+        (request(FORM, "multipart/form-data; boundary=b", question="q"), BadRequest, "value for the field 'question'"),
+        (request(JSON.encode(), question="q"), BadRequest, "'question' is in the query string and in the body"),
     ],
 )
 def test_a_body_that_is_not_what_its_headers_say_is_refused(given: Request, error: type[VqaError], message: str):

@@ -104,7 +104,10 @@ def test_pixels_are_told_to_come_as_a_file(body: dict):
 @pytest.mark.parametrize(
     ("body", "warning"),
     [
-        (chat(picture(), picture(f"data:;base64,{as_base64(BLUE)}"), text("q")), "2 pictures came; only the last one"),
+        (
+            chat(picture(), picture(f"data:;base64,{as_base64(BLUE)}"), text("q")),
+            "the request has 2 pictures; only the last one",
+        ),
         (
             {"messages": [{"role": "user", "content": "first?"}, {"role": "user", "content": [text("q"), picture()]}]},
             "2 turns of the user have text; only the last one was asked",
@@ -126,13 +129,16 @@ def test_what_is_not_used_is_named_in_a_warning(body: dict, warning: str):
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ({**PAIR, "data": B64}, "more than one picture came: image and data"),
-        ({**PAIR, "image_url": "https://example.org/a.png"}, "more than one picture came: image and image_url"),
+        ({**PAIR, "data": B64}, "the request has more than one picture: image and data"),
+        (
+            {**PAIR, "image_url": "https://example.org/a.png"},
+            "the request has more than one picture: image and image_url",
+        ),
         ({**PAIR, "questions": ["a"]}, "both 'question' and 'questions' came"),
         ({"inputs": B64, "image": as_base64(BLUE), "question": "q"}, "'inputs' and 'image' hold two different values"),
         ({"inputs": PAIR, "question": "another?"}, "'inputs' and 'question' hold two different values"),
         ({"inputs": PAIR, "top_k": 3}, "unknown field 'top_k'"),
-        ({"inputs": [tensor("image", B64), tensor("image", B64)]}, "input 'image' came more than once"),
+        ({"inputs": [tensor("image", B64), tensor("image", B64)]}, "input 'image' occurs more than once"),
         ({"inputs": [tensor("image", B64), tensor("question", "a"), tensor("mask", "b")]}, "unknown input 'mask'"),
         (
             {"inputs": [tensor("image", B64), tensor("question", "a")], "outputs": [{"name": "logits"}]},

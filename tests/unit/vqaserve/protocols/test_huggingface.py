@@ -48,10 +48,10 @@ def test_parameters_are_passed_on():
 @pytest.mark.parametrize(
     ("body", "error", "message"),
     [
-        ({"inputs": "", "question": "q"}, MissingImage, "no picture came"),
-        ({"inputs": {"question": "q"}}, MissingImage, "no picture came"),
-        ({"inputs": B64}, InvalidQuestion, "no question came"),
-        ({"inputs": {"image": B64}}, InvalidQuestion, "no question came"),
+        ({"inputs": "", "question": "q"}, MissingImage, "the request has no picture"),
+        ({"inputs": {"question": "q"}}, MissingImage, "the request has no picture"),
+        ({"inputs": B64}, InvalidQuestion, "the request has no question"),
+        ({"inputs": {"image": B64}}, InvalidQuestion, "the request has no question"),
         ({"inputs": B64, "question": "q", "parameters": {"topk": 1}}, BadRequest, "parameters.topk"),
         ({"inputs": 3, "question": "q"}, BadRequest, "inputs"),
         ({"inputs": B64, "question": "q", "option": {}}, BadRequest, "unknown field 'option'; did you mean 'options'"),
@@ -80,7 +80,7 @@ def test_a_list_of_inputs_is_answered_by_a_list_of_lists_in_which_one_may_be_an_
 def test_a_list_of_inputs_has_the_limit_of_questions(count: int):
     body = {"inputs": [{"image": B64, "question": "q"}] * count}
     if count > 32:
-        with pytest.raises(InvalidQuestion, match="33 questions came"):
+        with pytest.raises(InvalidQuestion, match="has 33 questions"):
             parse(body)
     else:
         assert parse(body) == [Query(PNG, "q")]

@@ -48,7 +48,7 @@ def test_latin_1_is_read_where_it_is_declared():
     ],
 )
 def test_two_values_of_one_name_are_refused(text: str, name: str):
-    with pytest.raises(BadRequest, match=f"the name '{name}' came more than once in one JSON object"):
+    with pytest.raises(BadRequest, match=f"the name '{name}' occurs more than once in one JSON object"):
         parse_json(text.encode())
 
 
@@ -62,5 +62,5 @@ def test_text_that_is_not_json_is_refused(text: str):
 
 def test_a_million_names_are_no_more_work_for_one_that_is_repeated():
     names = ",".join(f'"{number}":0' for number in range(200_000))
-    with pytest.raises(BadRequest, match="'x' came more than once"):
+    with pytest.raises(BadRequest, match="'x' occurs more than once"):
         parse_json(f'{{{names},"x":0,"x":0}}'.encode())

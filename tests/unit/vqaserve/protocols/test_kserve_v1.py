@@ -49,8 +49,8 @@ def test_each_instance_has_its_own_error():
 @pytest.mark.parametrize(
     ("body", "error", "message"),
     [
-        ({"instances": []}, InvalidQuestion, "0 questions came"),
-        ({"instances": [{}] * 4}, InvalidQuestion, "4 questions came"),
+        ({"instances": []}, InvalidQuestion, "has 0 questions"),
+        ({"instances": [{}] * 4}, InvalidQuestion, "has 4 questions"),
         ({"instances": {}}, BadRequest, "instances: Input should be a valid list"),
         ({"instances": [], "signature_name": "x"}, BadRequest, "unknown field 'signature_name'"),
     ],

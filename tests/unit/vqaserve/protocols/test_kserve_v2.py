@@ -165,7 +165,7 @@ def test_one_output_can_be_raw_and_the_other_in_json():
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"outputs": [{"name": "answer"}, {"name": "answer"}]}, BadRequest, "output 'answer' came more than once"),
+        ({"outputs": [{"name": "answer"}, {"name": "answer"}]}, BadRequest, "output 'answer' occurs more than once"),
         (
             {"outputs": [{"name": "logits"}]},
             BadRequest,
@@ -190,7 +190,7 @@ def test_bytes_that_no_tensor_announces_are_refused():
 
 def test_a_tensor_in_json_and_raw_at_once_is_refused():
     both = tensor("image", B64, parameters={"binary_data_size": len(PNG) + 4})
-    with pytest.raises(BadRequest, match="input 'image' came in JSON and as a raw tensor"):
+    with pytest.raises(BadRequest, match="input 'image' is both in JSON and a raw tensor"):
         parse(binary({"inputs": [both, tensor("question", "q")]}, PNG))
 
 

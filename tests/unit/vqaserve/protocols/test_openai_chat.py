@@ -48,8 +48,8 @@ def test_what_front_ends_send_to_every_model_is_taken_leniently():
 @pytest.mark.parametrize(
     ("messages", "rest", "error", "message"),
     [
-        ([user(text("q"))], {}, MissingImage, "no picture came"),
-        ([user(picture(PNG))], {}, InvalidQuestion, "no question came"),
+        ([user(text("q"))], {}, MissingImage, "the request has no picture"),
+        ([user(picture(PNG))], {}, InvalidQuestion, "the request has no question"),
         ([user(text("q"), picture(PNG))], {"stream": True}, InvalidParameter, "stream: false"),
         ([user(text("q"), picture(PNG))], {"n": 2}, BadRequest, "n: "),
         ([user(text("q"), {"type": "image_url", "image_url": {}})], {}, BadRequest, "holds no text"),

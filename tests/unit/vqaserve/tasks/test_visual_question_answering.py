@@ -37,5 +37,5 @@ def test_no_word_is_filtered():
     assert TASK.prepare(Query(b"", question)).question == question
 
 
-def test_answers_are_worded_as_the_hub_has_them():
+def test_answers_have_the_hubs_form():
     assert TASK.finish([Answer("red", 0.25)]) == ({"answer": "red", "score": 0.25},)
