@@ -11,13 +11,13 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, IPvAnyNetwork, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, Field, IPvAnyNetwork, field_validator, model_validator
 
 from vqaserve.errors import RecipeError
 from vqaserve.picture_urls import listed_host
 from vqaserve.types import PictureLimits
-from vqaserve.validation import FrozenModel, describe_faults
-from vqaserve.yaml_files import read_settings
+from vqaserve.validation import FrozenModel
+from vqaserve.yaml_files import read_settings, validate_settings
 
 
 class Limits(FrozenModel):
@@ -238,10 +238,7 @@ class ModelConfig(FrozenModel):
         Raises:
             RecipeError: Keys or values are not valid; the message names each.
         """
-        try:
-            return cls.model_validate(mapping)
-        except ValidationError as error:
-            raise RecipeError(f"model-config.yaml: {describe_faults(cls, error)}") from None
+        return validate_settings(cls, mapping, "model-config.yaml")
 
     @classmethod
     def read(cls, path: Path) -> ModelConfig:

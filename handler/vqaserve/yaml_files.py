@@ -58,13 +58,26 @@ def read_settings(schema: type[Schema], path: Path) -> Schema:
     """Return the content of a YAML file as settings.
 
     Raises:
-        RecipeError: As ``read_yaml``; or a key or a value is not valid, and the message names every one.
+        RecipeError: As ``read_yaml`` and ``validate_settings``.
     """
-    content = read_yaml(path)
+    return validate_settings(schema, read_yaml(path), str(path))
+
+
+def validate_settings(schema: type[Schema], content: object, source: str) -> Schema:
+    """Return decoded content as settings.
+
+    Args:
+        schema: The model of the settings.
+        content: Usually a mapping.
+        source: What the error message calls the content, such as its path.
+
+    Raises:
+        RecipeError: A key or a value is not valid; the message names every one.
+    """
     try:
         return schema.model_validate(content)
     except ValidationError as error:
-        raise RecipeError(f"{path}: {describe_faults(schema, error)}") from None
+        raise RecipeError(f"{source}: {describe_faults(schema, error)}") from None
 
 
 def _line(error: yaml.MarkedYAMLError) -> str:

@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from vqaops.errors import ServerError
 from vqaops.store.names import check_model_name
 from vqaserve.errors import RecipeError
-from vqaserve.text_files import read_text
-from vqaserve.validation import describe_faults
+from vqaserve.validation import FrozenModel
+from vqaserve.yaml_files import read_yaml, validate_settings
 
 _HOST = r"([A-Za-z0-9_.\-]+|\[[0-9a-fA-F:]+\])"
 Address = Annotated[str, Field(pattern=rf"^{_HOST}:\d{{1,5}}$")]
@@ -25,7 +24,7 @@ Positive = Annotated[int, Field(gt=0)]
 _ORIGIN = re.compile(rf"https?://{_HOST}(:\d{{1,5}})?")
 
 
-class GatewaySettings(BaseModel):
+class GatewaySettings(FrozenModel):
     """The settings and their defaults; ``deploy/gateway/gateway.yaml`` gives the reasons.
 
     Attributes:
@@ -45,8 +44,6 @@ class GatewaySettings(BaseModel):
         upstream_ca: PEM file with the authorities that signed them.
         keys: Folder of the API keys; by default in the run folder.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     listen: Annotated[tuple[Address, ...], Field(min_length=1)] = ("127.0.0.1:8443",)
     listen_http: tuple[LoopbackAddress, ...] = ()
@@ -100,14 +97,10 @@ class GatewaySettings(BaseModel):
             ServerError: The file is missing, cannot be read, is not YAML, or does not validate.
         """
         try:
-            content = yaml.safe_load(read_text(path))
-            settings = cls.model_validate({} if content is None else content)
+            content = read_yaml(path)
+            settings = validate_settings(cls, {} if content is None else content, str(path))
         except RecipeError as error:
-            raise ServerError(f"{error}; copy deploy/gateway/gateway.yaml and edit the copy") from None
-        except yaml.YAMLError as error:
-            raise ServerError(f"{path} is not YAML: {error}") from None
-        except ValidationError as error:
-            raise ServerError(f"{path}: {describe_faults(cls, error)}") from None
+            raise ServerError(f"{error}; deploy/gateway/gateway.yaml shows every setting") from None
         folder = path.resolve().parent
         paths = {name: folder / value for name, value in settings if isinstance(value, Path)}
         return settings.model_copy(update=paths)
