@@ -19,7 +19,7 @@ from vqaops.errors import ServerError
 from vqaops.questions import read_samples
 from vqaops.store.archive import Archive
 from vqaops.tuning.recipe_file import with_settings
-from vqaops.tuning.search import Outcome
+from vqaops.tuning.search import TrialOutcome
 from vqaops.tuning.space import Candidate
 from vqaserve.errors import RecipeError
 from vqaserve.settings import ModelConfig
@@ -47,12 +47,12 @@ class TrialRunner:
         self._seconds = seconds
         self._folder = folder
 
-    def run(self, candidate: Candidate, pairs: Sequence[Pair]) -> Outcome:
+    def run(self, candidate: Candidate, pairs: Sequence[Pair]) -> TrialOutcome:
         """Serve a candidate, warm it up and measure it; a candidate that cannot be served is a failed outcome."""
         try:
             archive = self.archive_for(candidate)
         except RecipeError as error:  # the family lacks this precision, or the precision changes too many answers
-            return Outcome(failure=str(error))
+            return TrialOutcome(failure=str(error))
         try:
             with start_measured([archive], self._folder / "server") as measured:
                 generator = LoadGenerator(measured, archive.name, pairs)
@@ -61,13 +61,13 @@ class TrialRunner:
                 workers = measured.server.client.workers(archive.name)
                 memory = sum(memory_of(worker.pid).resident for worker in workers)
         except ServerError as error:
-            return Outcome(failure=str(error))
+            return TrialOutcome(failure=str(error))
         finally:
             archive.path.unlink()
         result = WorkloadResult(str(candidate), measurements=[found])
         if not result.answers:
-            return Outcome(failure=f"no answer; refused by status: {result.refused}")
-        return Outcome(result.rate, result.percentile_ms(95), result.cpu_ms, memory, result.anomalies())
+            return TrialOutcome(failure=f"no answer; refused by status: {result.refused}")
+        return TrialOutcome(result.rate, result.percentile_ms(95), result.cpu_ms, memory, result.anomalies())
 
     def archive_for(self, candidate: Candidate) -> Archive:
         """Return an archive with the candidate's settings, copied from one of its precision, which saves a build.

@@ -1,4 +1,4 @@
-"""Write the recipes' sample pictures, all free to ship: drawn here, or in the public domain."""
+"""Write the sample pictures of the recipes, all free to distribute: drawn here, or in the public domain."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from pathlib import Path
 import typer
 from PIL import Image, ImageDraw
 
-# Colours and pale grounds as in easy-VQA: shape, its corners, its colour, the ground.
+from vqaops.paths import RECIPES
+
+# Shape, corners, colour and background; the colours are those of easy-VQA.
 SHAPES = {
     "blue-circle.jpg": ("ellipse", (20, 24, 44, 48), (0, 0, 255), (236, 241, 234)),
     "red-triangle.jpg": ("polygon", (14, 46, 48, 44, 30, 14), (255, 0, 0), (240, 238, 232)),
@@ -26,7 +28,7 @@ SHAPES_QUESTIONS = (
 )
 
 
-# Photographs that the scikit-image package carries: `coffee` under CC0, `clock` in the public domain.
+# Photographs of the scikit-image package: `coffee` under CC0, `clock` in the public domain.
 ROOMS = {"coffee.jpg": "coffee.png", "clock.jpg": "clock_motion.png"}
 ROOMS_QUESTIONS = (
     ("coffee.jpg", "what color is the table?", "brown"),
@@ -35,24 +37,27 @@ ROOMS_QUESTIONS = (
 
 
 def main() -> None:
-    """Write ``recipes/*/samples``."""
+    """Write ``samples/`` of the recipes shapes and rooms.
+
+    Example: python scripts/write_samples.py
+    """
     drawn = {name: draw_shape(name) for name in SHAPES}
-    write_samples(Path("recipes/shapes/samples"), drawn, SHAPES_QUESTIONS)
+    write_samples(RECIPES / "shapes" / "samples", drawn, SHAPES_QUESTIONS)
     photographs = Path(str(files("skimage"))) / "data"
     opened = {name: Image.open(photographs / source).convert("RGB") for name, source in ROOMS.items()}
-    write_samples(Path("recipes/rooms/samples"), opened, ROOMS_QUESTIONS)
+    write_samples(RECIPES / "rooms" / "samples", opened, ROOMS_QUESTIONS)
 
 
 def draw_shape(name: str) -> Image.Image:
-    """A 64 x 64 picture of one shape."""
-    shape, corners, colour, ground = SHAPES[name]
-    picture = Image.new("RGB", (64, 64), ground)
+    """Draw a 64 x 64 picture of one shape."""
+    shape, corners, colour, background = SHAPES[name]
+    picture = Image.new("RGB", (64, 64), background)
     getattr(ImageDraw.Draw(picture), shape)(corners, fill=colour)
     return picture
 
 
 def write_samples(folder: Path, pictures: Mapping[str, Image.Image], questions: Sequence[tuple[str, str, str]]) -> None:
-    """Write the pictures, and ``questions.jsonl`` in DAQUAR's format."""
+    """Write pictures, and the ``questions.jsonl`` about them."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, picture in pictures.items():
         picture.save(folder / name, quality=95, subsampling=0)

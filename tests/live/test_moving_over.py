@@ -21,8 +21,8 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from vqaops.evaluation.asking import ask_all
-from vqaops.evaluation.scores import Prediction, scores_of
+from vqaops.evaluation.predictions import predict
+from vqaops.evaluation.scores import Prediction, compute_scores
 from vqaops.paths import ROOT
 from vqaops.questions import Question, read_questions
 from vqaops.server.server import Server
@@ -98,11 +98,11 @@ def converted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def asked(serve: Callable[..., Server], recipe: Path, step: int) -> tuple[list[Prediction], list[str]]:
     questions = read_questions(DAQUAR / "eval.jsonl", DAQUAR / "images")[::step]
-    return ask_all(serve(recipe).client, recipe.name, questions, 8), original_answers(questions)
+    return predict(serve(recipe).client, recipe.name, questions, 8).predictions, original_answers(questions)
 
 
 @needs_shared
 def test_the_converted_checkpoint_answers_as_its_own_layers_and_as_well(serve: Callable[..., Server], converted: Path):
     served, original = asked(serve, converted, STEP)
     assert [prediction.ranked[0] for prediction in served] == original
-    assert scores_of(served).top1 == pytest.approx(0.182, abs=3 * scores_of(served).top1_error)
+    assert compute_scores(served).top1 == pytest.approx(0.182, abs=3 * compute_scores(served).top1_error)

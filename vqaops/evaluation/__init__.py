@@ -1,1 +1,1 @@
-"""How good a model's answers are."""
+"""Evaluation of a model's answers: predictions, scores and rewording."""

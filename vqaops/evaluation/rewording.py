@@ -1,8 +1,7 @@
-"""Other wordings of a question: some to train with, others, never trained with, to measure with.
+"""Rewording of questions by templates: one set of templates for training, another for evaluation.
 
-Both read a question into a *form* with slots (``what is {where}``, ``how many {things}``...) and write it again
-from a template of that form. The two sets of templates share no frame, so that the loss measured on
-``reword`` is that of a wording which the model has not met.
+A question is parsed by its form (``what is {where}``, ``how many {things}``), whose slots fill a template of that form.
+The two sets share no template, so that an evaluation with ``reword`` measures wordings that training never used.
 """
 
 from __future__ import annotations
@@ -22,7 +21,13 @@ _BE = r"(?:is|are)"
 
 @dataclass(frozen=True)
 class Form:
-    """A kind of question: how it is recognised, and two sets of frames to write it anew."""
+    """A form of question.
+
+    Attributes:
+        pattern: Matches a question of this form; its named groups are the slots.
+        training: Templates for training.
+        held_out: Templates for evaluation only.
+    """
 
     pattern: re.Pattern[str]
     training: tuple[str, ...]
@@ -135,25 +140,25 @@ FORMS = (
     ),
 )
 
-# One place said in several ways, for training only.
-PLACES_SAID_ALIKE = (
+# Synonyms of a place, for training only.
+PLACE_SYNONYMS = (
     ("on the left side of", "to the left of", "left of", "on the left of", "at the left side of"),
     ("on the right side of", "to the right of", "right of", "on the right of", "at the right side of"),
     ("beneath", "under", "below", "underneath"),
     ("close to", "near", "next to", "beside"),
     ("in front of", "before"),
 )
-PLACES = tuple(way for ways in PLACES_SAID_ALIKE for way in ways)
+PLACES = tuple(way for ways in PLACE_SYNONYMS for way in ways)
 
 
 def paraphrase(question: str, rng: random.Random) -> str:
-    """The question in a random wording of the training set; unchanged when no form fits."""
-    found = _read(question)
+    """Reword a question with a random template for training; a question of no known form is returned unchanged."""
+    found = _parse(question)
     if found is None:
         return question
     form, slots = found
     asked = rng.choice(form.training).format(**slots)
-    for ways in PLACES_SAID_ALIKE:
+    for ways in PLACE_SYNONYMS:
         way = next((way for way in ways if f" {way} " in asked), None)
         if way and rng.random() < 0.3:
             asked = asked.replace(f" {way} ", f" {rng.choice(ways)} ", 1)
@@ -161,8 +166,8 @@ def paraphrase(question: str, rng: random.Random) -> str:
 
 
 def reword(question: str) -> str | None:
-    """The question in a wording that no training used, always the same one; None when no form fits."""
-    found = _read(question)
+    """Reword a question with a template for evaluation, always the same one; None for a question of no known form."""
+    found = _parse(question)
     if found is None:
         return None
     form, slots = found
@@ -171,12 +176,12 @@ def reword(question: str) -> str | None:
 
 
 def mirror(question: str) -> str:
-    """The question about the mirrored picture: ``left`` and ``right`` trade places."""
+    """Return the question for the mirrored picture: ``left`` and ``right`` are swapped."""
     swapped = {"left": "right", "right": "left"}
     return re.sub(r"\b(left|right)\b", lambda found: swapped[found[0]], question)
 
 
-def _read(question: str) -> tuple[Form, dict[str, str]] | None:
+def _parse(question: str) -> tuple[Form, dict[str, str]] | None:
     words = " ".join(question.lower().replace("?", " ").split())
     for form in FORMS:
         found = form.pattern.fullmatch(words)

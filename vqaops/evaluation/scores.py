@@ -1,4 +1,4 @@
-"""How good ranked answers are, against the answers that people gave."""
+"""Scores of ranked answers against the correct answers."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ class Prediction:
     """Ranked answers to one question.
 
     Attributes:
-        ranked: Answers, best first.
-        confidence: Probability of the first, in [0, 1].
-        expected: People's answers; the first is the one that counts for exact match.
+        ranked: Answers, best first; at least one.
+        confidence: Probability of the first answer, in [0, 1].
+        expected: Correct answers, at least one; exact match compares with the first.
     """
 
     ranked: Sequence[str]
@@ -23,24 +23,25 @@ class Prediction:
     expected: Sequence[str]
 
     @property
-    def is_right(self) -> bool:
-        """Exact match of the first answer."""
+    def is_correct(self) -> bool:
+        """Whether the best answer is the first correct one (exact match)."""
         return self.ranked[0] == self.expected[0]
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Shares in [0, 1].
+    """Scores over all questions, as shares in [0, 1].
 
     Attributes:
-        top1: Exact match of the first expected answer.
+        questions: Number of questions.
+        top1: Exact match: the best answer is the first correct one.
         top1_error: One standard error of ``top1``.
-        top5: The first expected answer is among the five best.
-        any_answer: The best answer is any of the expected ones.
-        multi_answer: Of a question's n expected answers, the share found among the n best.
-        calibration_error: Expected calibration error over 15 equally wide bins (Guo et al., 2017).
-        confident20: ``top1`` on the fifth of the questions with the highest confidence.
-        confident50: The same on the more confident half.
+        top5: The first correct answer is among the five best.
+        any_answer: The best answer is any of the correct ones.
+        multi_answer: Of a question's n correct answers, the share found among the n best.
+        calibration_error: Expected calibration error over 15 bins of equal width (Guo et al., 2017).
+        confident20: ``top1`` of the 20 % of the questions with the highest confidence.
+        confident50: ``top1`` of the 50 % of the questions with the highest confidence.
     """
 
     questions: int
@@ -54,38 +55,45 @@ class Scores:
     confident50: float
 
     def as_dict(self) -> dict[str, float]:
-        """The figures by name."""
+        """Return the scores by name."""
         return asdict(self)
 
 
-def scores_of(predictions: Sequence[Prediction]) -> Scores:
-    """All figures of a non-empty list of predictions."""
-    right = np.array([prediction.is_right for prediction in predictions], dtype=float)
+def compute_scores(predictions: Sequence[Prediction]) -> Scores:
+    """Compute all scores of at least one prediction."""
+    correct = np.array([prediction.is_correct for prediction in predictions], dtype=float)
     confidence = np.array([prediction.confidence for prediction in predictions])
-    by_confidence = right[np.argsort(-confidence, kind="stable")]
-    top1 = float(right.mean())
+    by_confidence = correct[np.argsort(-confidence, kind="stable")]
+    top1 = float(correct.mean())
     return Scores(
         questions=len(predictions),
         top1=top1,
         top1_error=float(np.sqrt(top1 * (1 - top1) / len(predictions))),
         top5=_mean(prediction.expected[0] in prediction.ranked[:5] for prediction in predictions),
         any_answer=_mean(prediction.ranked[0] in prediction.expected for prediction in predictions),
-        multi_answer=_mean(_found(prediction) for prediction in predictions),
-        calibration_error=calibration_error(confidence, right),
-        confident20=float(by_confidence[: max(1, len(right) // 5)].mean()),
-        confident50=float(by_confidence[: max(1, len(right) // 2)].mean()),
+        multi_answer=_mean(_share_found(prediction) for prediction in predictions),
+        calibration_error=calibration_error(confidence, correct),
+        confident20=float(by_confidence[: max(1, len(correct) // 5)].mean()),
+        confident50=float(by_confidence[: max(1, len(correct) // 2)].mean()),
     )
 
 
-def calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int = 15) -> float:
-    """Mean gap between confidence and accuracy, weighted by how many predictions fall into each bin."""
-    which = np.minimum((confidence * bins).astype(int), bins - 1)
-    counts = np.bincount(which, minlength=bins)
-    gaps = np.abs(np.bincount(which, weights=confidence - right, minlength=bins))
+def calibration_error(confidence: np.ndarray, correct: np.ndarray, bins: int = 15) -> float:
+    """Compute the mean gap between confidence and accuracy, weighted by the predictions in each bin.
+
+    Args:
+        confidence: Of each prediction, in [0, 1]; shape [n].
+        correct: 1 for a correct prediction, else 0; shape [n].
+        bins: Number of bins of equal width.
+    """
+    bin_of = np.minimum((confidence * bins).astype(int), bins - 1)
+    counts = np.bincount(bin_of, minlength=bins)
+    gaps = np.abs(np.bincount(bin_of, weights=confidence - correct, minlength=bins))
     return float(gaps.sum() / counts.sum())
 
 
-def _found(prediction: Prediction) -> float:
+def _share_found(prediction: Prediction) -> float:
+    """The share of the n correct answers that is among the n best."""
     best = prediction.ranked[: len(prediction.expected)]
     return len(set(best) & set(prediction.expected)) / len(set(prediction.expected))
 

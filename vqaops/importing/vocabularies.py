@@ -10,6 +10,7 @@ from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, pr
 from vqaops.importing.pickled_words import read_words
 from vqaserve.errors import RecipeError
 from vqaserve.families.modular.files import read_tokenizer
+from vqaserve.text_files import read_lines
 
 UNKNOWN = "<UNK>"
 APP_TOKENS = 32
@@ -33,13 +34,7 @@ def read_answer_space(path: Path) -> list[str]:
     Raises:
         RecipeError: The file is missing or not text.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        raise RecipeError(f"{path} is missing; it lists the answers, one a line") from None
-    except UnicodeDecodeError as error:
-        raise RecipeError(f"{path} is not UTF-8 text ({error.reason})") from None
-    answers = [line.strip().lower() for line in lines]
+    answers = [line.strip().lower() for line in read_lines(path)]
     while answers and not answers[-1]:
         answers.pop()
     return answers
@@ -86,12 +81,7 @@ def word_piece_tokenizer(path: Path) -> Tokenizer:
     Raises:
         RecipeError: The file is missing, not text, or has no ``[CLS]``, ``[SEP]`` or ``[UNK]``.
     """
-    try:
-        pieces = path.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        raise RecipeError(f"{path} is missing") from None
-    except UnicodeDecodeError as error:
-        raise RecipeError(f"{path} is not UTF-8 text ({error.reason})") from None
+    pieces = read_lines(path)
     numbers = {piece: number for number, piece in enumerate(pieces)}
     missing = [piece for piece in ("[CLS]", "[SEP]", "[UNK]") if piece not in numbers]
     if missing:

@@ -1,1 +1,1 @@
-"""The parts of the trainer; ``scripts/train.py`` is its command line."""
+"""Training of the modular family; ``scripts/train.py`` is its command."""

@@ -1,4 +1,4 @@
-"""Training examples as tensors: grouped by picture, varied anew in every epoch."""
+"""Questions as batches of tensors, grouped by picture and augmented differently in every epoch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from vqaops.evaluation import rewording as wording
+from vqaops.evaluation import rewording
 from vqaops.questions import Question
 from vqaops.training.settings import Augmentation
 from vqaops.training.vocabulary import UNKNOWN
@@ -20,16 +20,16 @@ from vqaserve.families.modular.preparation import to_tokens
 
 
 class Batch(NamedTuple):
-    """Pictures and all their questions.
+    """Pictures and all questions about them.
 
     Attributes:
-        pictures: Rows of the store of pictures [m].
-        mirrored: Which of them are seen mirrored [m].
-        which: Position in ``pictures`` that a question is about [n].
+        pictures: Numbers of the pictures [m].
+        mirrored: Whether a picture is mirrored [m].
+        which: Position in ``pictures`` of each question's picture [n].
         tokens: Token numbers [n, length].
         mask: True at tokens [n, length].
-        targets: Probability of each answer [n, answers], equal shares for all that were given.
-        first: The answer that counts [n].
+        targets: Target probability of each answer [n, answers]; the correct answers of a question share it equally.
+        first: Number of the first correct answer [n].
     """
 
     pictures: Tensor
@@ -42,11 +42,11 @@ class Batch(NamedTuple):
 
 
 class Batches:
-    """Cuts examples into batches of whole pictures."""
+    """Splits questions into batches; all questions about a picture are in the same batch."""
 
     def __init__(
         self,
-        examples: Sequence[Question],
+        questions: Sequence[Question],
         images: Sequence[Path],
         answers: Sequence[str],
         tokenizer: Tokenizer,
@@ -60,20 +60,20 @@ class Batches:
         self.pictures_per_step = pictures_per_step
         self.unknown: int = tokenizer.get_vocab()[UNKNOWN]
         self.by_picture: dict[int, list[Question]] = defaultdict(list)
-        for example in examples:
-            self.by_picture[row[example.image]].append(example)
+        for question in questions:
+            self.by_picture[row[question.image]].append(question)
 
     def __len__(self) -> int:
         return -(-len(self.by_picture) // self.pictures_per_step)
 
     def plain(self) -> Iterator[Batch]:
-        """Every example once, as it stands, in order."""
+        """Yield every question once, in order and without augmentation."""
         pictures = list(self.by_picture)
         for start in range(0, len(pictures), self.pictures_per_step):
             yield self._batch(pictures[start : start + self.pictures_per_step], Augmentation(), random.Random(0))
 
     def varied(self, augmentation: Augmentation, rng: random.Random) -> Iterator[Batch]:
-        """Every example once, shuffled and varied."""
+        """Yield every question once, in random order and augmented."""
         pictures = list(self.by_picture)
         rng.shuffle(pictures)
         for start in range(0, len(pictures), self.pictures_per_step):
@@ -81,21 +81,21 @@ class Batches:
 
     def _batch(self, pictures: list[int], augmentation: Augmentation, rng: random.Random) -> Batch:
         mirrored = [rng.random() < augmentation.mirror for _ in pictures]
-        which, questions, given = [], [], []
+        which, texts, answers = [], [], []
         for place, picture in enumerate(pictures):
-            for example in self.by_picture[picture]:
-                question = example.text
+            for question in self.by_picture[picture]:
+                text = question.text
                 if rng.random() < augmentation.paraphrase:
-                    question = wording.paraphrase(question, rng)
-                questions.append(wording.mirror(question) if mirrored[place] else question)
+                    text = rewording.paraphrase(text, rng)
+                texts.append(rewording.mirror(text) if mirrored[place] else text)
                 which.append(place)
-                given.append([self.number[answer] for answer in example.answers])
-        tokens, mask = to_tokens(questions, self.tokenizer, self.max_tokens)
+                answers.append([self.number[answer] for answer in question.answers])
+        tokens, mask = to_tokens(texts, self.tokenizer, self.max_tokens)
         if augmentation.forget_words:
             chance = torch.tensor([[rng.random() for _ in row] for row in tokens])
             tokens[(chance < augmentation.forget_words) & mask] = self.unknown
-        targets = torch.zeros(len(given), len(self.number))
-        for row, numbers in enumerate(given):
+        targets = torch.zeros(len(answers), len(self.number))
+        for row, numbers in enumerate(answers):
             targets[row, numbers] = 1 / len(set(numbers))
         return Batch(
             torch.tensor(pictures),
@@ -104,5 +104,5 @@ class Batches:
             tokens,
             mask,
             targets,
-            torch.tensor([numbers[0] for numbers in given]),
+            torch.tensor([numbers[0] for numbers in answers]),
         )

@@ -1,4 +1,4 @@
-"""A finished recipe folder: weights, config, answers, tokenizer, learning curve."""
+"""The files of a trained recipe: weights, config, answers, tokenizer and learning curve."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from vqaserve.families.modular.model import ModularModel
 
 
 def fit_temperature(logits: Tensor, first: Tensor) -> float:
-    """The temperature under which the held-out answers [n] are most likely given logits [n, answers]."""
-    # In steps of 0.01; not below a half, where a model that got every held-out question right would end.
+    """Return the temperature that makes the held-out answers [n] most likely, given logits [n, answers]."""
+    # In steps of 0.01. Without a lower bound, a model that answers every held-out question correctly would get 0.
     candidates = torch.linspace(0.5, 4, 351)
     losses = torch.stack([F.cross_entropy(logits / temperature, first) for temperature in candidates])
     return round(candidates[losses.argmin()].item(), 2)
@@ -27,9 +27,9 @@ def fit_temperature(logits: Tensor, first: Tensor) -> float:
 def write_weights(
     folder: Path, model: ModularModel, config: ModularConfig, answers: Sequence[str], tokenizer: Tokenizer
 ) -> None:
-    """Write ``model.safetensors`` in half precision, and all that makes sense of it."""
+    """Write the weights in half precision, and the config, answers and tokenizer that they belong to."""
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = {name: _narrow(tensor) for name, tensor in model.state_dict().items()}
+    tensors = {name: _to_half(tensor) for name, tensor in model.state_dict().items()}
     save_file(tensors, folder / "model.safetensors")
     (folder / "config.json").write_text(config.model_dump_json(indent=2) + "\n", encoding="utf-8")
     (folder / "answers.txt").write_text("\n".join(answers) + "\n", encoding="utf-8")
@@ -37,8 +37,8 @@ def write_weights(
 
 
 def draw_learning_curve(path: Path, history: Sequence[Epoch], title: str) -> None:
-    """Loss and accuracy by epoch, in training and on the held-out pictures."""
-    from matplotlib.figure import Figure  # not pyplot, which would look for a screen
+    """Plot loss and accuracy by epoch, in training and on the held-out pictures."""
+    from matplotlib.figure import Figure  # not pyplot, which needs a display
 
     figure = Figure(figsize=(8, 3), layout="constrained")
     epochs = range(1, len(history) + 1)
@@ -48,13 +48,13 @@ def draw_learning_curve(path: Path, history: Sequence[Epoch], title: str) -> Non
     losses.set(title=title, xlabel="epoch", ylabel="loss")
     accuracies.plot(epochs, [100 * epoch.train_accuracy for epoch in history], label="training, one head")
     accuracies.plot(epochs, [100 * epoch.held_out_accuracy for epoch in history], label="held out")
-    accuracies.set(title="exact first answer", xlabel="epoch", ylabel="%")
+    accuracies.set(title="exact match", xlabel="epoch", ylabel="%")
     for axes in (losses, accuracies):
         axes.grid(alpha=0.3)
         axes.legend()
     figure.savefig(path, dpi=100)
 
 
-def _narrow(tensor: Tensor) -> Tensor:
-    # Contiguous: safetensors refuses the channels-last order.
+def _to_half(tensor: Tensor) -> Tensor:
+    # safetensors refuses the channels-last memory format.
     return (tensor.half() if tensor.is_floating_point() else tensor).contiguous()

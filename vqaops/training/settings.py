@@ -1,4 +1,4 @@
-"""``recipes/<name>/train.yaml`` as one frozen object."""
+"""``recipes/<name>/train.yaml`` as a frozen object."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Optimisation(FrozenModel):
-    """How the weights are found.
+    """Settings of the optimiser and its schedule.
 
     Attributes:
-        seed: Every random choice follows from it.
-        epochs: The learning rate has fallen to nothing after so many.
-        patience: Stop when so many epochs in a row brought nothing on the held-out pictures.
-        pictures_per_step: All questions about a picture are asked in the same step.
-        learning_rate: Its peak, after ``warmup_epochs``.
-        weight_decay: AdamW's.
-        clip: Largest norm of a gradient.
-        average: Weight of the past in the running mean of the weights, which is what is kept.
-        bf16: Multiply matrices in bfloat16; faster where the processor can.
+        seed: Seed of every random choice.
+        epochs: Number of epochs, over which the learning rate falls to 0.
+        patience: Stop after this many epochs without improvement on the held-out pictures.
+        pictures_per_step: Pictures in a batch; a batch has all questions about its pictures.
+        learning_rate: Peak learning rate, reached after ``warmup_epochs``.
+        warmup_epochs: Epochs in which the learning rate rises to its peak.
+        weight_decay: Weight decay of AdamW.
+        clip: Largest norm of the gradient.
+        average: Decay of the running mean of the weights; the mean is what is saved.
+        bf16: Multiply matrices in bfloat16, which is faster on processors that support it.
     """
 
     seed: int = 0
@@ -42,12 +43,12 @@ class Optimisation(FrozenModel):
 
 
 class Augmentation(FrozenModel):
-    """How the training questions and pictures are varied.
+    """Augmentation of the training questions and pictures.
 
     Attributes:
-        mirror: Share of pictures mirrored, with ``left`` and ``right`` swapped in their questions.
-        paraphrase: Share of questions asked in another wording (``vqaops/evaluation/rewording.py``).
-        forget_words: Share of words replaced by the unknown word.
+        mirror: Share of pictures that are mirrored; ``left`` and ``right`` are swapped in their questions.
+        paraphrase: Share of questions that are reworded (``vqaops/evaluation/rewording.py``).
+        forget_words: Share of words that are replaced by the unknown word.
     """
 
     mirror: Share = 0.0
@@ -56,14 +57,17 @@ class Augmentation(FrozenModel):
 
 
 class TrainSettings(FrozenModel):
-    """Everything that ``scripts/train.py`` needs to know but where the data is.
+    """All settings of ``scripts/train.py`` except the location of the data.
 
     Attributes:
-        model: What becomes ``weights/config.json``.
-        tokenizer: ``words``: every word of the training questions; ``minilm``: the pieces of MiniLM's
-            vocabulary that occur in them, smaller pieces for the rest.
-        freeze_image_encoder: Start from ImageNet weights, leave them, and encode each picture only once.
-        held_out: Share of the training pictures kept apart, for early stopping and for the temperature.
+        model: The architecture, which is saved as ``weights/config.json``.
+        tokenizer: ``words`` knows every word of the training questions; ``minilm`` knows the word pieces of MiniLM that
+            occur in them, and single characters for all other words.
+        freeze_image_encoder: Start the picture encoder from ImageNet weights, do not train it, and encode each picture
+            once.
+        held_out: Share of the training pictures that are held out for early stopping and for the temperature.
+        optimisation: Settings of the optimiser.
+        augmentation: Augmentation of the data.
     """
 
     model: ModularConfig
@@ -82,7 +86,7 @@ class TrainSettings(FrozenModel):
         """
         return read_settings(cls, path)
 
-    def blind(self) -> TrainSettings:
-        """The text-only twin: the same but for a picture encoder that sees nothing."""
+    def without_picture(self) -> TrainSettings:
+        """Return settings of the same model with a picture encoder that gives every picture the same features."""
         model = self.model.model_dump() | {"image_encoder": {"name": "blind"}}
         return self.model_copy(update={"model": ModularConfig.model_validate(model), "freeze_image_encoder": False})

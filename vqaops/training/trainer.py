@@ -1,4 +1,4 @@
-"""The loop: steps, a running mean of the weights, held-out scores, early stopping, resuming."""
+"""The training loop, with a running mean of the weights, held-out scores, early stopping and resuming."""
 
 from __future__ import annotations
 
@@ -19,32 +19,33 @@ from torch.nn import functional as F
 
 from vqaops.training.batches import Batches
 from vqaops.training.settings import TrainSettings
+from vqaserve.errors import RecipeError
 from vqaserve.families.modular.model import ModularModel
 
 log = logging.getLogger(__name__)
 
-Pictures = Callable[[ModularModel, Tensor, Tensor], Tensor]
-"""Features [m, cells, channels] from a model, rows [m], and which of them are mirrored [m]."""
+ImageFeatures = Callable[[ModularModel, Tensor, Tensor], Tensor]
+"""Returns features [m, cells, channels] for a model, picture numbers [m] and which of them to mirror [m]."""
 
 
-def stored_features(features: Tensor) -> Pictures:
-    """Look features up in [2, pictures, cells, channels]; the encoder itself never runs."""
+def stored_features(features: Tensor) -> ImageFeatures:
+    """Return a lookup in features [2, pictures, cells, channels]; the encoder does not run."""
     return lambda model, rows, mirrored: features[mirrored.long(), rows].float()
 
 
-def stored_pixels(pixels: Tensor) -> Pictures:
-    """Encode pixels [pictures, 3, height, width] anew each time, so that the encoder learns too."""
+def encoded_pixels(pixels: Tensor) -> ImageFeatures:
+    """Return an encoding of pixels [pictures, 3, height, width] by the model, so that its encoder is trained too."""
 
     def encode(model: ModularModel, rows: Tensor, mirrored: Tensor) -> Tensor:
-        seen = pixels[rows]
-        return model.encode(torch.where(mirrored[:, None, None, None], seen.flip(3), seen))
+        chosen = pixels[rows]
+        return model.encode(torch.where(mirrored[:, None, None, None], chosen.flip(3), chosen))
 
     return encode
 
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """One row of the learning curve; the accuracies are shares of exact first answers."""
+    """One point of the learning curve; accuracy is exact match with the first correct answer."""
 
     loss: float
     train_accuracy: float
@@ -53,16 +54,23 @@ class Epoch:
 
 
 class Trainer:
-    """Trains one model; what it has done so far is kept in ``state``, and taken up again from there.
+    """Trains one model and saves its state after each epoch; ``run`` resumes from a saved state.
 
-    A state of other settings or of other ``data``, a hash of the examples, is not taken up.
+    Args:
+        model: The model to train.
+        settings: The settings of the training.
+        features: Features of the pictures.
+        train: Batches to train on.
+        held_out: Batches for early stopping and for the temperature.
+        state: File of the state. A state of other settings or other data is ignored.
+        data: Hash of the data.
     """
 
     def __init__(
         self,
         model: ModularModel,
         settings: TrainSettings,
-        pictures: Pictures,
+        features: ImageFeatures,
         train: Batches,
         held_out: Batches,
         state: Path,
@@ -70,34 +78,38 @@ class Trainer:
     ) -> None:
         self.model = model
         self.settings = settings
-        self.pictures = pictures
+        self.features = features
         self.train = train
         self.held_out = held_out
         self.state = state
         self.data = data
-        wanted = settings.optimisation
+        optimisation = settings.optimisation
         self.average = copy.deepcopy(model).eval()
         self.best = copy.deepcopy(self.average.state_dict())
         self.history: list[Epoch] = []
         self.optimiser = torch.optim.AdamW(
             [parameter for parameter in model.parameters() if parameter.requires_grad],
-            lr=wanted.learning_rate,
+            lr=optimisation.learning_rate,
             betas=(0.9, 0.98),
-            weight_decay=wanted.weight_decay,
+            weight_decay=optimisation.weight_decay,
             fused=True,
         )
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimiser, self._learning_rate)
 
     def run(self) -> ModularModel:
-        """Train until the schedule ends or patience does; gives back the best mean of the weights."""
+        """Train until the last epoch or until no epoch of ``patience`` improved; return the best mean of the weights.
+
+        Raises:
+            RecipeError: The saved state cannot be read.
+        """
         self._resume()
-        wanted = self.settings.optimisation
+        optimisation = self.settings.optimisation
         with Progress(transient=True) as progress:
-            for number in range(len(self.history), wanted.epochs):
-                if self._since_best() >= wanted.patience:
-                    log.info("stopped early: %d epochs without progress", wanted.patience)
+            for number in range(len(self.history), optimisation.epochs):
+                if self._since_best() >= optimisation.patience:
+                    log.info("stopped early: no improvement in %d epochs", optimisation.patience)
                     break
-                bar = progress.add_task(f"epoch {number + 1}/{wanted.epochs}", total=len(self.train))
+                bar = progress.add_task(f"epoch {number + 1}/{optimisation.epochs}", total=len(self.train))
                 self._epoch(number, partial(progress.advance, bar))
                 progress.remove_task(bar)
                 self._save()
@@ -106,24 +118,24 @@ class Trainer:
         return self.average
 
     def _epoch(self, number: int, advance: Callable[[], None]) -> None:
-        # Seeded anew in each epoch: a resumed run then makes the same choices as one that never stopped.
+        # Each epoch has a seed of its own, so that a resumed run makes the same choices as one that never stopped.
         seed = self.settings.optimisation.seed * 10_000 + number
         torch.manual_seed(seed)
         self.model.train()
-        loss = right = asked = 0.0
+        loss = correct = total = 0.0
         for batch in self.train.varied(self.settings.augmentation, random.Random(seed)):
             with torch.autocast("cpu", torch.bfloat16, enabled=self.settings.optimisation.bf16):
-                image = self.pictures(self.model, batch.pictures, batch.mirrored)
+                image = self.features(self.model, batch.pictures, batch.mirrored)
                 logits = self.model.each(image, batch.which, batch.tokens, batch.mask)
-            # Each head has to be right by itself; averaged afterwards, their different mistakes cancel.
-            wrong = -(batch.targets * logits.float().log_softmax(2)).sum(2).mean()
-            self._step(wrong)
-            loss += wrong.item() * len(batch.first)
-            right += (logits[0].argmax(1) == batch.first).sum().item()
-            asked += len(batch.first)
+            # The loss is of each head alone: heads that err differently are better once they are averaged.
+            mean_loss = -(batch.targets * logits.float().log_softmax(2)).sum(2).mean()
+            self._step(mean_loss)
+            loss += mean_loss.item() * len(batch.first)
+            correct += (logits[0].argmax(1) == batch.first).sum().item()
+            total += len(batch.first)
             advance()
         held_out = _score(self.logits(self.held_out))
-        self.history.append(Epoch(loss / asked, right / asked, *held_out))
+        self.history.append(Epoch(loss / total, correct / total, *held_out))
         if self._since_best() == 0:
             self.best = copy.deepcopy(self.average.state_dict())
 
@@ -134,33 +146,33 @@ class Trainer:
         self.optimiser.step()
         self.schedule.step()
         with torch.no_grad():
-            keep = self.settings.optimisation.average
-            for mean, now in zip(self.average.parameters(), self.model.parameters(), strict=True):
-                mean.lerp_(now, 1 - keep)
-            for kept, current in zip(self.average.buffers(), self.model.buffers(), strict=True):
-                kept.copy_(current)
+            decay = self.settings.optimisation.average
+            for mean, current in zip(self.average.parameters(), self.model.parameters(), strict=True):
+                mean.lerp_(current, 1 - decay)
+            for stored, buffer in zip(self.average.buffers(), self.model.buffers(), strict=True):
+                stored.copy_(buffer)
 
     @torch.inference_mode()
     def logits(self, batches: Batches) -> tuple[Tensor, Tensor]:
-        """The averaged model's logits [n, answers] and the answers that count [n]."""
+        """Return the averaged model's logits [n, answers] and the numbers of the first correct answers [n]."""
         found = []
         for batch in batches.plain():
-            image = self.pictures(self.average, batch.pictures, batch.mirrored)
+            image = self.features(self.average, batch.pictures, batch.mirrored)
             found.append((self.average(image, batch.which, batch.tokens, batch.mask), batch.first))
         logits, first = zip(*found, strict=True)
         return torch.cat(logits), torch.cat(first)
 
     def _learning_rate(self, step: int) -> float:
-        """Linear warm-up, then half a cosine down to nothing."""
-        wanted = self.settings.optimisation
-        warmup = wanted.warmup_epochs * len(self.train)
-        done = (step - warmup) / max(1, wanted.epochs * len(self.train) - warmup)
+        """Return the factor of the peak rate: a linear warm-up, then half a cosine down to 0."""
+        optimisation = self.settings.optimisation
+        warmup = optimisation.warmup_epochs * len(self.train)
+        done = (step - warmup) / max(1, optimisation.epochs * len(self.train) - warmup)
         return (step + 1) / warmup if step < warmup else 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
 
     def _since_best(self) -> int:
         if not self.history:
             return 0
-        # By accuracy, not loss: overconfidence costs loss only, and the temperature takes it back.
+        # By accuracy, not by loss: overconfidence raises the loss only, and the temperature corrects it.
         scores = [epoch.held_out_accuracy for epoch in self.history]
         return len(scores) - 1 - scores.index(max(scores))
 
@@ -180,17 +192,17 @@ class Trainer:
             },
             partial,
         )
-        partial.replace(self.state)  # an interruption leaves the old state or the new one, never half of one
+        partial.replace(self.state)  # an interruption leaves the old state or the new one
 
     def _resume(self) -> None:
         if not self.state.exists():
             return
-        state: dict[str, Any] = torch.load(self.state, weights_only=True)
+        state = load_state(self.state)
         if state["settings"] != self.settings.model_dump(mode="json"):
-            log.info("%s is from other settings; starting anew", self.state)
+            log.info("%s is of other settings; starting from the beginning", self.state)
             return
         if state.get("data") != self.data:
-            log.info("%s is from other data; starting anew", self.state)
+            log.info("%s is of other data; starting from the beginning", self.state)
             return
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
@@ -201,7 +213,25 @@ class Trainer:
         log.info("resumed after epoch %d", len(self.history))
 
 
+def load_state(path: Path) -> dict[str, Any]:
+    """Load a file that a training run saved.
+
+    Raises:
+        RecipeError: The file is damaged, or something else wrote it.
+    """
+    try:
+        state = torch.load(path, weights_only=True)
+    except Exception as error:  # noqa: BLE001 - torch raises nearly anything on damaged files
+        raise RecipeError(
+            f"{path} cannot be read ({type(error).__name__}); delete it to start from the beginning"
+        ) from None
+    if not isinstance(state, dict):
+        raise RecipeError(f"{path} is not a state of a training run; delete it to start from the beginning")
+    return state
+
+
 def _score(found: tuple[Tensor, Tensor]) -> tuple[float, float]:
+    """Return the loss and the accuracy of what ``Trainer.logits`` returned."""
     logits, first = found
     accuracy = (logits.argmax(1) == first).float().mean().item()
     return F.cross_entropy(logits, first).item(), accuracy
@@ -209,6 +239,6 @@ def _score(found: tuple[Tensor, Tensor]) -> tuple[float, float]:
 
 def _line(epoch: Epoch) -> str:
     return (
-        f"loss {epoch.loss:.3f}, right {epoch.train_accuracy:.1%}; "
-        f"held out {epoch.held_out_loss:.3f}, right {epoch.held_out_accuracy:.1%}"
+        f"loss {epoch.loss:.3f}, accuracy {epoch.train_accuracy:.1%}; "
+        f"held out: loss {epoch.held_out_loss:.3f}, accuracy {epoch.held_out_accuracy:.1%}"
     )

@@ -1,1 +1,1 @@
-"""`tune.py`: which of a recipe's settings answer most on this machine, below a limit of latency."""
+"""Search for the fastest settings of a recipe on this machine; ``scripts/tune.py`` is its command."""

@@ -1,4 +1,4 @@
-"""The trade-off in a picture."""
+"""Plot of throughput against latency."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from vqaops.tuning.space import Candidate
 
 
 def plot_trade_off(search: Search, chosen: Candidate, limit_ms: float, path: Path) -> None:
-    """Answers per second against p95 of everything that was tried, one colour for each precision."""
+    """Plot the answers per second of every trial against its p95, in one colour for each precision."""
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.subplots()
-    measured = {one: outcome for one, outcome in search.tried.items() if outcome.rate}
-    for precision in dict.fromkeys(one.precision for one in measured):
-        those = [(one, outcome) for one, outcome in measured.items() if one.precision == precision]
-        axes.scatter([out.p95_ms for _, out in those], [out.rate for _, out in those], label=precision)
-        for one, outcome in those:
-            label = f"{one.workers}x{one.threads} b{one.batch}"
+    measured = {candidate: outcome for candidate, outcome in search.tried.items() if outcome.rate}
+    for precision in dict.fromkeys(candidate.precision for candidate in measured):
+        points = [(candidate, outcome) for candidate, outcome in measured.items() if candidate.precision == precision]
+        p95s, rates = [outcome.p95_ms for _, outcome in points], [outcome.rate for _, outcome in points]
+        axes.scatter(p95s, rates, label=precision)
+        for candidate, outcome in points:
+            label = f"{candidate.workers}x{candidate.threads} b{candidate.batch}"
             axes.annotate(label, (outcome.p95_ms, outcome.rate), fontsize=7, xytext=(3, 3), textcoords="offset points")
     best = search.tried[chosen]
     axes.scatter([best.p95_ms], [best.rate], s=200, facecolors="none", edgecolors="black", label="chosen")

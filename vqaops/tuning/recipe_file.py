@@ -1,21 +1,34 @@
-"""Settings written into a ``model-config.yaml`` whose comments stay."""
+"""Settings written into a ``model-config.yaml``, whose comments stay."""
 
 from __future__ import annotations
 
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 
 from vqaops.tuning.space import Candidate
+from vqaserve.text_files import read_text
+
+
+def write_settings(file: Path, candidate: Candidate) -> None:
+    """Write a candidate's settings into a recipe's ``model-config.yaml``.
+
+    Raises:
+        RecipeError: The file cannot be read.
+        OSError: The file cannot be written.
+    """
+    file.write_bytes(with_settings(read_text(file), candidate).encode())
 
 
 def with_settings(text: str, candidate: Candidate) -> str:
-    """The file's text with a candidate's settings; everything else, comments too, stays as it is."""
-    yaml = YAML()  # round trip
+    """Return the text of a ``model-config.yaml`` with a candidate's settings; comments and line ends stay."""
+    yaml = YAML()  # keeps comments
     yaml.preserve_quotes = True
-    yaml.width = 10_000  # fold nothing
-    document: Any = yaml.load(text)
+    yaml.width = 10_000  # wraps no line
+    line_end = "\r\n" if "\r\n" in text else "\n"
+    document: Any = yaml.load(text.replace("\r\n", "\n"))
     document["minWorkers"] = document["maxWorkers"] = candidate.workers
     document["batchSize"] = candidate.batch
     document["maxBatchDelay"] = candidate.delay
@@ -23,4 +36,4 @@ def with_settings(text: str, candidate: Candidate) -> str:
     document["handler"]["precision"] = candidate.precision
     written = StringIO()
     yaml.dump(document, written)
-    return written.getvalue()
+    return written.getvalue().replace("\n", line_end)

@@ -1,4 +1,4 @@
-"""Finding the best choice with few trials: one setting after the other, until none brings anything."""
+"""Search for the best settings in few trials: one setting is changed at a time, until no change gains anything."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from dataclasses import dataclass
 from vqaops.tuning.space import SETTINGS, Candidate, Space
 
 GAIN = 0.02
-"""What another value must bring to be worth a move; less is the noise of a trial."""
+"""Least relative gain of a better value; less is within the noise of a trial."""
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a trial measured.
+class TrialOutcome:
+    """The measurements of a trial.
 
     Attributes:
         rate: Answers per second.
-        p95_ms: Latency that 95 % stay below.
-        cpu_ms: Of the whole server, for each answer.
-        memory_mb: Resident memory of all workers together.
-        failure: Why there are no figures, or why they do not count.
+        p95_ms: 95th percentile of the latency, in milliseconds.
+        cpu_ms: CPU milliseconds of the whole server for each answer.
+        memory_mb: Resident memory of all workers together, in MB.
+        failure: Why there are no measurements, or why they do not count; empty if they do.
     """
 
     rate: float = 0.0
@@ -30,24 +30,24 @@ class Outcome:
     failure: str = ""
 
 
-Trial = Callable[[Candidate], Outcome]
+Trial = Callable[[Candidate], TrialOutcome]
 
 
 class Search:
-    """Trials of a space under a limit of latency; each candidate is tried once.
+    """A search under a latency limit; each candidate is tried once.
 
     Args:
         trial: Measures a candidate.
-        limit_ms: What the 95th percentile must stay below.
+        limit_ms: Limit of the 95th percentile of the latency, in milliseconds.
     """
 
     def __init__(self, trial: Trial, limit_ms: float) -> None:
         self._trial = trial
         self._limit = limit_ms
-        self.tried: dict[Candidate, Outcome] = {}
+        self.tried: dict[Candidate, TrialOutcome] = {}
 
     def best_from(self, start: Candidate, space: Space) -> Candidate:
-        """Change one setting at a time, each way for as long as that gains, until none does."""
+        """Change one setting at a time, in each direction while that gains, until no change does; return the best."""
         self._measure(start)
         best, before = start, None
         while best != before:
@@ -58,18 +58,18 @@ class Search:
         return best
 
     def best_of_all(self, space: Iterable[Candidate]) -> Candidate:
-        """Try every candidate."""
+        """Try every candidate and return the best."""
         for candidate in space:
             self._measure(candidate)
         return max(self.tried, key=self.merit)
 
     def fits(self, candidate: Candidate) -> bool:
-        """Whether a candidate that was tried stays below the limit."""
+        """Whether a candidate that was tried keeps the limit."""
         outcome = self.tried[candidate]
         return not outcome.failure and outcome.p95_ms <= self._limit
 
     def merit(self, candidate: Candidate) -> tuple[bool, float]:
-        """What makes one better than another: most answers among those below the limit, else the lowest latency."""
+        """Return the sort key of a tried candidate: its rate if it keeps the limit, else its negative latency."""
         outcome = self.tried[candidate]
         fits = self.fits(candidate)
         return fits, outcome.rate if fits else -outcome.p95_ms

@@ -1,4 +1,4 @@
-"""The settings that can be chosen, and one choice of them."""
+"""The space of settings to search, and the candidates in it."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from vqaserve.settings import ModelConfig
 
 Setting = Literal["precision", "layout", "batch", "delay"]
 SETTINGS: tuple[Setting, ...] = get_args(Setting)
-"""Those that matter most come first."""
+"""The settings in the order of the search: those with the largest effect first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One choice.
+    """One combination of settings.
 
     Attributes:
-        workers: Processes.
-        threads: Of torch, in each.
-        batch: The most that leave together.
-        delay: Milliseconds that an idle worker waits for company.
-        precision: As in a recipe.
+        workers: Worker processes (``minWorkers``, ``maxWorkers``).
+        threads: Torch threads of each worker.
+        batch: Largest batch (``batchSize``).
+        delay: Milliseconds that an idle worker waits for a full batch (``maxBatchDelay``).
+        precision: Precision, as in a recipe.
     """
 
     workers: int
@@ -34,7 +34,7 @@ class Candidate:
 
     @classmethod
     def of(cls, config: ModelConfig) -> Candidate:
-        """What a recipe has now."""
+        """Return the settings of a recipe."""
         handler = config.handler
         return cls(config.minWorkers, handler.threads, config.batchSize, config.maxBatchDelay, handler.precision)
 
@@ -44,13 +44,13 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """All choices.
+    """All combinations of settings.
 
     Attributes:
-        layouts: Workers and the threads of each.
-        batches: Ascending.
-        delays: Ascending, in milliseconds; 0 is not among them, since TorchServe takes it for 100.
-        precisions: In no order.
+        layouts: Pairs of workers and threads of each worker.
+        batches: Batch sizes, ascending.
+        delays: Batch delays in milliseconds, ascending; 0 is left out, since TorchServe takes it for 100.
+        precisions: Precisions, in any order.
     """
 
     layouts: tuple[tuple[int, int], ...]
@@ -68,7 +68,7 @@ class Space:
             yield Candidate(workers, threads, batch, delay, precision)
 
     def nearest(self, wanted: Candidate) -> Candidate:
-        """The choice of this space that is most like a candidate."""
+        """Return the candidate of this space that is closest to another one."""
         workers, threads = min(
             self.layouts, key=lambda pair: (abs(pair[0] - wanted.workers), abs(pair[1] - wanted.threads))
         )
@@ -81,9 +81,14 @@ class Space:
         )
 
     def ways_from(self, candidate: Candidate, setting: Setting) -> list[list[Candidate]]:
-        """Where one setting can go from a candidate, the others as they are.
+        """Return the paths on which one setting of a candidate can change.
 
-        A number goes up or down, step by step; what has no order has one way to each other value.
+        Args:
+            candidate: A candidate of this space.
+            setting: The setting to change.
+
+        Returns:
+            A path upwards and a path downwards for a number; one path to each other value of anything else.
         """
         match setting:
             case "precision":
@@ -100,7 +105,7 @@ class Space:
 
 
 def layouts(cores: int) -> tuple[tuple[int, int], ...]:
-    """Workers and threads that together use all cores, and one worker fewer, which leaves a core to Java."""
+    """Return the pairs of workers and threads that use all cores, and one that leaves a core to Java."""
     halvings = [2**power for power in range(cores.bit_length()) if 2**power <= cores]
     found = [(workers, cores // workers) for workers in halvings]
     found.append((max(1, cores - 1), 1))

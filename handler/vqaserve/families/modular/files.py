@@ -12,6 +12,7 @@ from torch import Tensor
 
 from vqaserve.errors import RecipeError
 from vqaserve.families.modular.model import ModularModel
+from vqaserve.text_files import read_lines
 
 _SHOWN = 8  # faults listed before the rest is only counted
 
@@ -20,14 +21,9 @@ def read_answers(path: Path) -> list[str]:
     """The answer space: a line is an answer, its number is the class.
 
     Raises:
-        RecipeError: The file is missing, empty, or names an answer twice.
+        RecipeError: The file cannot be read, has an empty line, or names an answer twice.
     """
-    try:
-        answers = path.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        raise RecipeError(f"{path} is missing; it lists the answers, one a line") from None
-    except UnicodeDecodeError as error:
-        raise RecipeError(f"{path} is not UTF-8 text ({error.reason})") from None
+    answers = read_lines(path)
     if not answers or not all(answers):
         raise RecipeError(f"{path} must hold one answer a line and no empty line")
     twice = sorted({answer for answer in answers if answers.count(answer) > 1})

@@ -3,11 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vqaops.evaluation.scores import Prediction, calibration_error, scores_of
+from vqaops.evaluation.scores import Prediction, calibration_error, compute_scores
 
 
 def test_shares_are_counted_as_their_names_say():
-    scores = scores_of(
+    scores = compute_scores(
         [
             Prediction(["a", "b", "c"], 0.9, ["a"]),
             Prediction(["b", "a", "c"], 0.8, ["a", "b"]),

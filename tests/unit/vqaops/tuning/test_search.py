@@ -1,19 +1,19 @@
 from __future__ import annotations
 
-from vqaops.tuning.search import Outcome, Search
+from vqaops.tuning.search import Search, TrialOutcome
 from vqaops.tuning.space import Candidate, Space, layouts
 
 SPACE = Space(layouts(4), (1, 2, 4, 8, 16, 32), (1, 5, 20), ("fp32", "bf16"))
 START = Candidate(1, 4, 1, 20, "fp32")
 
 
-def surface(candidate: Candidate) -> Outcome:
+def surface(candidate: Candidate) -> TrialOutcome:
     """Like a real one: bf16 is faster, batches help until they are large, a wait helps nobody, two workers are best."""
     if candidate.precision == "int8":
-        return Outcome(failure="a worker cannot load its archive")
+        return TrialOutcome(failure="a worker cannot load its archive")
     speed = {"fp32": 10, "bf16": 25}[candidate.precision] * {1: 0.8, 2: 1.0, 3: 0.9, 4: 0.85}[candidate.workers]
     rate = speed * {1: 1.0, 2: 1.2, 4: 1.35, 8: 1.5, 16: 1.51, 32: 1.4}[candidate.batch] / (1 + candidate.delay / 100)
-    return Outcome(rate=rate, p95_ms=1000 * candidate.batch / rate + candidate.delay, cpu_ms=1000 / rate)
+    return TrialOutcome(rate=rate, p95_ms=1000 * candidate.batch / rate + candidate.delay, cpu_ms=1000 / rate)
 
 
 def test_the_best_of_a_surface_is_found_with_a_fraction_of_the_trials():
@@ -49,14 +49,14 @@ def test_a_candidate_that_fails_is_passed_by():
 
 def test_nothing_is_chosen_for_a_gain_that_noise_could_be():
     noise = iter([100, 101, 99, 101.5, 100.5, 98, 101.9] * 100)
-    search = Search(lambda _: Outcome(rate=next(noise), p95_ms=1), limit_ms=250)
+    search = Search(lambda _: TrialOutcome(rate=next(noise), p95_ms=1), limit_ms=250)
     assert search.best_from(START, SPACE) == START
 
 
 def test_no_candidate_is_tried_twice():
     asked: list[Candidate] = []
 
-    def trial(candidate: Candidate) -> Outcome:
+    def trial(candidate: Candidate) -> TrialOutcome:
         asked.append(candidate)
         return surface(candidate)
 

@@ -1,0 +1,58 @@
+"""Predictions: the answers of a running server to the questions of a file."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
+
+from vqaops.console import new_console
+from vqaops.evaluation.scores import Prediction
+from vqaops.questions import Question
+from vqaops.server.client import Client
+
+TOP_K = 10
+"""Answers to each question: enough for top-5, and for questions with several correct answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionRun:
+    """The predictions for a list of questions, in its order.
+
+    Attributes:
+        predictions: One for each question.
+        questions_per_second: The rate at which they were answered.
+    """
+
+    predictions: list[Prediction]
+    questions_per_second: float
+
+
+def predict(client: Client, model: str, questions: Sequence[Question], connections: int) -> PredictionRun:
+    """Ask every question, some at the same time, and show a progress bar.
+
+    Args:
+        client: Client of the server.
+        model: Name of a model.
+        questions: At least one question.
+        connections: Questions asked at the same time.
+
+    Raises:
+        RecipeError: A picture cannot be read.
+        ServerError: The server refused a question or went away.
+    """
+
+    def ask(question: Question) -> Prediction:
+        reply = client.ask(model, question.read_image(), question.text, TOP_K)
+        ranked = [answer["answer"] for answer in reply["answers"]]
+        return Prediction(ranked, reply["confidence"], question.answers)
+
+    began = time.perf_counter()
+    columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
+    with ThreadPoolExecutor(connections) as pool, Progress(*columns, console=new_console(stderr=True)) as progress:
+        asked = pool.map(ask, questions)
+        predictions = list(progress.track(asked, total=len(questions), description=f"asking {model}"))
+    return PredictionRun(predictions, len(questions) / (time.perf_counter() - began))
