@@ -1,4 +1,4 @@
-"""What TorchServe tells only its management address, for Prometheus: workers, queues, tokens; and the GPUs.
+"""Metrics that TorchServe's metrics address lacks, for Prometheus: worker states, queues, tokens and GPUs.
 
 It runs beside the server all the time, so it also renews the tokens before they expire.
 """
@@ -13,43 +13,45 @@ from typing import Annotated
 import httpx
 import typer
 from prometheus_client import CollectorRegistry, start_http_server
-from rich.console import Console
 
+from vqaops.console import new_console, one_line_errors
 from vqaops.errors import ServerError
 from vqaops.monitoring.exporter import ServerState
-from vqaops.paths import ROOT
+from vqaops.paths import CONFIG, RUN
 from vqaops.server.server import Server
 from vqaops.server.tokens import renew_due
 
+SECONDS = 5
+"""Between two checks of the tokens; also the timeout of requests to the server, less than Prometheus's 10 s."""
+
 
 def main(
-    address: Annotated[str, typer.Option(help="Where Prometheus finds it.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="TorchServe's own metrics are on 8082.")] = 8083,
-    run: Annotated[Path, typer.Option(help="Folder of the running server.")] = ROOT / "run",
-    config: Annotated[Path, typer.Option(help="The properties that it was started with.")] = ROOT / "config.properties",
+    address: Annotated[str, typer.Option(help="Address on which Prometheus scrapes it.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Its port; TorchServe's own metrics are on 8082.")] = 8083,
+    run: Annotated[Path, typer.Option(help="Run folder of the server.")] = RUN,
+    config: Annotated[Path, typer.Option(help="The properties that it was started with.")] = CONFIG,
 ) -> None:
-    """Serve /metrics until it is ended: worker states, queue lengths, token lifetimes, GPUs; and renew the tokens.
+    """Serve /metrics until Ctrl-C: worker states, queue lengths, token lifetimes, GPUs; and renew the tokens.
 
-    Needs the run folder for the management token, so it runs beside the server; a server that is started anew is found.
+    It reads the management token in the run folder, so it must run beside the server. It finds a restarted server.
 
     Example: scripts/exporter.py --port 8083
     """
-    server = Server(run.resolve(), config)
-    client = server.client
-    client.http.timeout = httpx.Timeout(5)  # less than Prometheus waits here
-    registry = CollectorRegistry()
-    registry.register(ServerState(client))
-    try:
-        start_http_server(port, address, registry)
-    except OSError as error:
-        raise typer.BadParameter(
-            f"cannot listen on {address}:{port} ({error}); choose another one with --port"
-        ) from None
-    Console(highlight=False, soft_wrap=True).print(f"http://{address}:{port}/metrics  (end it: Ctrl-C)")
+    with one_line_errors("exporter"):
+        server = Server(run.resolve(), config)
+        client = server.client
+        client.http.timeout = httpx.Timeout(SECONDS)
+        registry = CollectorRegistry()
+        registry.register(ServerState(client))
+        try:
+            start_http_server(port, address, registry)
+        except OSError as error:
+            raise ServerError(f"cannot listen on {address}:{port} ({error}); choose another port: --port") from None
+    new_console().print(f"http://{address}:{port}/metrics  (stop it: Ctrl-C)", markup=False)
     while True:
-        with suppress(ServerError):  # of no key file: `vqa_server_up` says so
+        with suppress(ServerError):  # without a key file; the metric `vqa_server_up` shows it
             renew_due(server)
-        time.sleep(5)
+        time.sleep(SECONDS)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Whether a server lives and can answer, and why not: one command for whatever looks after it."""
+"""Whether a server is live and ready, and if not, why: for health checks of Docker, Kubernetes and systemd."""
 
 from __future__ import annotations
 
@@ -10,33 +10,35 @@ from typing import Annotated
 import httpx
 import typer
 
-from vqaops.paths import ROOT
+from vqaops.console import one_line_errors
+from vqaops.paths import CONFIG, RUN
 from vqaops.server.health import examine
 from vqaops.server.server import Server
 
 
 def main(
     models: Annotated[
-        list[str] | None, typer.Argument(help="Models that must answer; all registered by default.")
+        list[str] | None, typer.Argument(help="Models that must answer; by default all that are registered.")
     ] = None,
-    live: Annotated[bool, typer.Option("--live", help="Ask only whether the server answers at all.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="The whole state, for machines.")] = False,
-    timeout: Annotated[float, typer.Option(help="Seconds for each question to the server.")] = 5,
-    run: Annotated[Path, typer.Option(help="Folder of the running server.")] = ROOT / "run",
-    config: Annotated[Path, typer.Option(help="The properties that it was started with.")] = ROOT / "config.properties",
+    live: Annotated[bool, typer.Option("--live", help="Check only whether the server answers at all.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the whole state, for machines.")] = False,
+    timeout: Annotated[float, typer.Option(help="Seconds for each request to the server.")] = 5,
+    run: Annotated[Path, typer.Option(help="Run folder of the server.")] = RUN,
+    config: Annotated[Path, typer.Option(help="The properties that it was started with.")] = CONFIG,
 ) -> None:
-    """End with 0 if the server is ready (--live: if it is live), with 1 and the reasons if it is not.
+    """Exit with status 0 if the server is ready (--live: if it is live), else with 1 and the reasons.
 
-    A token that is about to expire is renewed on the way.
+    A token that is about to expire is renewed.
 
     Examples: scripts/health.py; scripts/health.py rooms --json
 
-    Docker: HEALTHCHECK CMD python scripts/health.py. Kubernetes: exec probes, `--live` for livenessProbe.
+    Docker: HEALTHCHECK CMD python scripts/health.py. Kubernetes: exec probes, with `--live` in livenessProbe.
     """
-    client = Server(run.resolve(), config).client
-    client.http.timeout = httpx.Timeout(timeout)
-    with client.http:
-        health = examine(client, models or [])
+    with one_line_errors("health"):
+        client = Server(run.resolve(), config).client
+        client.http.timeout = httpx.Timeout(timeout)
+        with client.http:
+            health = examine(client, models or [])
     good = health.live if live else health.ready
     if as_json:
         typer.echo(json.dumps(asdict(health)))

@@ -1,7 +1,7 @@
-"""The error that operations on a server raise."""
+"""The error of operations on a server."""
 
 from __future__ import annotations
 
 
 class ServerError(Exception):
-    """The server cannot be asked, or refused; the message says what to do."""
+    """An operation on a server failed or was refused; the message says what to do."""

@@ -1,4 +1,4 @@
-"""Files that several processes write: replaced as a whole, under a lock."""
+"""Files that several processes write: replaced atomically, under a lock."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from pathlib import Path
 
 
 def replace_whole(path: Path, text: str) -> None:
-    """Put a file into place whole: a reader, or a power cut, finds the old or the new one.
+    """Replace a UTF-8 file atomically: a reader, or a power cut, finds the old content or the new one.
 
-    The file can be read by everybody who may enter its folder.
+    Every user who may enter the folder can read the file.
     """
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=".building-", delete=False) as written:
+    with tempfile.NamedTemporaryFile(
+        "w", dir=path.parent, prefix=".building-", delete=False, encoding="utf-8", newline=""
+    ) as written:
         written.write(text)
         written.flush()
         os.fsync(written.fileno())
@@ -26,7 +28,7 @@ def replace_whole(path: Path, text: str) -> None:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """One at a time, between processes. The folder itself is the lock, so that none is left lying in it."""
+    """Let one process at a time run the block. The folder itself is locked, so that no lock file is left behind."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)

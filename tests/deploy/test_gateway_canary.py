@@ -230,7 +230,7 @@ def test_a_versions_end_ends_its_own_route_and_no_others(run_folder: Callable[[]
     [
         (["dummy", "2.0.0", "--share", "130%"], "give 0% to 100%"),
         (["dummy", "2.0.0", "--share", "0.1"], "as in: --share 10%"),
-        (["dummy", "1.0.0", "--share", "10%"], "is the default already"),
+        (["dummy", "1.0.0", "--share", "10%"], "is already the default"),
         (["dummy", "9.9.9", "--share", "10%"], "9.9.9"),
     ],
 )

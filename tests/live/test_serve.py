@@ -89,7 +89,7 @@ def test_a_newer_recipe_is_built_and_served_instead(serve_command: Command):
     config.write_text(config.read_text().replace("1.0.0", "1.1.0"))
     again = serve_command("start")
     assert again.returncode == 0, again.stderr
-    assert "ending the running server first" in again.stdout
+    assert "stopping it first" in again.stdout
     assert "dummy-1.1.0.mar" in again.stdout
 
 
@@ -101,7 +101,7 @@ def test_an_archive_built_by_hand_is_noticed_and_what_was_served_beside_it_stays
     build(other.recipe, serve_command.folder / "store")
     both = other("start")
     assert both.returncode == 0, both.stderr
-    assert "ending the running server first" in both.stdout
+    assert "stopping it first" in both.stdout
     again = serve_command("start")
     assert again.returncode == 0, again.stderr
     assert "already running" in again.stdout
@@ -109,7 +109,7 @@ def test_an_archive_built_by_hand_is_noticed_and_what_was_served_beside_it_stays
     build(other.recipe, serve_command.folder / "store", replace=True)
     anew = serve_command("start")
     assert anew.returncode == 0, anew.stderr
-    assert "the running server has other archives" in anew.stdout
+    assert "the running server serves other archives" in anew.stdout
     assert "other 1.0.0: 1 of 1 workers ready" in anew.stdout
 
 

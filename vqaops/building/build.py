@@ -32,6 +32,8 @@ def archive_of(recipe: Path, store: Path = MODEL_STORE) -> Archive:
         RecipeError: The recipe's settings do not validate, or a program downstream cannot take its name or version.
     """
     recipe = recipe.resolve()
+    if not recipe.is_dir():
+        raise RecipeError(f"{recipe} is not a folder; give a recipe's folder, such as recipes/shapes")
     name = check_model_name(recipe.name)
     version = check_version(_settings(recipe).handler.version)
     return Archive(store / f"{name}-{version}.mar", name, version)

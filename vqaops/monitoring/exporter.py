@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
 from collections.abc import Iterator
 
+import pynvml
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -14,10 +14,6 @@ from vqaops.rollout.listing import memory as memory_of
 from vqaops.server.client import Client
 from vqaops.server.key_file import KeyFile
 from vqaops.server.management import Management
-
-with warnings.catch_warnings():  # nvgpu brings a package of the same name, whose only work is a warning
-    warnings.simplefilter("ignore", FutureWarning)
-    import pynvml
 
 STATES = ("READY", "UNLOADING")
 """TorchServe's words, the second for any worker that cannot answer: it starts, starts again, or was given up. Both are

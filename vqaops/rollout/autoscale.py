@@ -1,7 +1,7 @@
-"""How many workers a model should have, from how long its requests wait and how busy its workers are.
+"""How many workers a model needs, computed from the wait of its requests and the load of its workers.
 
-TorchServe has ``minWorkers`` and ``maxWorkers`` and never moves between them by itself. This follows the time that
-requests wait: it is what clients feel, whatever the model costs.
+TorchServe has ``minWorkers`` and ``maxWorkers``, but never scales between them by itself. The wait in the queue
+decides: it is the part of the latency that further workers shorten, whatever the model costs.
 """
 
 from __future__ import annotations
@@ -20,16 +20,18 @@ from vqaops.server.management import RegisteredVersion
 
 @dataclass(frozen=True, slots=True)
 class ScalingRule:
-    """When to change, and how often.
+    """When to change the number of workers.
 
     Attributes:
-        least: Workers at least.
-        most: Workers at most.
+        least: Minimum number of workers.
+        most: Maximum number of workers.
         queue_seconds: Mean wait in the queue over which a worker is added.
-        busy: Share of its time that a worker may compute after one has been taken away; more would add it again.
-        up_after: Looks in a row that must ask for more.
-        down_after: Looks in a row that must ask for fewer; higher, since a worker costs seconds to bring back.
-        rest: Looks after a change in which nothing is changed: a new worker needs a moment to show.
+        busy: Maximum load of the remaining workers, as a share of their time, at which a worker is removed; with a
+            higher load it would soon be added again.
+        up_after: Consecutive observations that must call for another worker.
+        down_after: Consecutive observations that must call for one less; more of them, since a worker takes seconds to
+            start again.
+        rest: Observations after a change that change nothing: a new worker needs a moment to take effect.
     """
 
     least: int
@@ -43,14 +45,14 @@ class ScalingRule:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What one interval showed.
+    """The load in one interval.
 
     Attributes:
-        workers: That are wanted at present, ready or not.
-        ready: That can answer.
-        pending: Requests in the queue at its end.
-        waited: Mean seconds in the queue of the requests that were taken from it; 0 if none was.
-        busy: Mean share of the interval that a worker computed, by its CPU time.
+        workers: Workers that TorchServe keeps at present, ready or not.
+        ready: Workers that can answer.
+        pending: Requests in the queue at the end of the interval.
+        waited: Mean seconds in the queue of the requests that left it; 0 if none did.
+        busy: Mean share of the interval in which a worker computed, by its CPU time.
     """
 
     workers: int
@@ -62,7 +64,7 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class ScalingDecision:
-    """How many workers from now on, and why."""
+    """The number of workers from now on, and the reason."""
 
     workers: int
     reason: str
@@ -70,13 +72,13 @@ class ScalingDecision:
 
 @dataclass(frozen=True, slots=True)
 class ScalingController:
-    """Counts the looks that ask for a change; a pure function of what it is shown.
+    """Counts the observations that call for a change; its decisions depend on the observations alone.
 
     Attributes:
         rule: When to change.
-        high: Looks in a row that asked for more.
-        low: Looks in a row that asked for fewer.
-        resting: Looks in which nothing is to be changed.
+        high: Consecutive observations that called for another worker.
+        low: Consecutive observations that called for one less.
+        resting: Further observations that change nothing.
     """
 
     rule: ScalingRule
@@ -84,27 +86,27 @@ class ScalingController:
     low: int = 0
     resting: int = 0
 
-    def decide(self, look: Observation) -> tuple[ScalingController, ScalingDecision | None]:
-        """The controller after this look, and a decision if there is one."""
+    def decide(self, seen: Observation) -> tuple[ScalingController, ScalingDecision | None]:
+        """The controller after this observation, and its decision if there is one."""
         rule = self.rule
-        bound = min(max(look.workers, rule.least), rule.most)
-        if bound != look.workers:
+        bound = min(max(seen.workers, rule.least), rule.most)
+        if bound != seen.workers:
             return self._changed(), ScalingDecision(
-                bound, f"{look.workers} workers are outside {rule.least} to {rule.most}"
+                bound, f"{seen.workers} workers are outside {rule.least} to {rule.most}"
             )
-        if self.resting or look.ready < look.workers:
+        if self.resting or seen.ready < seen.workers:
             return replace(self, resting=max(0, self.resting - 1), high=0, low=0), None
-        is_high = look.waited > rule.queue_seconds
-        # A lower bound of its own for the wait, and the rest of the workers must be able to do what is done now.
-        spread = look.busy * look.workers / max(1, look.workers - 1)
-        is_low = look.pending == 0 and look.waited < rule.queue_seconds / 4 and spread < rule.busy
+        is_high = seen.waited > rule.queue_seconds
+        # A quarter of the wait, so that counts do not swing; and the other workers must be able to take over the load.
+        spread = seen.busy * seen.workers / max(1, seen.workers - 1)
+        is_low = seen.pending == 0 and seen.waited < rule.queue_seconds / 4 and spread < rule.busy
         counted = replace(self, high=self.high + 1 if is_high else 0, low=self.low + 1 if is_low else 0)
-        if counted.high >= rule.up_after and look.workers < rule.most:
-            reason = f"requests waited {1000 * look.waited:.0f} ms, allowed are {1000 * rule.queue_seconds:.0f} ms"
-            return self._changed(), ScalingDecision(look.workers + 1, reason)
-        if counted.low >= rule.down_after and look.workers > rule.least:
-            reason = f"requests waited {1000 * look.waited:.0f} ms and workers are {look.busy:.0%} busy"
-            return self._changed(), ScalingDecision(look.workers - 1, reason)
+        if counted.high >= rule.up_after and seen.workers < rule.most:
+            reason = f"requests waited {1000 * seen.waited:.0f} ms, over the {1000 * rule.queue_seconds:.0f} ms allowed"
+            return self._changed(), ScalingDecision(seen.workers + 1, reason)
+        if counted.low >= rule.down_after and seen.workers > rule.least:
+            reason = f"requests waited {1000 * seen.waited:.0f} ms and workers are {seen.busy:.0%} busy"
+            return self._changed(), ScalingDecision(seen.workers - 1, reason)
         return counted, None
 
     def _changed(self) -> ScalingController:
@@ -113,60 +115,67 @@ class ScalingController:
 
 @dataclass
 class LoadObserver:
-    """Turns running sums into what happened since the last look, at the default version."""
+    """Observes a model's default version: turns running sums into the load since the last observation."""
 
     rollout: Rollout
     name: str
     _at: float = 0
-    _traffic: RequestTotals = field(default_factory=lambda: RequestTotals(0, 0))
+    _totals: RequestTotals = field(default_factory=lambda: RequestTotals(0, 0))
     _worked: dict[int, float] = field(default_factory=dict)
 
-    def look(self) -> tuple[RegisteredVersion, Observation]:
-        """The default version, and what happened since the last look; nothing at the first."""
+    def observe(self) -> tuple[RegisteredVersion, Observation]:
+        """The default version, and the load since the last observation; the first one shows no load."""
         management = self.rollout.management
         version = management.version(self.name, management.default(self.name))
         now, total = time.monotonic(), request_totals(management.client, self.name)
         worked = {worker.pid: _cpu_seconds(worker.pid) for worker in version.workers}
         known = [pid for pid in worked if pid in self._worked]
-        # The counters only rise; lower ones are those of a server that was started anew.
-        requests = max(0.0, total.requests - self._traffic.requests) if self._at else 0.0
-        waited = max(0.0, total.waited - self._traffic.waited)
+        # The counters only rise; lower ones are those of a restarted server.
+        requests = max(0.0, total.requests - self._totals.requests) if self._at else 0.0
+        waited = max(0.0, total.waited - self._totals.waited)
         computed = sum(max(0.0, worked[pid] - self._worked[pid]) for pid in known)
-        seen = Observation(
+        observed = Observation(
             workers=len(version.workers),
             ready=version.ready,
             pending=version.pending,
-            # Nothing left the queue although something is in it: that has waited all the time.
+            # Nothing left the queue although it is not empty: those requests waited the whole interval.
             waited=waited / requests if requests else (now - self._at) * bool(version.pending),
             busy=computed / (len(known) * (now - self._at)) if known else 0.0,
         )
-        self._at, self._traffic, self._worked = now, total, worked
-        return version, seen
+        self._at, self._totals, self._worked = now, total, worked
+        return version, observed
 
 
-def follow(
-    rollout: Rollout, name: str, rule: ScalingRule, interval: float
+def autoscale(
+    rollout: Rollout, name: str, rule: ScalingRule, interval: float, seconds: float | None = None
 ) -> Iterator[tuple[Observation, ScalingDecision | None]]:
-    """Look, decide and scale, once an interval, for ever; yields each look with its decision, already carried out.
+    """Observe, decide and scale once an interval; yields each observation with its decision, once that is carried out.
 
-    A decision that cannot be carried out now (no worker can be spared, one does not get ready) says so, and is taken
-    again when it still holds later.
+    A decision that cannot be carried out now (no worker is idle, one does not get ready) says so in its reason. It is
+    taken again if it still holds later.
+
+    Args:
+        rollout: The versions of the running server.
+        name: The model.
+        rule: When to change the number of workers.
+        interval: Seconds between two observations.
+        seconds: Until the end; None for no end.
 
     Raises:
-        ServerError: The server is gone.
+        ServerError: The server has ended.
     """
-    observer, controller = LoadObserver(rollout, name), ScalingController(rule)
-    observer.look()
-    while True:
+    observer, controller, began = LoadObserver(rollout, name), ScalingController(rule), time.monotonic()
+    observer.observe()
+    while seconds is None or time.monotonic() - began <= seconds:
         time.sleep(interval)
-        version, look = observer.look()
-        controller, decision = controller.decide(look)
+        version, observed = observer.observe()
+        controller, decision = controller.decide(observed)
         if decision is not None:
             try:
                 rollout.scale(name, version.version, decision.workers, decision.workers, reason=decision.reason)
             except ServerError as error:
                 decision = replace(decision, reason=f"{decision.reason}; not done: {error}")
-        yield look, decision
+        yield observed, decision
 
 
 def _cpu_seconds(pid: int) -> float:

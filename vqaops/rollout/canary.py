@@ -1,4 +1,4 @@
-"""A share of a model's requests for a version that is not the default: the gateway sends them, this tells it to."""
+"""Canaries and shadows: the gateway sends a share of a model's requests to a version that is not the default."""
 
 from __future__ import annotations
 
@@ -13,60 +13,60 @@ from vqaops.store.history import Change
 
 
 def start(server: Server, gateway: Gateway, name: str, route: Route) -> None:
-    """Let a registered version meet a share of the requests, from the next one on.
+    """Send a share of the requests to a registered version, from the next request on.
 
     Raises:
-        ServerError: No gateway runs, or the version is not registered, not ready, or the default anyway.
+        ServerError: No gateway runs, or the version is not registered, has no ready worker, or is the default.
     """
     if gateway.process() is None:
         raise ServerError(
-            f"no gateway runs in {gateway.folder}, and TorchServe itself cannot share requests between versions; "
+            f"no gateway runs in {gateway.folder}, and TorchServe itself cannot divide requests between versions; "
             "start one: make gateway"
         )
     with locked(server.run):
         management = Management(server.client)
         version = management.version(name, route.version)
         if management.default(name) == route.version:
-            raise ServerError(f"{name} {route.version} is the default already, and gets every request")
+            raise ServerError(f"{name} {route.version} is already the default, and gets every request")
         if not version.ready:
             raise ServerError(
-                f"{name} {route.version} has no worker that is ready; first: "
+                f"{name} {route.version} has no ready worker; first: "
                 f"scripts/models.py scale {name} --version {route.version}"
             )
         gateway.routes.set(name, route)
-        _note(server, route.kind, name, route)
+        _record(server, route.kind, name, route)
 
 
 def end(server: Server, gateway: Gateway, name: str, version: str | None = None) -> Route | None:
-    """Give all requests to the default version again, with ``version`` only if it was its; what has ended, or None."""
+    """End a model's canary or shadow, as `end_route`, under the lock of the run folder."""
     with locked(server.run):
         return end_route(server, gateway, name, version)
 
 
 def end_route(server: Server, gateway: Gateway, name: str, version: str | None = None) -> Route | None:
-    """As `end`, for who holds the run folder's lock already.
+    """End a model's canary or shadow: the default version gets every request again.
 
     Args:
-        server: Its history keeps the end.
-        gateway: It need not run: a route outlives it.
+        server: The server, in whose history the end is recorded; the caller holds the lock of its run folder.
+        gateway: The gateway; it need not run, since routes outlive it.
         name: The model.
         version: End the route only if it leads to this version; None for any.
 
     Returns:
-        What has ended, or None.
+        The route that was ended, or None.
     """
     route = gateway.routes.all().get(name)
     if route is None or version not in {None, route.version}:
         return None
     gateway.routes.set(name, None)
-    _note(server, f"end {route.kind}", name, route)
+    _record(server, f"end {route.kind}", name, route)
     return route
 
 
-def _note(server: Server, action: str, name: str, route: Route) -> None:
+def _record(server: Server, action: str, name: str, route: Route) -> None:
     state = server.state()
     served = state.version(name, route.version) if state else None
-    event = Change.now(
+    change = Change.now(
         action, name, route.version, served.sha256 if served else "", figures={"share": round(route.share, 6)}
     )
-    history.append(server.history_file, event)
+    history.append(server.history_file, change)

@@ -1,6 +1,6 @@
-"""Whether a new version may replace the current one: both are asked what the recipe's samples ask.
+"""Whether a new version may replace the current one: both answer the recipe's samples, and the gates compare them.
 
-Both go on serving meanwhile, and neither is asked through a retrying client: a failure here is a finding.
+Both go on serving meanwhile. The client does not retry: here a failure is a result.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from vqaserve.settings import Gate
 ROUNDS = 10
 LEAST_ROUNDS = 3
 SECONDS = 60
-"""Rounds end here, after the least of them: a slow model is compared on fewer."""
+"""No round starts later, after the first three: a slow model is compared on fewer rounds."""
 
 
 @dataclass(frozen=True, slots=True)
 class GateResult:
-    """One gate: what was measured, what is allowed, and whether that is reached.
+    """The result of a gate: what was measured, what is allowed, and whether the gate was passed.
 
     Attributes:
-        value: The figure alone: seconds (smoke), a share (agreement, accuracy) or a ratio (latency); None without one.
+        value: The figure: seconds (smoke), a share (agreement, accuracy) or a ratio (latency); None if there is none.
     """
 
     gate: str
@@ -45,14 +45,14 @@ class GateResult:
 
 @dataclass(frozen=True, slots=True)
 class TimedAnswer:
-    """A version's answer to a question, and the seconds until it came."""
+    """A version's answer to a question, and the seconds that it took."""
 
     answer: str
     seconds: float
 
 
 def smoke(client: Client, name: str, version: str, sample: ArchivedSample) -> GateResult:
-    """Ask a version one question; any answer of that version will do."""
+    """Ask a version one question; any answer passes."""
     try:
         asked = _ask(replace(client, retry=NEVER), name, version, sample, b"")
     except ServerError as error:
@@ -65,10 +65,10 @@ def smoke(client: Client, name: str, version: str, sample: ArchivedSample) -> Ga
 def compare(
     client: Client, name: str, current: str, new: str, samples: Sequence[ArchivedSample], gate: Gate
 ) -> Iterator[GateResult]:
-    """Ask both versions every sample, several rounds, in turns; yields the verdicts.
+    """Ask both versions every sample in several rounds, alternately, and yield the results of the gates.
 
-    Each request's picture is a file of its own, by bytes after its end that decoders do not read: the workers'
-    caches know none of them, so that what is compared is the models.
+    Random bytes after the end of each picture, which decoders do not read, make it new to the workers' caches: the
+    gates compare the models, not the caches.
     """
     try:
         rounds = _rounds(replace(client, retry=NEVER), name, (current, new), samples)
@@ -88,7 +88,7 @@ def compare(
     yield GateResult(
         "agreement",
         same,
-        f"{same:.0%} of {len(samples)} answers are those of {current}",
+        f"{same:.0%} of {len(samples)} answers are the same as {current}'s",
         f"at least {gate.min_agreement:.0%}",
         same >= gate.min_agreement,
     )
@@ -99,7 +99,7 @@ def compare(
         f"at most {gate.max_accuracy_loss:.0%} less",
         right[current] - right[new] <= gate.max_accuracy_loss + 1e-9,
     )
-    # The fastest of several rounds, as timeit does it: whatever else the machine does only ever adds.
+    # The fastest of several rounds, as in timeit: other load on the machine only adds time.
     ratio = best[new] / best[current]
     yield GateResult(
         "latency",
@@ -114,7 +114,7 @@ def compare(
 def _rounds(
     client: Client, name: str, versions: tuple[str, str], samples: Sequence[ArchivedSample]
 ) -> list[list[dict[str, TimedAnswer]]]:
-    """What each version answered to each sample in each round; who is asked first changes with the rounds."""
+    """Each version's answer to each sample in each round; the version that is asked first alternates."""
     began = time.monotonic()
     rounds: list[list[dict[str, TimedAnswer]]] = []
     while len(rounds) < LEAST_ROUNDS or (len(rounds) < ROUNDS and time.monotonic() - began < SECONDS):
@@ -129,7 +129,7 @@ def _ask(client: Client, name: str, version: str, sample: ArchivedSample, tag: b
     reply = client.ask(f"{name}/{version}", unseen_copy(sample.picture, tag), sample.question)
     seconds = time.perf_counter() - began
     if reply["model"] != {"name": name, "version": version}:
-        raise ServerError(f"{reply['model']} answered a question to {name} {version}; the server mixes versions up")
+        raise ServerError(f"{reply['model']} answered a question to {name} {version}; the server confuses versions")
     return TimedAnswer(reply["answer"], seconds)
 
 

@@ -1,4 +1,4 @@
-"""The versions of a running server as rows."""
+"""The versions of a running server as a table."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class VersionRow:
     """One version.
 
     Attributes:
-        workers: That TorchServe is to keep.
-        ready: That can answer.
-        memory: Resident bytes of its workers and what they have started; what several share is counted in each.
-        queue: Requests that wait.
+        workers: Workers that TorchServe keeps.
+        ready: Workers that can answer.
+        memory: Resident bytes of its workers and their child processes; shared memory is counted in each of them.
+        queue: Requests in the queue.
         since: When its oldest worker was started; None without workers.
     """
 
@@ -50,7 +50,7 @@ def rows(management: Management) -> list[VersionRow]:
 
 
 def table(found: Sequence[VersionRow]) -> Table:
-    """The rows for people; the default version is marked."""
+    """The rows as a table for people; the default version is marked."""
     shown = Table(show_edge=False)
     for column in ("model", "version"):
         shown.add_column(column)
@@ -69,16 +69,16 @@ def table(found: Sequence[VersionRow]) -> Table:
 
 
 def memory(version: RegisteredVersion) -> int:
-    """Resident bytes of a version's workers and what they have started, as far as they can be seen from here.
+    """Resident bytes of a version's workers and their child processes, as far as this process can see them.
 
-    TorchServe's own figure is 0 where its system metrics are off, as they are here.
+    TorchServe's own figure is 0 while its system metrics are off, as in config.properties.
     """
     total = 0
     for worker in version.workers:
         try:
             process = psutil.Process(worker.pid)
             total += sum(one.memory_info().rss for one in [process, *process.children(recursive=True)])
-        except (psutil.Error, ValueError):  # it starts (pid -1), has ended, or is another container's
+        except (psutil.Error, ValueError):  # it is starting (pid -1), has ended, or is in another container
             continue
     return total
 

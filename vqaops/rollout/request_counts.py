@@ -1,4 +1,4 @@
-"""What was asked of a model and how long it waited, from TorchServe's metrics."""
+"""How many requests a model got and how long they waited, from TorchServe's metrics."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from vqaops.server.client import Client
 
 REQUESTS = "ts_inference_requests_total"
 WAITED = "ts_queue_latency_microseconds_total"
-"""TorchServe's name has no ``_total``; the parser gives it to every counter."""
+"""TorchServe's name has no ``_total``; the parser adds it to the name of every counter."""
 
 
 @dataclass(frozen=True, slots=True)
 class RequestTotals:
-    """Running sums since the server's start: requests of a model, and the seconds that they waited in its queues."""
+    """Sums since the server's start: requests to a model, and the seconds that they waited in its queues."""
 
     requests: float
     waited: float
 
 
 def request_totals(client: Client, name: str) -> RequestTotals:
-    """All requests of a model, whichever version they asked for.
+    """All requests to a model, whichever version they name.
 
     Raises:
         ServerError: The metrics address does not answer.
@@ -38,8 +38,8 @@ def request_totals(client: Client, name: str) -> RequestTotals:
     )
 
 
-def asked_by_number(client: Client, name: str, version: str) -> float:
-    """Requests that named this version, ever; those that named none are counted under ``default``.
+def requests_naming(client: Client, name: str, version: str) -> float:
+    """Requests that named this version, since the server's start; TorchServe counts the others as ``default``.
 
     Raises:
         ServerError: The metrics address does not answer.

@@ -1,4 +1,4 @@
-"""What an operator does to the versions of a running server; each change is noted in its state and in its history."""
+"""Changes to the versions of a running server, each recorded in the server's state and history."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class Rollout:
     """The versions of one running server.
 
     Attributes:
-        server: It must run.
-        progress: Told what is being waited for.
+        server: The server; it must run.
+        progress: Shows what is being waited for.
     """
 
     server: Server
@@ -46,25 +46,28 @@ class Rollout:
         return Workers(self.management, self.server.model_log, self.progress)
 
     def only_model(self) -> str:
-        """The model that is meant when none is named.
+        """The model that is meant if none is named.
 
         Raises:
-            ServerError: The server has none or several.
+            ServerError: The server has no model, or several.
         """
         names = list(self.management.models())
         if len(names) != 1:
-            raise ServerError(f"name the model; the server has {', '.join(names) or 'none'}")
+            raise ServerError(f"name the model; the server has: {', '.join(names) or 'none'}")
         return names[0]
 
     def register(self, path: Path, signers: Path | None = None) -> tuple[RegisteredVersion, GateResult]:
-        """Serve an archive beside the running version; the version, and what it answered to its first sample.
+        """Serve an archive beside the running version, and ask it its first sample.
 
-        The answer is asked for by the version's number: nobody else is sent to it. Of a model that is new to the
-        server, it is the default at once.
+        Clients are not sent to the new version, unless the model is new to the server: then it is the default at once.
+
+        Returns:
+            The version, and the result of asking it.
 
         Raises:
-            RecipeError: The archive is damaged, is not the one that the list beside it names, or has another's place.
-            ServerError: It cannot be loaded or does not answer; then nothing of it is left registered.
+            RecipeError: The archive is damaged, is not the one that the list beside it names, or its version is in the
+                store with other content.
+            ServerError: The archive cannot be loaded or does not answer; it is not registered then.
         """
         archive = Archive.read(path.resolve())
         samples = archive.samples()
@@ -73,59 +76,63 @@ class Rollout:
             placed, is_new = place(archive, state.store)
             try:
                 with self.workers.loading(placed):
-                    verdict = gate.smoke(self.server.client, archive.name, archive.version, samples[0])
-                    if not verdict.passed:
-                        raise ServerError(f"{archive.name} {archive.version} does not answer: {verdict.measured}")
+                    result = gate.smoke(self.server.client, archive.name, archive.version, samples[0])
+                    if not result.passed:
+                        raise ServerError(f"{archive.name} {archive.version} does not answer: {result.measured}")
                     if is_new:
                         checksums.record(placed.path)
                     is_default = archive.name not in state.models
-                    event = Change.now("register", archive.name, archive.version, sha256, is_default=is_default)
-                    self._note(state.with_version(placed), event)
-            except BaseException:  # Ctrl-C too: only what is noted stays
+                    change = Change.now("register", archive.name, archive.version, sha256, is_default=is_default)
+                    self._record(state.with_version(placed), change)
+            except BaseException:  # Ctrl-C too: only what is recorded stays
                 if is_new:
                     placed.path.unlink()
                 raise
-        return self.management.version(archive.name, archive.version), verdict
+        return self.management.version(archive.name, archive.version), result
 
     def promote(self, name: str, version: str, force: bool = False) -> tuple[list[GateResult], bool]:
-        """Let a registered version answer by default, if it passes its gates; the verdicts, and whether it does now.
+        """Make a registered version the default if it passes its gates.
 
-        It gets at least as many workers as the version that it replaces, which goes on running: a rollback is one call.
+        It gets at least as many workers as the version that it replaces. That one goes on running, so that a rollback
+        is a single call.
 
         Args:
             name: The model.
             version: A registered version.
-            force: Promote it although a gate fails; the history says so.
+            force: Promote it even if a gate fails; the history records that.
+
+        Returns:
+            The results of the gates, and whether the version was promoted.
 
         Raises:
-            ServerError: It is not registered, or has no worker that is ready.
+            ServerError: The version is not registered, has no ready worker, or is already the default.
         """
         with self._changing() as state:
             current = self.management.default(name)
             new = self.management.version(name, version)
             if current == version:
-                raise ServerError(f"{name} {version} is the default already")
+                raise ServerError(f"{name} {version} is already the default")
             archive = self._archive(state, new)
-            verdicts = list(self._gates(archive, current))
-            passed = all(verdict.passed for verdict in verdicts)
-            figures: dict[str, Any] = {"gates": [verdict.as_dict() for verdict in verdicts], "from": current}
+            results = list(self._gates(archive, current))
+            passed = all(result.passed for result in results)
+            figures: dict[str, Any] = {"gates": [result.as_dict() for result in results], "from": current}
             if not passed and not force:
-                self._note(state, Change.now("refuse", name, version, archive.sha256, figures=figures))
-                return verdicts, False
+                self._record(state, Change.now("refuse", name, version, archive.sha256, figures=figures))
+                return results, False
             state = self._match_workers(state, new, self.management.version(name, current))
             self.management.set_default(name, version)
-            event = Change.now(
+            change = Change.now(
                 "promote", name, version, archive.sha256, is_default=True, figures=figures | {"forced": not passed}
             )
-            self._note(state.with_default(name, version), event)
-            return verdicts, True
+            self._record(state.with_default(name, version), change)
+            return results, True
 
     def rollback(self, name: str) -> Change:
-        """Let the version before the current default answer again; loaded from the store if it was removed.
+        """Make the previous default the default again; it is loaded from the store if it was removed.
 
         Raises:
-            RecipeError: Its archive is gone or has changed.
-            ServerError: There is none before it, or it cannot be loaded.
+            RecipeError: Its archive is missing or has changed.
+            ServerError: There is no previous default, or it cannot be loaded.
         """
         with self._changing() as state:
             current = self.management.default(name)
@@ -133,54 +140,54 @@ class Rollout:
             while before and before[-1].version == current:
                 before.pop()
             if not before:
-                raise ServerError(f"{name} {current} is the first default that {self.server.history_file} knows")
+                raise ServerError(f"{name} {current} is the first default in {self.server.history_file}")
             target = before[-1]
             served = state.version(name, target.version)
             if served is None:
                 state = self._serve_again(state, target)
             elif served.sha256 != target.sha256:
                 raise ServerError(
-                    f"{name} {target.version} was built anew since it was the default; promote it, with its gates: "
+                    f"{name} {target.version} was built again since it was the default; promote it through its gates: "
                     f"scripts/models.py promote {name} {target.version}"
                 )
             there = self.management.version(name, target.version)
             if not there.ready:
-                raise ServerError(f"{name} {target.version} has no worker that is ready; see {self.server.model_log}")
+                raise ServerError(f"{name} {target.version} has no ready worker; see {self.server.model_log}")
             if served is None:
                 state = self._match_workers(state, there, self.management.version(name, current))
             self.management.set_default(name, target.version)
-            event = Change.now(
+            change = Change.now(
                 "rollback", name, target.version, target.sha256, is_default=True, figures={"from": current}
             )
-            self._note(state.with_default(name, target.version), event)
-            return event
+            self._record(state.with_default(name, target.version), change)
+            return change
 
     def scale(self, name: str, version: str, least: int, most: int, reason: str = "") -> RegisteredVersion:
-        """Have between ``least`` and ``most`` workers; comes back when those that are needed are ready.
+        """Set the number of workers of a version, and return when ``least`` of them are ready.
 
         Raises:
-            ServerError: It is not registered, a worker does not get ready, or the workers are never idle.
+            ServerError: The version is not registered, a worker does not get ready, or the workers are never idle.
         """
         with self._changing() as state:
             self.workers.scale(name, version, least, most)
             served = state.version(name, version)
             figures = {"min": least, "max": most} | ({"reason": reason} if reason else {})
-            event = Change.now("scale", name, version, served.sha256 if served else "", figures=figures)
-            self._note(state.with_workers(name, version, least, most) if served else state, event)
+            change = Change.now("scale", name, version, served.sha256 if served else "", figures=figures)
+            self._record(state.with_workers(name, version, least, most) if served else state, change)
         return self.management.version(name, version)
 
     def remove(self, name: str, version: str, patience: float, force: bool = False) -> None:
-        """Stop serving a version, once nothing of it can be in hand; its archive stays in the store.
+        """Stop serving a version once it can have no request left; its archive stays in the store.
 
         Args:
             name: The model.
             version: A registered version.
-            patience: Seconds for clients that ask for it by number to stop.
-            force: Take the default version too (the one before it, or else the highest, becomes the default), and a
-                version that is still asked for.
+            patience: Seconds for which clients may go on naming the version.
+            force: Remove even a version that clients still name, and even the default; then the previous default, or
+                else the highest version, becomes the default.
 
         Raises:
-            ServerError: It is not registered, is the default, or is still asked for.
+            ServerError: The version is not registered, is the default, or is still named by clients.
         """
         with self._changing() as state:
             self.management.version(name, version)
@@ -188,7 +195,7 @@ class Rollout:
             if self.management.default(name) == version:
                 if not force:
                     raise ServerError(
-                        f"{name} {version} is the default: promote another first, or give --force"
+                        f"{name} {version} is the default: promote another version first, or give --force"
                         + ("" if others else f" to end {name} altogether")
                     )
                 if others:
@@ -201,37 +208,37 @@ class Rollout:
                     raise
             self.management.unregister(name, version)
             served = state.version(name, version)
-            event = Change.now("remove", name, version, served.sha256 if served else "")
-            self._note(state.without(name, version) if served else state, event)
+            change = Change.now("remove", name, version, served.sha256 if served else "")
+            self._record(state.without(name, version) if served else state, change)
 
     @contextmanager
     def _changing(self) -> Iterator[State]:
-        """The state, with nobody else changing it."""
+        """The state, under the lock of the run folder."""
         if self.server.process() is None:
             raise ServerError(f"no server is running in {self.server.run}; start it: make serve, or serve.py resume")
-        self.progress("waiting for another command to end")
+        self.progress("waiting for another command to finish")
         with locked(self.server.run):
             state = self.server.state()
             if state is None:
-                raise ServerError(f"{self.server.state_file} is gone; start the server again: make stop serve")
+                raise ServerError(f"{self.server.state_file} is missing; restart the server: make stop serve")
             yield state
 
-    def _note(self, state: State, event: Change) -> None:
-        history.append(self.server.history_file, event)
+    def _record(self, state: State, change: Change) -> None:
+        history.append(self.server.history_file, change)
         state.write(self.server.state_file)
 
     def _gates(self, archive: Archive, current: str) -> Iterator[GateResult]:
         samples = archive.samples()
         client = self.server.client
         self.progress(f"asking {archive.name} {archive.version} beside {current}")
-        verdict = gate.smoke(client, archive.name, archive.version, samples[0])
-        yield verdict
-        if verdict.passed:
+        result = gate.smoke(client, archive.name, archive.version, samples[0])
+        yield result
+        if result.passed:
             allowed = archive.settings.handler.gate
             yield from gate.compare(client, archive.name, current, archive.version, samples, allowed)
 
     def _serve_again(self, state: State, target: Change) -> State:
-        """Load a version that was removed, or take over one that a rollback cut short has left loaded."""
+        """Load a version that was removed, or take over one that an interrupted rollback left loaded."""
         archive = find_again(state.store, target)
         state = state.with_version(archive)
         registered = {one.version: one.archive for one in self.management.versions(target.model)}
@@ -243,7 +250,7 @@ class Rollout:
         return state
 
     def _match_workers(self, state: State, new: RegisteredVersion, current: RegisteredVersion) -> State:
-        """Give a version as many workers as the one that it replaces has."""
+        """Give a version at least as many workers as the one that it replaces."""
         least, most = max(new.min_workers, current.min_workers), max(new.max_workers, current.max_workers)
         if (least, most) == (new.min_workers, new.max_workers):
             return state
@@ -251,20 +258,20 @@ class Rollout:
         return state.with_workers(new.name, new.version, least, most)
 
     def _hand_over(self, state: State, name: str, version: str) -> State:
-        """Make another version the default: the last one that was, or else the highest."""
+        """Make another version the default: the previous default, or else the highest."""
         others = state.without(name, version).models.get(name) if name in state.models else None
         if others is None:
             raise ServerError(
-                f"the other versions of {name} were registered by other means, and none may become the default; remove "
-                f"them first, and --force then ends {name} altogether"
+                f"the other versions of {name} were registered by other means, and none can become the default; remove "
+                f"them first, then --force ends {name} altogether"
             )
-        known = [event.version for event in history.defaults(history.read(self.server.history_file), name)]
-        heir = next((one for one in reversed(known) if one in others.versions), others.default)
-        self.management.set_default(name, heir)
-        sha256 = others.versions[heir].sha256
-        event = Change.now("promote", name, heir, sha256, is_default=True, figures={"forced": True})
-        state = state.with_default(name, heir)
-        self._note(state, event)
+        known = [change.version for change in history.defaults(history.read(self.server.history_file), name)]
+        successor = next((one for one in reversed(known) if one in others.versions), others.default)
+        self.management.set_default(name, successor)
+        sha256 = others.versions[successor].sha256
+        change = Change.now("promote", name, successor, sha256, is_default=True, figures={"forced": True})
+        state = state.with_default(name, successor)
+        self._record(state, change)
         return state
 
     def _archive(self, state: State, version: RegisteredVersion) -> Archive:
@@ -275,6 +282,6 @@ class Rollout:
     @staticmethod
     def _unknown(name: str, version: str) -> ServerError:
         return ServerError(
-            f"{name} {version} was registered by other means and would be gone after a restart; first: "
+            f"{name} {version} was registered by other means and would be missing after a restart; first: "
             f"scripts/models.py remove {name} {version}, then register its archive"
         )

@@ -1,4 +1,4 @@
-"""Workers of a version: started, and ended when they do nothing."""
+"""Workers of a version: started, and ended while they are idle."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from vqaops.store.archive import Archive
 
 POLL_SECONDS = 0.2
 IMPORT_SECONDS = 120
-"""TorchServe's own limit for a worker to come up, before ``startupTimeout`` begins."""
+"""TorchServe's own limit for the start of a worker, before ``startupTimeout`` begins."""
 START_SECONDS = 5
-"""Its first tries, and the imports until a process tells its pid, take about two."""
-GLANCES = 4
-"""Of a twentieth of a second each. What TorchServe hands over after the last one is lost all the same."""
+"""TorchServe's first attempts, and the imports until a process reports its pid, take about two."""
+IDLE_CHECKS = 4
+"""Checks of a twentieth of a second each. A request that TorchServe hands over after the last one is still lost."""
 
 Progress = Callable[[str], None]
-"""Told what is being waited for, as often as it changes."""
+"""Shows what is being waited for; called whenever that changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,8 @@ class Workers:
 
     Attributes:
         management: Its management API.
-        model_log: What its workers write.
-        progress: Told what is being waited for.
+        model_log: The log of its workers.
+        progress: Shows what is being waited for.
     """
 
     management: Management
@@ -43,17 +43,17 @@ class Workers:
     progress: Progress
 
     def scale(self, name: str, version: str, least: int, most: int) -> None:
-        """Have between ``least`` and ``most`` workers; comes back when those that are needed are ready.
+        """Set the number of workers, and return when ``least`` of them are ready.
 
-        Workers are ended one at a time, each at a moment in which it does nothing: TorchServe does not wait for what it
-        has in hand. Between that look and the end a request can still come; it gets 500 "Worker died.", which the
-        project's client sends again.
+        Workers are ended one at a time and only while idle, since TorchServe does not wait for the requests that a
+        worker is answering. A request that arrives between the check and the end gets 500 "Worker died."; the project's
+        client sends it again.
 
         Raises:
-            ServerError: It is not registered, a worker does not get ready, or the workers are never idle.
+            ServerError: The version is not registered, a worker does not get ready, or the workers are never idle.
         """
         if self._are_given_up(name, version):
-            # TorchServe never tries again by itself, but keeps the queue; only from nothing does it start anew.
+            # TorchServe keeps the queue but never tries again by itself; only from no worker does it start new ones.
             try:
                 self.management.scale(name, version, 0, 0)
             finally:
@@ -67,12 +67,12 @@ class Workers:
 
     @contextmanager
     def loading(self, archive: Archive) -> Iterator[None]:
-        """Register an archive of the model store, and wait until it has all its workers.
+        """Register an archive of the model store, and wait until all its workers are ready.
 
-        When that or the block fails, it is not registered any more.
+        If that or the block fails, the archive is unregistered again.
 
         Raises:
-            ServerError: It cannot be loaded, or is registered already and then left as it is.
+            ServerError: It cannot be loaded, or it was registered before, and then stays so.
         """
         settings = archive.settings
         since = self.model_log.stat().st_size if self.model_log.exists() else 0
@@ -86,11 +86,11 @@ class Workers:
             raise
 
     def _are_given_up(self, name: str, version: str) -> bool:
-        """Whether no worker answers, and none has a process for longer than TorchServe takes to start one."""
+        """Whether no worker has had a process for longer than TorchServe takes to start one."""
         deadline = time.monotonic() + START_SECONDS
         while True:
             now = self.management.version(name, version)
-            # A new worker has the pid -1 until its process tells its own; one that has died keeps its last.
+            # A new worker has the pid -1 until its process reports its own; a dead one keeps its last pid.
             starting = any(worker.pid < 0 or psutil.pid_exists(worker.pid) for worker in now.workers)
             if now.ready or not now.workers or starting:
                 return False
@@ -108,7 +108,7 @@ class Workers:
             if there.ready >= workers:
                 return
             if since is not None and (failure := load_failure(self.model_log, name, version, since)):
-                raise ServerError(f"{name} {version} cannot be loaded: {failure} (all of it: {self.model_log})")
+                raise ServerError(f"{name} {version} cannot be loaded: {failure} (whole log: {self.model_log})")
             if time.monotonic() > deadline:
                 raise ServerError(
                     f"{name} {version} has {there.ready} of {workers} workers ready after {seconds:.0f} s; "
@@ -117,18 +117,18 @@ class Workers:
             time.sleep(POLL_SECONDS)
 
     def _await_idle(self, name: str, version: str, seconds: float) -> None:
-        """Until the newest worker was idle at several glances in a row: once may be the gap between two batches."""
+        """Wait until the newest worker is idle in several checks in a row; one may fall between two batches."""
         deadline = time.monotonic() + seconds
         idle = 0
-        while idle < GLANCES:
+        while idle < IDLE_CHECKS:
             if is_idle(self.management.version(name, version), newest=1):
                 idle += 1
                 continue
             idle = 0
-            self.progress(f"waiting for a moment in which the newest worker of {name} {version} does nothing")
+            self.progress(f"waiting until the newest worker of {name} {version} is idle")
             if time.monotonic() > deadline:
                 raise ServerError(
-                    f"{name} {version} was never idle in {seconds:.0f} s, and a worker that is ended loses what it has "
-                    "in hand; scale down when there is less to do"
+                    f"{name} {version} was never idle in {seconds:.0f} s, and ending a busy worker loses its requests; "
+                    "scale down when there is less load"
                 )
             time.sleep(POLL_SECONDS)

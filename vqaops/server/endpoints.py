@@ -10,6 +10,8 @@ from typing import Self
 
 import httpx
 
+from vqaops.errors import ServerError
+
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
@@ -27,7 +29,11 @@ class Addresses:
 
     @classmethod
     def of(cls, properties: Mapping[str, str]) -> Self:
-        """The addresses in TorchServe's properties: ``http://host:port`` or ``unix:/path``, or TorchServe's default."""
+        """The addresses in TorchServe's properties: ``http://host:port`` or ``unix:/path``, or TorchServe's default.
+
+        Raises:
+            ServerError: A property is neither.
+        """
         urls, sockets = {}, {}
         for kind in ("inference", "management", "metrics"):
             if (url := properties.get(f"{kind}_address")) is None:
@@ -35,6 +41,10 @@ class Addresses:
             if socket := socket_of(url):
                 url = f"http://{kind}.invalid"  # RFC 6761: never resolves
                 sockets[url] = socket
+            elif not _is_http(url):
+                raise ServerError(
+                    f"{kind}_address={url} is no address; give http://HOST:PORT or unix:/PATH in config.properties"
+                )
             urls[kind] = url.rstrip("/")
         return cls(**urls, sockets=sockets)
 
@@ -49,6 +59,14 @@ class Addresses:
             if url.startswith(base):
                 return f"--unix-socket {shlex.quote(str(path))} {shlex.quote(url)}"
         return shlex.quote(url)
+
+
+def _is_http(url: str) -> bool:
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL:
+        return False
+    return parsed.scheme in {"http", "https"} and bool(parsed.host)
 
 
 def socket_of(address: str) -> Path | None:

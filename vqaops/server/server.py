@@ -133,7 +133,7 @@ class Server:
                 start_new_session=True,  # so that Ctrl-C in the shell does not reach the server
             )
         self.folder.record_process(psutil.Process(process.pid))
-        history.note_defaults(self.history_file, self.state(), state)
+        history.record_defaults(self.history_file, self.state(), state)
         state.write(self.state_file)
 
     def wait_ready(self, archives: Sequence[Archive], timeout: float) -> Iterator[dict[str, list[str]]]:

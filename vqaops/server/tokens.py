@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from vqaops.errors import ServerError
 from vqaops.server.key_file import KeyFile
 from vqaops.server.server import Server
 
@@ -27,7 +28,15 @@ def renew_due(server: Server) -> None:
     Raises:
         ServerError: There is no key file, or it lacks a token.
     """
-    spare = min(WEEK, 60 * float(server.properties.get("token_expiration_min", 60)) / 3)
+    spare = min(WEEK, 60 * _minutes(server) / 3)
     for kind in TokenKind:
         if KeyFile(server.client.key_file).seconds_left(kind) < spare:
             server.client.renew_token(kind, server.client.token(kind))
+
+
+def _minutes(server: Server) -> float:
+    given = server.properties.get("token_expiration_min", "60")
+    try:
+        return float(given)
+    except ValueError:
+        raise ServerError(f"token_expiration_min={given} is not a number; correct config.properties") from None

@@ -1,7 +1,7 @@
-"""The store's list of archives, ``SHA256SUMS``: written where they are built, checked where they are served.
+"""The model store's list of archives, ``SHA256SUMS``: written by builds, checked before an archive is served.
 
-An archive is code. The list says that a file is the one that was built; its signature, where one is asked for, says by
-whom. Both are other people's formats: ``sha256sum -c SHA256SUMS`` and ``ssh-keygen -Y verify`` read them too.
+An archive is code. The list proves that a file is the one that was built; its signature, where one is required, proves
+by whom. ``sha256sum -c SHA256SUMS`` and ``ssh-keygen -Y verify`` read both.
 """
 
 from __future__ import annotations
@@ -13,24 +13,25 @@ from pathlib import Path
 
 from vqaops.files import locked, replace_whole
 from vqaserve.errors import RecipeError
+from vqaserve.text_files import read_lines
 
 LIST = "SHA256SUMS"
 SIGNATURE = "SHA256SUMS.sig"
 NAMESPACE = "vqaserve-archives"
-"""Of the signature: a key that signs commits or files elsewhere cannot be tricked into signing archives."""
+"""The signature's namespace: a signature that the key made for commits or other files is not accepted for archives."""
 _LINE = re.compile(r"([0-9a-f]{64}) [ *](.+)")
 
 
 def digest(path: Path) -> str:
-    """sha256 of a file, hexadecimal."""
+    """The sha256 of a file, hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def record(archive: Path) -> None:
-    """Write an archive's line into the list beside it, whoever else is writing one.
+    """Write an archive's line into the list beside it, under the folder's lock.
 
-    A signature of the list as it was before is removed: it would no longer be one.
+    The signature of the old list is removed, since it does not fit the new one.
     """
     with locked(archive.parent):
         lines = {**_read(archive.parent), archive.name: digest(archive)}
@@ -39,18 +40,18 @@ def record(archive: Path) -> None:
 
 
 def check(archive: Path, signers: Path | None = None) -> str:
-    """Refuse an archive that is not the one that the list beside it names.
+    """Refuse an archive that is not the one in the list beside it.
 
     Args:
         archive: The file; its folder holds the list.
-        signers: An OpenSSH ``allowed_signers`` file; the list must then be signed by one of these.
+        signers: An OpenSSH ``allowed_signers`` file; one of these must have signed the list.
 
     Returns:
         The archive's sha256, hexadecimal.
 
     Raises:
-        RecipeError: The archive is not listed or is another one than listed, or the list's signature is missing,
-            broken, or by nobody on the signers' list.
+        RecipeError: The archive is not listed or has another sha256, or the list's signature is missing, broken, or by
+            none of the signers.
     """
     folder = archive.parent
     if not archive.is_file():
@@ -59,9 +60,7 @@ def check(archive: Path, signers: Path | None = None) -> str:
         if signers is not None:
             _verify(folder, signers)
         listed = _read(folder).get(archive.name)
-    advice = (
-        "build it again (scripts/build_mar.py --replace recipes/<name>), or fetch it with its list from who built it"
-    )
+    advice = "build it again (scripts/build_mar.py --replace recipes/<name>), or fetch it with the list of its builder"
     if listed is None:
         raise RecipeError(f"{archive} is not in {folder / LIST}, so nothing says who built it; {advice}")
     found = digest(archive)
@@ -73,11 +72,12 @@ def check(archive: Path, signers: Path | None = None) -> str:
 
 
 def sign(folder: Path, key: Path) -> None:
-    """Sign the list of a folder with an SSH key; ``ssh-keygen`` asks for a passphrase itself.
+    """Sign a folder's list with an SSH key; ``ssh-keygen`` asks for the passphrase.
 
     Raises:
         RecipeError: The key cannot sign.
     """
+    folder = folder.resolve()
     with locked(folder):
         (folder / SIGNATURE).unlink(missing_ok=True)
         _ssh_keygen(["-Y", "sign", "-n", NAMESPACE, "-f", str(key), str(folder / LIST)], f"{key} cannot sign {LIST}")
@@ -89,13 +89,13 @@ def _verify(folder: Path, signers: Path) -> None:
         raise RecipeError(f"{signers} is missing; give an OpenSSH allowed_signers file (ssh-keygen(1))")
     if not signature.exists():
         raise RecipeError(f"{folder / LIST} is not signed; sign it: scripts/build_mar.py --sign KEY recipes/<name>")
-    given = ["-f", str(signers), "-s", str(signature)]
-    whose = _ssh_keygen(
-        ["-Y", "find-principals", *given], f"{signature} is by nobody in {signers}; sign with a key that is there"
+    files = ["-f", str(signers), "-s", str(signature)]
+    signer = _ssh_keygen(
+        ["-Y", "find-principals", *files], f"{signature} is by nobody in {signers}; sign with a key of one of them"
     )
     _ssh_keygen(
-        ["-Y", "verify", *given, "-n", NAMESPACE, "-I", whose.splitlines()[0]],
-        f"{signature} does not fit {LIST}: one of the two was changed; sign again, or find out who did",
+        ["-Y", "verify", *files, "-n", NAMESPACE, "-I", signer.partition("\n")[0]],
+        f"{signature} does not fit {LIST}: one of them was changed; sign again, or find out who changed it",
         (folder / LIST).read_bytes(),
     )
 
@@ -106,18 +106,19 @@ def _ssh_keygen(arguments: list[str], refusal: str, text: bytes = b"") -> str:
     except FileNotFoundError:
         raise RecipeError("signatures need ssh-keygen; install it: apt-get install openssh-client") from None
     if done.returncode:
-        said = (done.stderr or done.stdout).decode(errors="replace").strip()
-        raise RecipeError(f"{refusal} (ssh-keygen: {said})")
+        output = (done.stderr or done.stdout).decode(errors="replace").strip()
+        raise RecipeError(f"{refusal} (ssh-keygen: {output})")
     return done.stdout.decode()
 
 
 def _read(folder: Path) -> dict[str, str]:
-    """The listed files' names and sha256; empty where there is no list."""
-    try:
-        text = (folder / LIST).read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return {}
-    found = [_LINE.fullmatch(line) for line in text.splitlines()]
-    if not all(found):
-        raise RecipeError(f"{folder / LIST} holds a line that sha256sum does not write; delete it and build again")
-    return {line[2]: line[1] for line in found if line}
+    """The sha256 of each listed file, by name; empty if there is no list."""
+    file = folder / LIST
+    listed = {}
+    for number, line in enumerate(read_lines(file) if file.exists() else [], 1):
+        if not line.strip():
+            continue
+        if not (found := _LINE.fullmatch(line)):
+            raise RecipeError(f"{file}:{number} holds a line that sha256sum does not write; delete it and build again")
+        listed[found[2]] = found[1]
+    return listed

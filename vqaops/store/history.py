@@ -1,4 +1,4 @@
-"""What was done to the versions of a server: one JSON line for each change, appended and never rewritten."""
+"""The history of a server's versions: one JSON line for each change, appended and never rewritten."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from vqaops.errors import ServerError
 from vqaops.store.state import State
+from vqaserve.text_files import read_lines
 
 
 class Change(BaseModel):
-    """One change.
+    """A change of what a server serves.
 
     Attributes:
-        time: When, in UTC.
+        time: When it was made, in UTC.
         who: The account that ran the command.
         action: ``serve``, ``register``, ``refuse`` (a gate failed), ``promote``, ``rollback``, ``scale``, ``remove``,
             ``canary``, ``shadow``, and the end of these two.
-        is_default: Whether the version has become the default by it.
-        figures: What was measured or set: gates, worker counts, reasons.
+        is_default: Whether the change made the version the default.
+        figures: Results of gates, worker counts, reasons.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -41,15 +42,15 @@ class Change(BaseModel):
 
     @classmethod
     def now(cls, action: str, model: str, version: str, sha256: str, **more: Any) -> Self:
-        """An event of this moment and account."""
+        """A change made now by this account."""
         return cls(
             time=datetime.now(UTC), who=_who(), action=action, model=model, version=version, sha256=sha256, **more
         )
 
 
-def append(path: Path, event: Change) -> None:
-    """Add an event; it is on the disk when this returns."""
-    line = json.dumps(event.model_dump(mode="json")) + "\n"
+def append(path: Path, change: Change) -> None:
+    """Append a change; it is on the disk when this returns."""
+    line = json.dumps(change.model_dump(mode="json")) + "\n"
     with path.open("a", encoding="utf-8") as file:
         file.write(line)
         file.flush()
@@ -57,41 +58,42 @@ def append(path: Path, event: Change) -> None:
 
 
 def read(path: Path) -> list[Change]:
-    """All events, oldest first; none where nothing was ever done.
+    """All changes, oldest first; none if there is no history yet.
 
     Raises:
-        ServerError: A line is not an event.
+        ServerError: A line is not a change.
+        RecipeError: The file cannot be read.
     """
-    if not path.exists():
-        return []
-    events = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    changes = []
+    for number, line in enumerate(read_lines(path) if path.exists() else [], 1):
+        if not line.strip():
+            continue
         try:
-            events.append(Change.model_validate_json(line))
+            changes.append(Change.model_validate_json(line))
         except ValidationError:
-            raise ServerError(f"{path}:{number} is not an event of scripts/models.py; remove that line") from None
-    return events
+            raise ServerError(f"{path}:{number} is no change of scripts/models.py; remove that line") from None
+    return changes
 
 
-def defaults(events: Sequence[Change], model: str) -> list[Change]:
-    """The defaults that a rollback can go back through, the present one last.
+def defaults(changes: Sequence[Change], model: str) -> list[Change]:
+    """The defaults that rollbacks can go back through, the present one last.
 
-    A rollback takes the one it left off the list, so that a second one goes further back instead of to and fro.
+    A rollback removes the default that it left from the list, so that a second rollback goes further back.
     """
     stack: list[Change] = []
-    for event in events:
-        if event.model != model or not event.is_default:
+    for change in changes:
+        if change.model != model or not change.is_default:
             continue
-        if event.action == "rollback":
-            while stack and not _same(stack[-1], event):
+        if change.action == "rollback":
+            while stack and not _same(stack[-1], change):
                 stack.pop()
-        if not stack or not _same(stack[-1], event):
-            stack.append(event)
+        if not stack or not _same(stack[-1], change):
+            stack.append(change)
     return stack
 
 
-def note_defaults(path: Path, before: State | None, after: State) -> None:
-    """Add the defaults that a start changes, so that a rollback finds the way back to those before."""
+def record_defaults(path: Path, before: State | None, after: State) -> None:
+    """Record the defaults that a start changes, so that a rollback finds the previous ones."""
     for name, model in after.models.items():
         served = model.versions[model.default]
         if before is None or before.version(name, model.default) != served:

@@ -1,4 +1,4 @@
-"""Archives in the model store, under the one name by which a version can be found again."""
+"""Archives in the model store, each under the name ``<model>-<version>.mar``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from vqaserve.errors import RecipeError
 
 
 def place(archive: Archive, store: Path) -> tuple[Archive, bool]:
-    """The archive in the model store, and whether it was put there just now, as a whole.
+    """Copy an archive into the model store, unless the store has it.
+
+    Returns:
+        The archive in the store, and whether it was copied.
 
     Raises:
         RecipeError: The store has another archive of this version.
@@ -36,15 +39,15 @@ def place(archive: Archive, store: Path) -> tuple[Archive, bool]:
 
 
 def find_again(store: Path, event: Change) -> Archive:
-    """The archive that was served then.
+    """The archive that a change of the history names.
 
     Raises:
-        RecipeError: It is gone, or another one.
+        RecipeError: It is missing, or has other content.
     """
     archive = Archive(store / f"{event.model}-{event.version}.mar", event.model, event.version)
     if not archive.path.exists() or archive.sha256 != event.sha256:
         raise RecipeError(
-            f"{archive.path} is {'another archive now' if archive.path.exists() else 'gone'}; put back the one with "
+            f"{archive.path} {'has other content' if archive.path.exists() else 'is missing'}; restore the one with "
             f"sha256 {event.sha256}"
         )
     return archive

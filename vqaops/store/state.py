@@ -1,13 +1,14 @@
-"""What a server shall serve: models, versions, defaults and worker counts, in a file that outlives it.
+"""What a server serves: models, versions, defaults and worker counts, in a file that outlives the server.
 
-TorchServe forgets all of it when it ends. Its own snapshots are written by its own rules (all properties in them, the
-newest wins over an edited config.properties) and are switched off; this file is the one truth, and a start hands it
-over as the property ``model_snapshot``, the only one of TorchServe 0.12 in which worker counts and the default version
-are heeded: ``models={...}`` loses to the archive's own ``model-config.yaml``.
+TorchServe forgets them when it ends. Its own snapshots are off: they hold all properties, and the newest one overrides
+an edited config.properties. This file is the only record. A start passes it on as the property ``model_snapshot``, the
+only one in which TorchServe 0.12 respects worker counts and the default version: ``models={...}`` is overridden by the
+archive's ``model-config.yaml``.
 """
 
 from __future__ import annotations
 
+import codecs
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,7 +26,7 @@ class _Frozen(BaseModel):
 
 
 class ServedVersion(_Frozen):
-    """One version: its archive in the model store, and how many workers it shall have."""
+    """A version: its archive in the model store, and how many workers it gets."""
 
     archive: str
     sha256: str
@@ -34,21 +35,21 @@ class ServedVersion(_Frozen):
 
 
 class ServedModel(_Frozen):
-    """A model's versions, and which of them answers when a request names none."""
+    """A model's versions, and the default, which answers requests that name no version."""
 
     default: str
     versions: Mapping[str, ServedVersion]
 
 
 class State(_Frozen):
-    """All that a server serves, from one model store."""
+    """Everything that a server serves, from one model store."""
 
     store: Path
     models: Mapping[str, ServedModel] = {}
 
     @classmethod
     def of(cls, archives: Sequence[Archive]) -> Self:
-        """Each archive with its own settings; of several versions of a model, the first is the default."""
+        """Each archive with its own settings; a model's first archive is its default version."""
         state = cls(store=archives[0].path.parent.resolve())
         for archive in archives:
             state = state.with_version(archive)
@@ -56,23 +57,23 @@ class State(_Frozen):
 
     @classmethod
     def read(cls, path: Path) -> Self | None:
-        """The state in a file; None where there is none yet.
+        """The state in a file; None if there is no file yet.
 
         Raises:
             ServerError: The file is not a state.
         """
         try:
-            return cls.model_validate_json(path.read_bytes())
+            return cls.model_validate_json(path.read_bytes().removeprefix(codecs.BOM_UTF8))
         except FileNotFoundError:
             return None
         except ValidationError as error:
             raise ServerError(
-                f"{path} is not a server's state ({error.error_count()} faults, first: {error.errors()[0]['msg']}); "
-                "delete it, and start with the recipes: make serve"
+                f"{path} is not a server's state ({error.error_count()} errors, first: {error.errors()[0]['msg']}); "
+                "delete it, and start from the recipes: make serve"
             ) from None
 
     def write(self, path: Path) -> None:
-        """Replace the file as a whole, so that a crash leaves the old state or the new one."""
+        """Replace the file atomically, so that a crash leaves the old state or the new one."""
         replace_whole(path, json.dumps(self.model_dump(mode="json"), indent=2) + "\n")
 
     def archives(self) -> list[Archive]:
@@ -84,12 +85,12 @@ class State(_Frozen):
         ]
 
     def version(self, name: str, version: str) -> ServedVersion | None:
-        """What is noted of a version; None where it is not served."""
+        """What is recorded about a version; None if it is not served."""
         model = self.models.get(name)
         return model.versions.get(version) if model else None
 
     def with_version(self, archive: Archive) -> Self:
-        """With an archive beside what is served; of a new model it is the default, else the default stays."""
+        """The state with an archive added; the model's default stays, unless the model is new."""
         settings = archive.settings
         served = ServedVersion(
             archive=archive.path.name,
@@ -103,9 +104,9 @@ class State(_Frozen):
         )
 
     def with_recipe(self, archive: Archive) -> Self:
-        """As ``make serve`` wants it: a version that it does not know replaces the model's others.
+        """The state for ``make serve``: a version that is not served yet replaces the model's other versions.
 
-        A version that it knows stays what it is, the default or not, so that a restart undoes no rollback.
+        A version that is served keeps its place, as the default or not, so that a restart undoes no rollback.
         """
         served = self.version(archive.name, archive.version)
         if served is None:
@@ -114,17 +115,17 @@ class State(_Frozen):
         return self if served.sha256 == archive.sha256 else self.with_version(archive)
 
     def with_default(self, name: str, version: str) -> Self:
-        """With another default version."""
+        """The state with another default version."""
         return self._with(name, self.models[name].model_copy(update={"default": version}))
 
     def with_workers(self, name: str, version: str, least: int, most: int) -> Self:
-        """With other worker counts of a version."""
+        """The state with other worker counts for a version."""
         model = self.models[name]
         scaled = model.versions[version].model_copy(update={"min_workers": least, "max_workers": most})
         return self._with(name, model.model_copy(update={"versions": {**model.versions, version: scaled}}))
 
     def without(self, name: str, version: str) -> Self:
-        """Without a version; after the default comes the highest that is left, and a model ends with its last."""
+        """The state without a version; the highest remaining one replaces a removed default."""
         model = self.models[name]
         left = {one: served for one, served in model.versions.items() if one != version}
         if left:
@@ -133,25 +134,25 @@ class State(_Frozen):
         return self.model_copy(update={"models": {one: kept for one, kept in self.models.items() if one != name}})
 
     def check(self) -> None:
-        """Refuse archives that are missing, or not those that were registered.
+        """Refuse archives that are missing or have changed since they were registered.
 
         Raises:
-            ServerError: With the archive's name and what to do.
+            ServerError: One is; the message says what to do.
         """
         for name, model in self.models.items():
             for version, served in model.versions.items():
                 path = self.store / served.archive
                 if not path.exists():
-                    raise ServerError(f"{path} is missing, and {name} {version} was served from it; put it back")
+                    raise ServerError(f"{path} is missing, and {name} {version} was served from it; restore it")
                 found = Archive(path, name, version).sha256
                 if found != served.sha256:
                     raise ServerError(
                         f"{path} has sha256 {found[:16]}..., and {name} {version} was registered with "
-                        f"{served.sha256[:16]}...; put that archive back, or serve the new one: make serve"
+                        f"{served.sha256[:16]}...; restore that archive, or serve the new one: make serve"
                     )
 
     def snapshot(self) -> str:
-        """The property ``model_snapshot``.
+        """The value of the property ``model_snapshot``.
 
         Raises:
             RecipeError: An archive cannot be read.

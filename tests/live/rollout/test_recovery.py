@@ -128,7 +128,7 @@ def test_in_the_foreground_a_start_that_fails_or_is_ended_leaves_no_torchserve(
         supervised.send_signal(signal.SIGTERM)
         told, errors = supervised.communicate(timeout=PATIENCE)
     assert supervised.returncode == 0, errors
-    assert "ending before it was ready" in told
+    assert "stopped before it was ready" in told
     assert fragile.server.process() is None
     assert "no disk" in (fragile.server.run / "logs.previous" / "model.log").read_text()
 

@@ -85,7 +85,7 @@ def test_a_version_that_clients_ask_for_by_number_is_not_removed_before_they_sto
     models = shared_models
     models.json("register", models.archive("4.0.0"))
     with asking(models.server, 1, path="/4.0.0", pause=0.1) as traffic:
-        assert "4.0.0 is still asked for by its number" in one_line(models("remove", "4.0.0", "--patience", "1"))
+        assert "4.0.0 is still named by clients" in one_line(models("remove", "4.0.0", "--patience", "1"))
     assert traffic.wrong == []
     models.json("remove", "4.0.0")
     assert models.versions() == ["1.0.0"]
@@ -93,6 +93,6 @@ def test_a_version_that_clients_ask_for_by_number_is_not_removed_before_they_sto
 
 def test_the_default_is_not_removed_and_what_does_not_exist_is_named(shared_models: Models):
     models = shared_models
-    assert "is the default: promote another first" in one_line(models("remove", "1.0.0"))
+    assert "is the default: promote another version first" in one_line(models("remove", "1.0.0"))
     assert "dummy/9.0.0 is not registered; registered versions of dummy: 1.0.0" in one_line(models("promote", "9.0.0"))
     assert "is the first default" in one_line(models("rollback"))

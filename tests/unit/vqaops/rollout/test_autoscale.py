@@ -71,4 +71,4 @@ def test_the_reason_names_what_was_measured_and_what_is_allowed():
     controller, _ = ScalingController(RULE).decide(Observation(1, 1, 20, 0.5, 0.95))
     _, decision = controller.decide(Observation(1, 1, 20, 0.5, 0.95))
     assert decision is not None
-    assert decision.reason == "requests waited 500 ms, allowed are 100 ms"
+    assert decision.reason == "requests waited 500 ms, over the 100 ms allowed"

@@ -29,7 +29,12 @@ def test_what_was_refused_registered_or_scaled_is_not_on_the_way():
 
 
 def test_a_second_rollback_goes_further_back_and_not_forth_again():
-    events = [event("serve", "1.0.0"), event("promote", "1.1.0"), event("promote", "1.2.0"), event("rollback", "1.1.0")]
+    events = [
+        event("serve", "1.0.0"),
+        event("promote", "1.1.0"),
+        event("promote", "1.2.0"),
+        event("rollback", "1.1.0"),
+    ]
     assert way_back(*events) == ["1.0.0", "1.1.0"]
 
 
@@ -52,10 +57,10 @@ def test_events_are_appended_and_read_back_with_who_and_when(tmp_path: Path):
     assert all(one.who and one.time.tzinfo for one in written)
 
 
-def test_a_line_that_is_no_event_is_named_by_its_number(tmp_path: Path):
+def test_a_line_that_is_no_change_is_named_by_its_number(tmp_path: Path):
     file = tmp_path / "history.jsonl"
     history.append(file, event("serve", "1.0.0"))
     with file.open("a") as handle:
         handle.write('{"half": ')
-    with pytest.raises(ServerError, match=r"history.jsonl:2 is not an event"):
+    with pytest.raises(ServerError, match=r"history.jsonl:2 is no change"):
         history.read(file)
