@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
@@ -15,6 +16,8 @@ from rich.markup import escape
 from vqaops.errors import ServerError
 from vqaserve.errors import RecipeError
 
+_ESCAPED = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Unicode categories: control and format characters, lone surrogates, line and paragraph separators."""
 PIPE_WIDTH = 180
 """Columns of a table where no terminal sets the width; rich's default of 80 cuts tables short in logs."""
 
@@ -58,4 +61,4 @@ def _message(error: Exception) -> str:
 def _one_line(text: str) -> str:
     """The text with line ends as blanks and other control characters, which a path may hold, as escapes."""
     joined = re.sub(r"\s*[\r\n]+\s*", " ", text.strip())
-    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in joined)
+    return "".join(repr(one)[1:-1] if unicodedata.category(one) in _ESCAPED else one for one in joined)

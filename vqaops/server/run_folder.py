@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,9 @@ import psutil
 
 from vqaops.errors import ServerError
 from vqaops.server.ports import SOCKET_PATH_LIMIT
+
+_UNUSABLE = frozenset({"Cc", "Zl", "Zp"})
+"""Unicode categories: control characters and line ends, at which TorchServe's pattern for ``unix:/path`` stops."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +49,15 @@ class RunFolder:
         """Refuse a folder that a start would damage or that TorchServe cannot use.
 
         Raises:
-            ServerError: The folder holds files of another program, or its path is too long or not printable.
+            ServerError: The folder holds files of another program, or its path is too long or holds a control character.
         """
         # A start removes these; reports of benchmarks may lie in the folder as well.
         others = [name for name in ("tmp", "logs", "logs.previous") if (self.path / name).exists()]
         if others and not self.config.exists():
             raise ServerError(f"{self.path} holds {', '.join(others)} and is not a server's folder; choose another one")
-        if unprintable := next((one for one in str(self.path) if not one.isprintable()), None):
+        if unusable := next((one for one in str(self.path) if unicodedata.category(one) in _UNUSABLE), None):
             raise ServerError(
-                f"the path {str(self.path)!r} holds {unprintable!r}, which TorchServe's addresses cannot hold; "
+                f"the path {str(self.path)!r} holds {unusable!r}, which TorchServe's addresses cannot hold; "
                 "choose another folder"
             )
         if len(str(self.temporary / ".ts.sock.9000").encode()) > SOCKET_PATH_LIMIT:

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import psutil
+import pytest
+
+from vqaops.errors import ServerError
+from vqaops.server.run_folder import RunFolder
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RunFolder:
+    return RunFolder(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "record", ["", "{", "[]", "null", '{"pid": "x"}', '{"pid": 1}', '{"pid": 999999999, "created": 1}']
+)
+def test_a_record_that_names_no_process_is_no_running_server(folder: RunFolder, record: str):
+    (folder.path / "pid.json").write_text(record)
+    assert folder.process() is None
+
+
+def test_the_recorded_process_is_found_and_a_recycled_pid_is_not(folder: RunFolder):
+    process = psutil.Process()
+    folder.record_process(process)
+    assert folder.process() == process
+    (folder.path / "pid.json").write_text(f'{{"pid": {process.pid}, "created": 1.0}}')
+    assert folder.process() is None
+    assert folder.has_record()
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\tb", "a\x1bb", "a\u2028b", "a\x85b"])
+def test_a_path_with_a_control_character_is_refused_with_the_character_named(name: str):
+    with pytest.raises(ServerError, match="which TorchServe's addresses cannot hold"):
+        RunFolder(Path("/tmp") / name).check()
+
+
+@pytest.mark.parametrize("name", ["a, b", "[x]", "50%", "räume", "-x", "#1", "it's", "$HOME", "a:b=c"])
+def test_other_paths_are_taken(name: str):
+    RunFolder(Path("/tmp") / name).check()
+
+
+def test_the_last_error_in_the_logs_is_found_by_line_feeds(folder: RunFolder):
+    folder.logs.mkdir()
+    (folder.logs / "console.log").write_text("started\nError: bad\u2028address\nstopped\r\n")
+    assert folder.last_error() == "Error: bad\u2028address"
+
+
+def test_without_logs_that_is_said(folder: RunFolder):
+    assert folder.last_error() == "its logs are empty"
