@@ -49,7 +49,7 @@ class RunFolder:
         """Refuse a folder that a start would damage or that TorchServe cannot use.
 
         Raises:
-            ServerError: The folder holds files of another program, or its path is too long or holds a control character.
+            ServerError: The folder holds files of another program, or its path cannot be used.
         """
         # A start removes these; reports of benchmarks may lie in the folder as well.
         others = [name for name in ("tmp", "logs", "logs.previous") if (self.path / name).exists()]

@@ -41,7 +41,9 @@ def test_a_name_that_some_program_cannot_take_is_refused_with_the_character_name
         check_model_name(name)
 
 
-@pytest.mark.parametrize("version", ["1.0", "1.0.0.0", "1.0.x", "१.०.०", "1.0.0\n", "1..0", "all", "1.0.0/..", ""])
+@pytest.mark.parametrize(
+    "version", ["1.0", "1.0.0.0", "1.0.x", "\u0661.\u0660.\u0660", "1.0.0\n", "1..0", "all", "1.0.0/..", ""]
+)
 def test_a_version_that_is_not_three_numbers_in_ascii_is_refused(version: str):
     with pytest.raises(RecipeError, match=r"is not MAJOR\.MINOR\.PATCH"):
         check_version(version)
