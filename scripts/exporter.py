@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 from vqaops.console import new_console, one_line_errors
 from vqaops.errors import ServerError
 from vqaops.monitoring.exporter import ServerState
-from vqaops.paths import CONFIG, RUN
+from vqaops.paths import CONFIG, RUN, resolved
 from vqaops.server.server import Server
 from vqaops.server.tokens import renew_due
 
@@ -38,7 +38,7 @@ def main(
     Example: scripts/exporter.py --port 8083
     """
     with one_line_errors("exporter"):
-        server = Server(run.resolve(), config)
+        server = Server(resolved(run), config)
         client = server.client
         client.http.timeout = httpx.Timeout(SECONDS)
         registry = CollectorRegistry()

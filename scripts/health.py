@@ -11,7 +11,7 @@ import httpx
 import typer
 
 from vqaops.console import one_line_errors
-from vqaops.paths import CONFIG, RUN
+from vqaops.paths import CONFIG, RUN, resolved
 from vqaops.server.health import examine
 from vqaops.server.server import Server
 
@@ -35,7 +35,7 @@ def main(
     Docker: HEALTHCHECK CMD python scripts/health.py. Kubernetes: exec probes, with `--live` in livenessProbe.
     """
     with one_line_errors("health"):
-        client = Server(run.resolve(), config).client
+        client = Server(resolved(run), config).client
         client.http.timeout = httpx.Timeout(timeout)
         with client.http:
             health = examine(client, models or [])

@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 
 from vqaops.console import new_console, one_line_errors
-from vqaops.paths import RUN
+from vqaops.paths import RUN, resolved
 from vqaops.rollout.operations import Operations, Report
 from vqaops.rollout.rollout import Rollout
 from vqaops.server.server import Server
@@ -145,7 +145,7 @@ def _run(command: str, run: Path, as_json: bool, operation: Callable[[Operations
     """Do an operation, show its progress on stderr, and print its reports; status 1 if it did not succeed."""
     report = None
     with one_line_errors(command), progress.status("") as status:
-        rollout = Rollout(Server(run.resolve()), lambda text: status.update(escape(text)))
+        rollout = Rollout(Server(resolved(run)), lambda text: status.update(escape(text)))
         for report in operation(Operations(rollout)):
             if as_json and report.fields:
                 typer.echo(json.dumps(report.fields))

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from vqaops.console import new_console, one_line_errors
-from vqaops.paths import CONFIG, MODEL_STORE, RECIPES, RUN, short_path
+from vqaops.paths import CONFIG, MODEL_STORE, RECIPES, RUN, resolved, short_path
 from vqaops.questions import read_samples
 from vqaops.server.curl import curl_command
 from vqaops.server.foreground import run_in_foreground
@@ -46,8 +46,8 @@ def start(
     Example: scripts/serve.py start recipes/shapes
     """
     began = time.monotonic()
-    chosen = [recipe.resolve() for recipe in recipes or (RECIPES / "shapes", RECIPES / "rooms")]
     with one_line_errors("make serve"):
+        chosen = [resolved(recipe) for recipe in recipes or (RECIPES / "shapes", RECIPES / "rooms")]
         server = _server(run, config, sockets)
         with _display() as display:
             serve_recipes(server, chosen, store, display)
@@ -85,12 +85,12 @@ def stop(run: Run = RUN) -> None:
     Example: scripts/serve.py stop
     """
     with one_line_errors("make stop"), console.status("stopping"):
-        was_running = Server(run.resolve()).stop()
+        was_running = Server(resolved(run)).stop()
     console.print("stopped" if was_running else "no server was running")
 
 
 def _server(run: Path, config: Path, sockets: bool) -> Server:
-    run = run.resolve()
+    run = resolved(run)
     # Only users who may enter the folder (mode 0700) reach the sockets. Metrics keep a port: another user reads them.
     addresses = {f"{kind}_address": f"unix:{run / kind}.sock" for kind in ("inference", "management")}
     return Server(run, config, addresses if sockets else None)

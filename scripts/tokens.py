@@ -10,7 +10,7 @@ from rich.markup import escape
 
 from vqaops.console import new_console, one_line_errors
 from vqaops.errors import ServerError
-from vqaops.paths import CONFIG, RUN
+from vqaops.paths import CONFIG, RUN, resolved
 from vqaops.server.key_file import KeyFile
 from vqaops.server.server import Server
 from vqaops.server.tokens import TokenKind
@@ -45,7 +45,7 @@ def rotate(
     Example: scripts/tokens.py rotate inference
     """
     with one_line_errors("tokens"):
-        client = Server(run.resolve(), config).client
+        client = Server(resolved(run), config).client
         old = client.token(kind)
         with client.http:
             new = client.renew_token(kind, old)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -16,7 +18,15 @@ CONFIG = ROOT / "config.properties"
 DEPLOY = ROOT / "deploy"
 
 
+def resolved(path: Path) -> Path:
+    """As ``path.resolve()``, but a loop of links is an OSError, as with every other path that cannot be used."""
+    try:
+        return path.resolve()
+    except RuntimeError:
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path)) from None
+
+
 def short_path(path: Path) -> Path:
     """The path relative to the working directory if it lies below it, else absolute; for messages."""
-    path, here = path.resolve(), Path.cwd()
+    path, here = resolved(path), Path.cwd()
     return path.relative_to(here) if path.is_relative_to(here) else path

@@ -15,7 +15,7 @@ from model_archiver.model_archiver_config import ModelArchiverConfig
 from model_archiver.model_packaging_utils import ModelExportUtils
 
 from vqaops.building.content import Content, files_in
-from vqaops.paths import HANDLER, MODEL_STORE
+from vqaops.paths import HANDLER, MODEL_STORE, resolved
 from vqaops.store import checksums
 from vqaops.store.archive import CONTENT, MANIFEST, Archive
 from vqaops.store.names import check_model_name, check_version
@@ -31,7 +31,7 @@ def archive_of(recipe: Path, store: Path = MODEL_STORE) -> Archive:
     Raises:
         RecipeError: The recipe's settings do not validate, or a program downstream cannot take its name or version.
     """
-    recipe = recipe.resolve()
+    recipe = resolved(recipe)
     if not recipe.is_dir():
         raise RecipeError(f"{recipe} is not a folder; give a recipe's folder, such as recipes/shapes")
     name = check_model_name(recipe.name)
@@ -45,7 +45,7 @@ def is_current(archive: Archive, recipe: Path) -> bool:
     Raises:
         RecipeError: The archive is damaged, or a file of the recipe cannot be packed.
     """
-    recipe = recipe.resolve()
+    recipe = resolved(recipe)
     return archive.path.exists() and archive.content_sha256 == Content.of(recipe, _settings(recipe).handler).sha256
 
 
@@ -61,7 +61,7 @@ def build(recipe: Path, store: Path = MODEL_STORE, replace: bool = False) -> Arc
     Raises:
         RecipeError: The recipe's settings or files do not fit, or the store has this version; nothing was stored.
     """
-    recipe = recipe.resolve()
+    recipe = resolved(recipe)
     archive = archive_of(recipe, store)
     if archive.path.exists() and not replace:
         raise RecipeError(

@@ -10,6 +10,7 @@ from typing import Any
 
 from vqaops.errors import ServerError
 from vqaops.files import locked
+from vqaops.paths import resolved
 from vqaops.rollout import gate
 from vqaops.rollout.drain import drain
 from vqaops.rollout.gate import GateResult
@@ -69,7 +70,7 @@ class Rollout:
                 store with other content.
             ServerError: The archive cannot be loaded or does not answer; it is not registered then.
         """
-        archive = Archive.read(path.resolve())
+        archive = Archive.read(resolved(path))
         samples = archive.samples()
         sha256 = checksums.check(archive.path, signers)
         with self._changing() as state:

@@ -29,10 +29,10 @@ def run_in_foreground(server: Server, drain: float, display: Display) -> None:
         RecipeError: An archive cannot be read.
         ServerError: There is nothing to serve, the server does not start, or TorchServe ended by itself.
     """
+    state = resumable_state(server)
     ending = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ending.set())
-    state = resumable_state(server)
     display.line("starting TorchServe")
     server.start(state)  # not in the block below: a server that runs in this folder already is not ours to stop
     try:

@@ -30,5 +30,7 @@ def load_failure(log: Path, name: str, version: str, since: int = 0) -> str | No
     lines = [line.partition(" - ")[2] for line in mine[loaded + 1 :]]
     if not any("Backend worker process died" in line for line in lines):
         return None
+    if lines[-1].startswith((" ", "Traceback")):  # the end of the traceback, which names the reason, is not written yet
+        return None
     errors = [line for line in lines if "Error: " in line and not _TORCHSERVES.search(line)]
     return errors[-1] if errors else lines[-1]
