@@ -19,6 +19,7 @@ _MAX_VALUES = 10_000
 2 GB to refuse. The longest honest bodies, whole conversations, have some hundreds."""
 
 _MAX_DEPTH = 32
+_START = 512  # bytes that tell a file from text
 _PIXELS = 3  # levels of lists: rows, columns, channels
 _JSON_TYPES = {dict: "object", list: "list", str: "string", bool: "boolean", int: "number", float: "number"}
 
@@ -56,7 +57,7 @@ def text(value: object, field: str) -> str:
         try:
             return value.decode("utf-8-sig")
         except UnicodeDecodeError:
-            if any(byte < 9 for byte in value[:512]):
+            if is_binary(value):
                 raise BadRequest(
                     f"field {field!r:.80} holds a file; send text there, and a picture as 'image'"
                 ) from None
@@ -64,12 +65,17 @@ def text(value: object, field: str) -> str:
     raise BadRequest(f"field {field!r:.80} is {json_type(value)}; send text")
 
 
+def is_binary(value: bytes | bytearray) -> bool:
+    """Whether bytes are a file by their start: text of no charset has these control characters."""
+    return any(byte < 9 for byte in value[:_START])
+
+
 def is_text(value: bytes | bytearray) -> bool:
     """Whether bytes are UTF-8 text by their start; no picture file is, for its header has control characters."""
     try:
-        start = bytes(value[:512]).decode()
+        start = bytes(value[:_START]).decode()
     except UnicodeDecodeError as error:
-        if error.start < 508:  # else the cut may be in a character
+        if error.start < _START - 4:  # else the cut may be in a character
             return False
         start = ""
     return all(letter.isprintable() or letter.isspace() for letter in start)

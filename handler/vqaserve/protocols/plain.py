@@ -12,7 +12,7 @@ from pydantic import Field
 
 from vqaserve.errors import BadRequest, InvalidQuestion, MissingImage
 from vqaserve.protocols.base import Parameters, Protocol, as_json, failed_whole, notes
-from vqaserve.protocols.content import check_count, is_text, json_type, text, validate
+from vqaserve.protocols.content import check_count, is_binary, is_text, json_type, text, validate
 from vqaserve.protocols.json_text import parse_json
 from vqaserve.protocols.picture_text import looks_like_picture, read_file, read_picture
 from vqaserve.settings import HandlerSettings
@@ -21,6 +21,7 @@ from vqaserve.types import Item, Model, Query, RemoteImage, Reply, Request
 _NOT_OURS = ("body", "model_name", "model_version")
 """The body, which is read for itself, and what TorchServe's /invocations leaves among the fields."""
 
+_BODY = "the body"
 _PICTURES = ("image", "data", "image_url")
 _OTHER_NAMES = {
     "image": (
@@ -84,8 +85,9 @@ class Plain(Protocol):
         content = _content(request)
         is_list = content.get("questions") is not None
         entries = [item.error.body if item.error else _entry(item, model) for item in items]
-        if content.get("image_url") is not None and not is_list:  # as the service that takes this name replies
-            entries = [{"question": content.get("question"), **entry} for entry in entries]
+        if content.get("image_url") is not None and not is_list:  # the service that has this name repeats the question
+            question = content.get("question") or (items[0].query.question if items[0].query else "")
+            entries = [{"question": text(question, "question"), **entries[0]}]
         return as_json(entries if is_list else entries[0])
 
 
@@ -102,36 +104,48 @@ def _content(request: Request) -> Mapping[str, object]:
 def _read(request: Request) -> tuple[PlainRequest, bytes | RemoteImage | None]:
     """Body and fields as one request, and the picture; a raw body is the picture."""
     body = request.body
-    if body is not None and not isinstance(body, Mapping | bytes | bytearray):
-        raise BadRequest(f"the body is {json_type(body)}; send one JSON object")
     if isinstance(body, bytes | bytearray) and body and _is_prose(body):
         raise BadRequest("the body is text; send one JSON object, or a form with the fields 'image' and 'question'")
-    content = dict(_content(request))
+    if body is not None and not isinstance(body, Mapping | bytes | bytearray):
+        raise BadRequest(f"the body is {json_type(body)}; send one JSON object")
+    content = _content(request)
     _check_names(content)
+    name = _picture_name(content, body)
+    asked = validate(PlainRequest, _words(content, isinstance(body, Mapping)))
+    return asked, _picture(name, content.get(name, body)) if name else None
+
+
+def _picture_name(content: Mapping[str, object], body: object) -> str:
+    """The name under which the picture is, ``the body`` if the body is the picture, or nothing.
+
+    Raises:
+        BadRequest: There are two pictures.
+    """
     given = [name for name in _PICTURES if content.get(name) not in (None, b"", "")]
-    given += ["the body"] if isinstance(body, bytes | bytearray) and body else []
+    given += [_BODY] if isinstance(body, bytes | bytearray) and body else []
     if len(given) > 1:
         raise BadRequest(f"the request has more than one picture: {' and '.join(given)}; send one picture in a request")
-    name = given[0] if given else ""
-    is_json = isinstance(body, Mapping)
-    value = content.get(name, body)
+    return given[0] if given else ""
+
+
+def _words(content: Mapping[str, object], is_json: bool) -> dict[str, object]:
+    """What the schema checks: all of a JSON body, and the fields of a form without its picture, as text."""
     words = {
-        key: text(entry, key) if isinstance(entry, bytes | bytearray) else entry
-        for key, entry in content.items()
-        if is_json or key not in _PICTURES
+        name: text(value, name) if isinstance(value, bytes | bytearray) else value
+        for name, value in content.items()
+        if is_json or name not in _PICTURES
     }
     if not is_json and isinstance(words.get("questions"), str):
         words["questions"] = _json_list(str(words["questions"]))
-    if "data" in words:
-        words["image"] = words.pop("data")
-    asked = validate(PlainRequest, words)
-    if not name:
-        return asked, None
+    return {"image" if name == "data" else name: value for name, value in words.items()}
+
+
+def _picture(name: str, value: object) -> bytes | RemoteImage:
     if not isinstance(value, bytes | bytearray | str):
         raise BadRequest(f"field {name!r} of the form is not a file; send it as {name}=@photo.jpg")
     if name == "image_url":
-        return asked, _address(text(value, name))
-    return asked, read_picture(value) if isinstance(value, str) else read_file(bytes(value))
+        return _address(text(value, name))
+    return read_picture(value) if isinstance(value, str) else read_file(bytes(value))
 
 
 def _is_prose(body: bytes | bytearray) -> bool:
@@ -140,21 +154,22 @@ def _is_prose(body: bytes | bytearray) -> bool:
 
 
 def _check_names(content: Mapping[str, object]) -> None:
-    """Refuse a name that another server uses, or that only a file came under, before its value is looked at.
+    """Refuse unknown names before a value is looked at.
 
     Raises:
-        BadRequest: The message says what the field is called here.
+        BadRequest: The message suggests a name: the nearest, or what the field of another server, or a file, is called
+            here.
     """
-    for name, value in content.items():
-        if name in PlainRequest.model_fields or name in _PICTURES or value is None:
-            continue
-        plain = name.lower().removesuffix("[]")
+    unknown = [name for name in content if name not in PlainRequest.model_fields and name not in _PICTURES]
+    for name in unknown:
+        value, plain = content[name], name.lower().removesuffix("[]")
         known = next((known for known, others in _OTHER_NAMES.items() if plain == known or plain in others), None)
-        if known is None and isinstance(value, bytes | bytearray) and not is_text(value):
+        if known is None and isinstance(value, bytes | bytearray) and is_binary(value):
             known = "image"
-        if known:
+        if known and value is not None:
             what = "the picture" if known == "image" else "the question"
             raise BadRequest(f"unknown field {name!r:.80}; did you mean {known!r}? Send {what} under that name")
+    validate(PlainRequest, {name: "" for name in unknown if content[name] is not None})
 
 
 def _address(value: str) -> bytes | RemoteImage:
@@ -173,7 +188,7 @@ def _json_list(value: str) -> object:
 
 def _questions(asked: PlainRequest, settings: HandlerSettings) -> list[str]:
     if asked.questions is not None and asked.question is not None:
-        raise BadRequest("both 'question' and 'questions' came; send one of them")
+        raise BadRequest("the request has both 'question' and 'questions'; send one of them")
     if asked.questions is not None:
         check_count(len(asked.questions), settings.limits)
         return asked.questions

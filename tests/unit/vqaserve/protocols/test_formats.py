@@ -134,7 +134,7 @@ def test_what_is_not_used_is_named_in_a_warning(body: dict, warning: str):
             {**PAIR, "image_url": "https://example.org/a.png"},
             "the request has more than one picture: image and image_url",
         ),
-        ({**PAIR, "questions": ["a"]}, "both 'question' and 'questions' came"),
+        ({**PAIR, "questions": ["a"]}, "has both 'question' and 'questions'"),
         ({"inputs": B64, "image": as_base64(BLUE), "question": "q"}, "'inputs' and 'image' hold two different values"),
         ({"inputs": PAIR, "question": "another?"}, "'inputs' and 'question' hold two different values"),
         ({"inputs": PAIR, "top_k": 3}, "unknown field 'top_k'"),
@@ -175,6 +175,13 @@ def test_the_question_under_another_name_is_told_the_right_one(name: str):
 def test_a_file_under_a_name_that_nobody_knows_is_told_the_right_one():
     request = Request("id", {"attachment": PNG, "question": b"what?"})
     with pytest.raises(BadRequest, match="unknown field 'attachment'; did you mean 'image'"):
+        find_protocol(request).parse(request, SETTINGS)
+
+
+@pytest.mark.parametrize("value", ["größe".encode("latin-1"), b"\xff\xfe", "größe".encode("cp1252"), b"12", b""])
+def test_an_unknown_name_is_reported_before_its_value_is_decoded(value: bytes):
+    request = Request("id", {"image": PNG, "question": b"what?", "topk": value})
+    with pytest.raises(BadRequest, match="unknown field 'topk'; did you mean 'top_k'"):
         find_protocol(request).parse(request, SETTINGS)
 
 

@@ -140,6 +140,13 @@ def test_a_request_with_the_pictures_address_is_answered_with_its_question():
     }
 
 
+@pytest.mark.parametrize("fields", [{"question": b"why?"}, {"question": "why?"}, {}])
+def test_a_form_with_the_pictures_address_is_answered_with_its_question_or_the_recipes(fields: dict):
+    item = Item("id", Query(RemoteImage(URL), "why?"), ranked=({"answer": "a cat", "score": 1.0},))
+    reply = Plain().reply(Request("id", {"image_url": URL.encode(), **fields}), [item], Model("m", "1.0.0"))
+    assert json.loads(reply.body)["question"] == "why?"
+
+
 @pytest.mark.parametrize(
     ("image_url", "error", "message"),
     [
