@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.support.families import PAIRS, SHORT, encoded
 from tests.tiny.kinds import Tiny
 from vqaops.building.build import build
-from vqaops.building.worker import Worker
+from vqaops.building.worker import InProcessWorker
 from vqaops.paths import ROOT
 
 
@@ -25,7 +25,7 @@ def test_the_reply_carries_answer_and_similarity_to_four_places(make_tiny: Calla
     assert done.returncode == 0, done.stderr
     with zipfile.ZipFile(build(recipe, tmp_path / "store").path) as archive:
         archive.extractall(tmp_path / "unpacked")
-    (reply,) = Worker.load(tmp_path / "unpacked").predict([{"image": encoded(PAIRS[0][0]), "question": SHORT}])
+    (reply,) = InProcessWorker.load(tmp_path / "unpacked").predict([{"image": encoded(PAIRS[0][0]), "question": SHORT}])
     assert reply.status == 200
     best = json.loads(reply.body)["answers"][0]
     assert set(best) >= {"answer", "score", "clip_similarity"}
