@@ -24,7 +24,7 @@ from vqaserve.types import Item, Model, Query, RemoteImage, Reply, Request
 
 PLATFORM = "vqaserve"
 _INPUTS, _OUTPUTS = ("image", "question"), ("answer", "score")
-_BINARY, _BINARY_OUTPUT = "binary_data", "binary_data_output"
+_BINARY, _BINARY_OUTPUT, _SHARED = "binary_data", "binary_data_output", "shared_memory"
 
 
 class RequestedOutput(Strict):
@@ -67,6 +67,7 @@ class KServeV2(Protocol):
         body, raw = _split(request)
         _check_names([tensor.name for tensor in body.inputs], _INPUTS, "input")
         _check_names([output.name for output in body.outputs], _OUTPUTS, "output")
+        _check_parameters(body)
         tensors = read_tensors(body.inputs, raw, settings.limits.max_questions)
         if not tensors.get("image"):
             raise MissingImage("the request has no input 'image'; send a BYTES tensor of that name")
@@ -148,6 +149,14 @@ def _check_names(names: Sequence[str], known: Sequence[str], what: str) -> None:
             raise BadRequest(f"unknown {what} {name!r:.40}; the {what}s are {known[0]!r} and {known[1]!r}")
         if names.count(name) > 1:
             raise BadRequest(f"{what} {name!r} occurs more than once; send each {what} once")
+
+
+def _check_parameters(body: KServeV2Request) -> None:
+    """Refuse parameters of tensors that change what a request means, and that are not supported here."""
+    found = [("input", one.name, name) for one in body.inputs for name in one.parameters if name.startswith(_SHARED)]
+    found += [("output", one.name, name) for one in body.outputs for name in one.parameters if name != _BINARY]
+    for kind, tensor, name in found:
+        raise BadRequest(f"{kind} {tensor!r} has the parameter {name!r:.40}, which is not supported; leave it out")
 
 
 def _outputs(items: Sequence[Item]) -> dict[str, OutputTensor]:

@@ -151,4 +151,4 @@ def _warnings(
         yield f"{others} messages of other roles than 'user' were not used"
     unused = sorted((asked.model_extra or {}).keys() - _WITHOUT_EFFECT_ON_ANSWERS)
     if unused:
-        yield f"these fields have no effect on this server: {', '.join(unused)[:200]}"
+        yield f"these fields have no effect on this server: {', '.join(map(repr, unused))[:200]}"

@@ -116,7 +116,7 @@ def test_pixels_are_told_to_come_as_a_file(body: dict):
             {"messages": [{"role": "system", "content": "be terse"}, *chat(text("q"), picture())["messages"]]},
             "1 messages of other roles than 'user' were not used",
         ),
-        (chat(text("q"), picture(), tools=[{}], seed=1, user="u"), "no effect on this server: seed, tools"),
+        (chat(text("q"), picture(), tools=[{}], seed=1, user="u"), "no effect on this server: 'seed', 'tools'"),
         ({"inputs": PAIR, "options": {"wait_for_model": True}}, "'options' has no effect on this server"),
     ],
 )

@@ -171,6 +171,16 @@ def test_one_output_can_be_raw_and_the_other_in_json():
             BadRequest,
             "unknown output 'logits'; the outputs are 'answer' and 'score'",
         ),
+        (
+            {"outputs": [{"name": "answer", "parameters": {"classification": 3}}]},
+            BadRequest,
+            "output 'answer' has the parameter 'classification', which is not supported",
+        ),
+        (
+            {"inputs": [tensor("image", parameters={"shared_memory_region": "r"}), tensor("question", "q")]},
+            BadRequest,
+            "input 'image' has the parameter 'shared_memory_region'",
+        ),
         ({"outputs": ["answer"]}, BadRequest, "outputs.0: Input should be a valid dictionary"),
         ({"parameters": {"sequence_id": 1}}, BadRequest, "unknown field 'sequence_id'"),
         ({"inputs": [tensor("image", B64), tensor("question", "q", datatype="STRING")]}, BadRequest, "send BYTES"),
