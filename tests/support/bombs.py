@@ -1,4 +1,4 @@
-"""Picture files that are small to send and dear to open."""
+"""Picture files that are small to send and expensive to decode."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ def png_chunk(name: bytes, content: bytes) -> bytes:
 
 
 def jpeg_of_scans(scans: int, side: int = 2000) -> bytes:
-    """A progressive JPEG that goes over the whole picture many times, each in a few bytes that change nothing."""
+    """A progressive JPEG with many scans over the whole picture, each of a few bytes and without effect."""
     whole = saved(Image.new("L", (side, side), 100), "JPEG", progressive=True)
     blocks = ((side + 7) // 8) ** 2
-    # One Huffman code, "0": a run of 16,384 blocks without coefficients, and of as many more as the next 14 bits say.
+    # One Huffman code, "0": a run of 16,384 empty blocks, plus the number in the next 14 bits.
     table = b"\xff\xc4" + struct.pack(">HB", 20, 0x10) + bytes([1, *[0] * 15, 0xE0])
     runs, rest = divmod(blocks, 32767)
     bits = ("0" + "1" * 14) * runs + ("0" + "0" * 14 if rest else "")
@@ -30,7 +30,7 @@ def jpeg_of_scans(scans: int, side: int = 2000) -> bytes:
 
 
 def png_of_profiles(count: int) -> bytes:
-    """A PNG with colour profiles, each a megabyte of zeros in a kilobyte."""
+    """A PNG with many colour profiles; each unpacks from a kilobyte to a megabyte."""
     whole = saved(Image.new("RGB", (8, 8)), "PNG")
     after_header = 33
     profile = png_chunk(b"iCCP", b"a\0\0" + zlib.compress(b"\0" * 1_000_000, 9))

@@ -1,4 +1,4 @@
-"""Tiny picture files, made on the spot."""
+"""Tiny picture files, made in code."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def triangle() -> Image.Image:
 
 
 def animated(colour: str = "red", file_format: str = "GIF") -> bytes:
-    """A file of two frames, or pages, the first of one colour."""
+    """A file of two frames or pages; the first is of one colour."""
     frames = [Image.new("RGB", (4, 3), name) for name in (colour, "black")]
     return saved(frames[0], file_format, save_all=True, append_images=frames[1:])
 

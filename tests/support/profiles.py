@@ -1,4 +1,4 @@
-"""Small ICC profiles (version 2), made on the spot."""
+"""Small ICC profiles of version 2, made in code."""
 
 from __future__ import annotations
 

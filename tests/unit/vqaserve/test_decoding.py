@@ -1,4 +1,4 @@
-"""The process that decodes: what it refuses, what ends it, and that the next picture is opened all the same."""
+"""The decoding process: what it refuses, what ends it, and that the next picture is decoded nevertheless."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO
 
 import psutil
@@ -104,6 +105,17 @@ def test_a_file_that_needs_too_much_memory_is_refused_and_the_next_one_opened():
     with pytest.raises(InvalidImage, match="takes too much memory to decode"):
         decoder.decode(encoded(size=(3000, 3000)), budget())
     assert decoder.decode(encoded(), budget()).pixels.size == (4, 3)
+
+
+def test_the_largest_progressive_jpeg_fits_into_the_memory_and_the_time_of_a_request():
+    decoder = Decoder(LIMITS, Squeeze(64, 64, Image.Resampling.BILINEAR))
+    child = child_of(decoder)
+    photograph = Image.effect_noise((512, 384), 20).convert("RGB").resize((8192, 6144))
+    opened = decoder.decode(saved(photograph, "JPEG", progressive=True, subsampling=0), budget(seconds=20))
+    assert opened.area == 1024 * 768
+    with Path(f"/proc/{child.pid}/status").open() as status:
+        (peak,) = [int(line.split()[1]) for line in status if line.startswith("VmHWM:")]
+    assert 250_000 < peak < 600_000  # kB: the coefficients take 6 bytes a pixel
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGSEGV, signal.SIGKILL])
