@@ -51,6 +51,7 @@ _JPEG_FRAMES = {
     0xCB: "lossless",
 }
 _SAMPLE_KINDS = {1: "unsigned", 2: "signed", 3: "floating-point", 5: "complex integer", 6: "complex floating-point"}
+_YCBCR = 6
 _COMMON_COMPRESSIONS = (1, 2, 3, 4, 5, 7, 8, 32773, 32946)
 
 
@@ -121,11 +122,13 @@ def _rare_tiff(data: bytes) -> str | None:
         raise
     except Exception:  # noqa: BLE001 - the tags of a damaged file can be anything
         return None
+    is_subsampled = model == _YCBCR and tags.get(TiffImagePlugin.YCBCRSUBSAMPLING, (2, 2)) != (1, 1)
     known = key in TiffImagePlugin.OPEN_INFO or (*key[:4], bits * 3, key[5]) in TiffImagePlugin.OPEN_INFO
-    if known and compression in _COMMON_COMPRESSIONS:
+    if known and compression in _COMMON_COMPRESSIONS and not (is_subsampled and compression == 1):
         return None
     names = TiffTags.lookup(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION).enum
     named = next((name for name, number in names.items() if number == model), f"number {model}")
     depth = f"{bits[0]}-bit {_SAMPLE_KINDS.get(kind, 'unknown')}"
     packed = "" if compression in _COMMON_COMPRESSIONS else f" in compression {compression}"
-    return f"a TIFF of {len(bits)} {depth} samples a pixel in colour model {named}{packed}"
+    subsampled = " with subsampled colours" if is_subsampled else ""
+    return f"a TIFF of {len(bits)} {depth} samples a pixel in colour model {named}{subsampled}{packed}"

@@ -7,7 +7,7 @@ from io import BytesIO
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms
+from PIL import Image, ImageChops, ImageCms
 
 from tests.support.pictures import saved, triangle
 from tests.support.pixel_files import png_of, tiff_of
@@ -109,6 +109,10 @@ REFUSED = {
     "64-bit": (tiff_of(G8.astype(np.uint64)), "TIFF of 1 64-bit unsigned samples"),
     "16-bit RGB in planes": (tiff_of(C16, t284=2), "16-bit samples in separate planes"),
     "16-bit grey and alpha TIFF": (tiff_of(np.concatenate([G16[..., None], OPAQUE], 2), t338=2), "TIFF of 2 16-bit"),
+    "YCbCr TIFF, subsampled": (
+        tiff_of(C8[:8], model=6, t257=16, t278=16),
+        "colour model YCbCr with subsampled colours",
+    ),
     "ICC Lab TIFF": (tiff_of(C8, model=9), "colour model number 9"),
     "LogLuv TIFF": (tiff_of(C8, model=32845), "colour model number 32845"),
 }
@@ -134,6 +138,15 @@ def test_a_cmyk_jpeg_without_adobes_marker_is_read_with_a_warning():
     without = whole[:marker] + whole[marker + 2 + int.from_bytes(whole[marker + 2 : marker + 4]) :]
     assert opened(without).warnings == (POLARITY_GUESSED,)
     assert_like(without, COLOUR, 3)
+
+
+def test_a_ycck_jpeg_has_the_colours_that_it_was_made_of():
+    cyan, magenta, yellow, black = COLOUR.convert("CMYK").split()
+    inks = Image.merge("RGB", (cyan, magenta, yellow)).convert("YCbCr")
+    stored = Image.merge("CMYK", (*(ImageChops.invert(band) for band in inks.split()), black))
+    file = bytearray(saved(stored, "JPEG", quality=100))
+    file[file.index(b"Adobe") + 11] = 2  # the transform
+    assert_like(bytes(file), COLOUR, 6)
 
 
 def converted(picture: Image.Image, profile: bytes) -> Image.Image:
