@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageEnhance, ImageOps
 
-from vqaops.paths import ROOT
+from vqaops.paths import RECIPES
 
 PHOTO = (640, 480)
 _SOURCES = ("coffee.jpg", "clock.jpg")
@@ -17,7 +17,7 @@ _SOURCES = ("coffee.jpg", "clock.jpg")
 
 def photographs(count: int, size: tuple[int, int] = PHOTO, quality: int = 88) -> list[bytes]:
     """Return ``count`` different JPEG files of about 60 kB (640 x 480), made from the samples of recipe `rooms`."""
-    folder = ROOT / "recipes" / "rooms" / "samples"
+    folder = RECIPES / "rooms" / "samples"
     return variants([folder / name for name in _SOURCES], count, size, quality)
 
 

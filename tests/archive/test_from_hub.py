@@ -1,4 +1,4 @@
-"""Models from a hub: the real client library against a local server, and from there to an archive."""
+"""ModelsCommand from a hub: the real client library against a local server, and from there to an archive."""
 
 from __future__ import annotations
 

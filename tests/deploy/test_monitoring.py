@@ -21,12 +21,12 @@ import yaml
 from tests.support.pictures import encoded
 from tests.support.recipes import RecipeMaker
 from vqaops.monitoring import exporter
-from vqaops.paths import ROOT
+from vqaops.paths import DEPLOY, ROOT
 from vqaops.server.ports import free_ports
 from vqaops.server.server import Server
 from vqaserve.metrics import METRICS
 
-MONITORING = ROOT / "deploy" / "monitoring"
+MONITORING = DEPLOY / "monitoring"
 SECONDS = 120
 HANDLER = """\
   abstain_below: 0.6

@@ -17,7 +17,7 @@ import pytest
 
 from tests.support.recipes import RecipeMaker
 from vqaops.building.build import build
-from vqaops.paths import ROOT
+from vqaops.paths import CONFIG, ROOT
 from vqaops.server.ports import own_ports
 from vqaops.server.server import Server
 
@@ -49,7 +49,7 @@ class Command:
         return self.folder / "config.properties"
 
     def set(self, **properties: str) -> None:
-        given = (ROOT / "config.properties").read_text() + "\n"
+        given = CONFIG.read_text() + "\n"
         self.config.write_text(given + "".join(f"{key}={value}\n" for key, value in properties.items()))
 
 

@@ -1,4 +1,4 @@
-"""A server of the weightless model whose later versions carry changed code, and steady traffic that is checked."""
+"""A server of the weightless model, further versions of it with changed code, and steady traffic that is checked."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from vqaops.store import checksums
 from vqaops.store.archive import Archive
 
 QUICK = "responseTimeout: 3\n"
-"""A drain waits this long; the default is made for models that answer slowly."""
+"""A drain waits this long; the default suits models that answer slowly."""
 LENIENT = "  gate:\n    max_latency_ratio: 20\n"
-"""Where a test is about something else: latencies of milliseconds vary on a busy machine."""
+"""For tests of other gates: latencies of milliseconds vary on a busy machine."""
 
 
 @dataclass(frozen=True)
-class Models:
+class ModelsCommand:
     """``scripts/models.py`` on one server, and archives for it."""
 
     server: Server
@@ -59,7 +59,7 @@ class Models:
         return [row["version"] for row in self.json("list")["versions"]]
 
     def ready(self) -> dict[str, int]:
-        """Workers that are ready, by version, once all that are wanted are."""
+        """The number of ready workers of each version, once all workers are ready."""
         deadline = time.monotonic() + 120
         while True:
             rows = self.json("list")["versions"]
@@ -68,12 +68,12 @@ class Models:
             assert time.monotonic() < deadline, rows
 
     def history(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.server.history_file.read_text().splitlines()]
+        return [json.loads(line) for line in self.server.history_file.read_text().split("\n")[:-1]]
 
     def archive(
         self, version: str, changes: dict[str, str] | None = None, handler: str = LENIENT, config: str = QUICK
     ) -> Path:
-        """An archive of the model ``dummy`` in a folder of its own, with changes to the family's code."""
+        """Build an archive of the model ``dummy`` in its own folder, with changes to the family's code."""
         archive = build(versioned(self.make_recipe, version, handler, config), self.folder / f"built-{version}")
         if changes:
             rewrite(archive, "vqaserve/families/dummy.py", changes)
@@ -102,24 +102,24 @@ def rewrite(archive: Archive, member: str, changes: dict[str, str]) -> None:
 
 
 @pytest.fixture
-def models(serve_for_test: Callable[..., Server], make_recipe: RecipeMaker, tmp_path: Path) -> Models:
+def models(serve_for_test: Callable[..., Server], make_recipe: RecipeMaker, tmp_path: Path) -> ModelsCommand:
     """A server of its own."""
-    return Models(serve_for_test(versioned(make_recipe, "1.0.0")), make_recipe, tmp_path)
+    return ModelsCommand(serve_for_test(versioned(make_recipe, "1.0.0")), make_recipe, tmp_path)
 
 
 @pytest.fixture(scope="module")
 def shared_models(
     serve: Callable[..., Server], make_recipe: RecipeMaker, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Models]:
+) -> Iterator[ModelsCommand]:
     """A server shared by the tests of a file; each leaves it serving 1.0.0 alone, and takes other version numbers."""
     server = serve(versioned(make_recipe, "1.0.0"))
-    yield Models(server, make_recipe, tmp_path_factory.mktemp("archives"))
+    yield ModelsCommand(server, make_recipe, tmp_path_factory.mktemp("archives"))
     server.stop(at_once=True)
 
 
 @dataclass
-class Traffic:
-    """Connections that ask all the time without a second try and check every answer."""
+class SteadyTraffic:
+    """Connections that ask without pause or retries, and check every answer."""
 
     server: Server
     answered: Counter[str] = field(default_factory=Counter)
@@ -141,7 +141,7 @@ class Traffic:
             assert not thread.is_alive(), "a request hangs"
 
     def wait_for(self, version: str) -> None:
-        """Until a version has answered."""
+        """Wait until a version has answered."""
         deadline = time.monotonic() + 60
         while not self.answered[version]:
             assert time.monotonic() < deadline, f"{version} has not answered"
@@ -171,9 +171,9 @@ class Traffic:
 
 
 @contextmanager
-def asking(server: Server, connections: int, path: str = "", pause: float = 0) -> Iterator[Traffic]:
-    """Traffic that ends with the block."""
-    made = Traffic(server)
+def asking(server: Server, connections: int, path: str = "", pause: float = 0) -> Iterator[SteadyTraffic]:
+    """Steady traffic until the block ends."""
+    made = SteadyTraffic(server)
     made.start(connections, path, pause)
     try:
         yield made

@@ -1,1 +1,1 @@
-"""Recipes packed into model archives, each tried before it is stored."""
+"""Model archives built from recipes; an archive is stored only if it answers its first sample."""

@@ -1,1 +1,1 @@
-"""What Prometheus reads beside TorchServe's own metrics."""
+"""Metrics for Prometheus that TorchServe itself does not export."""

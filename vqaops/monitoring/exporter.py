@@ -1,4 +1,4 @@
-"""What TorchServe tells only its management address, for Prometheus: workers, queues, tokens; and the GPUs."""
+"""Metrics that TorchServe's metrics address lacks: workers, queues and tokens, and the GPUs."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from vqaops.server.key_file import KeyFile
 from vqaops.server.management import Management
 
 STATES = ("READY", "UNLOADING")
-"""TorchServe's words, the second for any worker that cannot answer: it starts, starts again, or was given up. Both are
-always exported, so that a state that nobody is in is 0 and not absent."""
+"""TorchServe's worker states; UNLOADING is any worker that cannot answer: starting, restarting, or given up. Both are
+always exported, so that a state without workers is 0 and not absent."""
 _VERSION = ("model_name", "model_version")
 
 
 class ServerState(Collector):
-    """Asks the management address anew each time that Prometheus asks here."""
+    """Asks the management address at each scrape."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
 
     def collect(self) -> Iterator[Metric]:
-        """Nothing but ``vqa_server_up 0`` while the server does not answer."""
+        """All metrics; while the server does not answer, only ``vqa_server_up 0`` and the GPUs."""
         up = GaugeMetricFamily("vqa_server_up", "Whether the management address answers.")
         try:
             yield from _models(Management(self._client))
@@ -42,12 +42,14 @@ class ServerState(Collector):
 
 def _models(management: Management) -> Iterator[Metric]:
     workers = GaugeMetricFamily("vqa_workers", "Workers by TorchServe's state.", labels=[*_VERSION, "status"])
-    wanted = GaugeMetricFamily("vqa_workers_wanted", "Workers that there should be.", labels=_VERSION)
+    wanted = GaugeMetricFamily("vqa_workers_wanted", "Workers that TorchServe keeps.", labels=_VERSION)
     memory = GaugeMetricFamily(
-        "vqa_workers_memory_bytes", "Resident memory of all workers and what they have started.", labels=_VERSION
+        "vqa_workers_memory_bytes", "Resident memory of all workers and their child processes.", labels=_VERSION
     )
-    queue = GaugeMetricFamily("vqa_queue_requests", "Requests that wait for a worker.", labels=_VERSION)
-    room = GaugeMetricFamily("vqa_queue_capacity_requests", "Requests that may wait; more get 503.", labels=_VERSION)
+    queue = GaugeMetricFamily("vqa_queue_requests", "Requests in the queue.", labels=_VERSION)
+    room = GaugeMetricFamily(
+        "vqa_queue_capacity_requests", "Requests that fit in the queue; others get 503.", labels=_VERSION
+    )
     default = GaugeMetricFamily("vqa_model_default", "1 for the version that answers by default.", labels=_VERSION)
     for name in management.models():
         chosen = management.default(name)
@@ -65,21 +67,23 @@ def _models(management: Management) -> Iterator[Metric]:
 
 
 def _tokens(keys: KeyFile) -> Iterator[Metric]:
-    left = GaugeMetricFamily("vqa_token_left_seconds", "Until the token expires.", labels=["kind"])
+    left = GaugeMetricFamily("vqa_token_left_seconds", "Seconds until the token expires.", labels=["kind"])
     for kind in ("inference", "management"):
         left.add_metric([kind], keys.seconds_left(kind))
     yield left
 
 
 def _gpus() -> Iterator[Metric]:
-    """NVML's figures; nothing on a machine without its driver."""
+    """NVML's figures; none on a machine without NVIDIA's driver."""
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError:
         return
-    busy = GaugeMetricFamily("vqa_gpu_busy_ratio", "Share of the last moment in which a kernel ran.", labels=["gpu"])
-    used = GaugeMetricFamily("vqa_gpu_memory_used_bytes", "Memory in use, by anybody.", labels=["gpu"])
-    total = GaugeMetricFamily("vqa_gpu_memory_bytes", "Memory that there is.", labels=["gpu"])
+    busy = GaugeMetricFamily(
+        "vqa_gpu_busy_ratio", "Share of the last sampling period with a kernel running.", labels=["gpu"]
+    )
+    used = GaugeMetricFamily("vqa_gpu_memory_used_bytes", "Memory in use, by all processes.", labels=["gpu"])
+    total = GaugeMetricFamily("vqa_gpu_memory_bytes", "Total memory.", labels=["gpu"])
     try:
         for index in range(pynvml.nvmlDeviceGetCount()):
             gpu = pynvml.nvmlDeviceGetHandleByIndex(index)

@@ -1,1 +1,1 @@
-"""New versions of a model beside the running one: registered, gated, promoted, drained, scaled, and remembered."""
+"""Versions of a model on a running server: registering, gates, promotion, rollback, scaling, removal."""

@@ -1,1 +1,1 @@
-"""One TorchServe process: start it, wait for it, ask it, manage it."""
+"""One TorchServe server: starting, stopping, clients, tokens, and its management API."""

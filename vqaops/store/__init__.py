@@ -1,1 +1,1 @@
-"""What outlives a server: archives, their checksums, what is served, and the history of changes."""
+"""Files that outlive a server: archives, their checksums, the served versions, and the history of changes."""

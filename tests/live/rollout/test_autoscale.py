@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import httpx
 
 from tests.support.pictures import encoded
-from tests.support.rollout import Models, asking
+from tests.support.rollout import ModelsCommand, asking
 from vqaops.errors import ServerError
 from vqaops.paths import ROOT
 from vqaops.server.client import Client
@@ -23,7 +23,7 @@ SLOW = {'        return [f"': "        __import__('time').sleep(0.1)\n        re
 
 
 def test_workers_follow_the_load_up_and_down_and_clients_that_ask_again_miss_no_answer(
-    models: Models, record_property: Callable[[str, object], None]
+    models: ModelsCommand, record_property: Callable[[str, object], None]
 ):
     models.json("register", models.archive("1.1.0", SLOW, handler="  gate:\n    max_latency_ratio: 1000\n"))
     models.json("promote", "1.1.0")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from tests.support.rollout import Models
+from tests.support.rollout import ModelsCommand
 from vqaops.gateway.nginx import Gateway
 from vqaops.gateway.routes import Route
 from vqaops.server.management import Management
 
 
-def test_a_promotion_ends_the_models_canary(models: Models):
+def test_a_promotion_ends_the_models_canary(models: ModelsCommand):
     gateway = Gateway(models.server.run)
     gateway.folder.mkdir()
     gateway.routes.set("dummy", Route("1.1.0", 0.1, "canary"))
@@ -20,7 +20,7 @@ def test_a_promotion_ends_the_models_canary(models: Models):
     assert [event["action"] for event in models.history()][-2:] == ["promote", "end canary"]
 
 
-def test_removals_and_rollbacks_end_canaries_and_a_rollback_that_was_cut_short_is_gone_on_with(models: Models):
+def test_removals_and_rollbacks_end_canaries_and_a_rollback_that_was_cut_short_is_gone_on_with(models: ModelsCommand):
     gateway = Gateway(models.server.run)
     gateway.folder.mkdir()
     models.json("register", models.archive("1.1.0"))

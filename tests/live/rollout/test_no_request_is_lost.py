@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from tests.support.rollout import Models, asking
+from tests.support.rollout import ModelsCommand, asking
 
 CONNECTIONS = 4
 PAUSE = 0.01
 """Seconds between an answer and the next question: steady traffic that leaves the cores time for the commands."""
 
 
-def test_under_load_register_promote_drain_remove_and_roll_back_lose_no_request(models: Models, capsys):
+def test_under_load_register_promote_drain_remove_and_roll_back_lose_no_request(models: ModelsCommand, capsys):
     with asking(models.server, CONNECTIONS, pause=PAUSE) as traffic:
         traffic.wait_for("1.0.0")
 

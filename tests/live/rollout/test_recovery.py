@@ -15,8 +15,8 @@ import pytest
 
 from tests.support.pictures import encoded
 from tests.support.recipes import RecipeMaker
-from tests.support.rollout import Models
-from vqaops.paths import ROOT
+from tests.support.rollout import ModelsCommand
+from vqaops.paths import CONFIG, ROOT
 from vqaops.server.management import Management
 from vqaops.server.server import Server
 from vqaops.server.worker_log import load_failure
@@ -29,14 +29,14 @@ PATIENCE = 180
 @pytest.fixture
 def config(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """The test server's properties as a file, for commands."""
-    models: Models = request.getfixturevalue("fragile" if "fragile" in request.fixturenames else "models")
+    models: ModelsCommand = request.getfixturevalue("fragile" if "fragile" in request.fixturenames else "models")
     own = "".join(f"{key}={value}\n" for key, value in (models.server.overrides or {}).items())
     written = tmp_path / "config.properties"
-    written.write_text((ROOT / "config.properties").read_text() + "\n" + own)
+    written.write_text(CONFIG.read_text() + "\n" + own)
     return written
 
 
-def kill(models: Models) -> None:
+def kill(models: ModelsCommand) -> None:
     process = models.server.process()
     assert process is not None
     workers = process.children(recursive=True)
@@ -45,12 +45,12 @@ def kill(models: Models) -> None:
     assert not alive, "workers outlive their server"
 
 
-def serve_command(word: str, models: Models, config: Path) -> list[str]:
+def serve_command(word: str, models: ModelsCommand, config: Path) -> list[str]:
     script = str(ROOT / "scripts" / "serve.py")
     return [sys.executable, script, word, "--config", str(config), "--run", str(models.server.run)]
 
 
-def test_after_a_kill_the_same_versions_default_and_workers_are_back(models: Models, config: Path):
+def test_after_a_kill_the_same_versions_default_and_workers_are_back(models: ModelsCommand, config: Path):
     models.json("register", models.archive("1.1.0"))
     models.json("promote", "1.1.0")
     models.json("scale", "--version", "1.0.0", "--min", "2")
@@ -69,7 +69,7 @@ def test_after_a_kill_the_same_versions_default_and_workers_are_back(models: Mod
     assert models.default() == "1.0.0"
 
 
-def test_in_the_foreground_it_ends_on_sigterm_and_fails_when_torchserve_does(models: Models, config: Path):
+def test_in_the_foreground_it_ends_on_sigterm_and_fails_when_torchserve_does(models: ModelsCommand, config: Path):
     models.server.stop()
     for ending, status in ((signal.SIGTERM, 0), (None, 1)):
         with subprocess.Popen(
@@ -88,9 +88,9 @@ def test_in_the_foreground_it_ends_on_sigterm_and_fails_when_torchserve_does(mod
 
 
 @pytest.fixture
-def fragile(new_server: Callable[..., Server], make_recipe: RecipeMaker, tmp_path: Path) -> Models:
+def fragile(new_server: Callable[..., Server], make_recipe: RecipeMaker, tmp_path: Path) -> ModelsCommand:
     """A server that has something to resume: a model that waits or fails at load while a file is there."""
-    models = Models(new_server(), make_recipe, tmp_path)
+    models = ModelsCommand(new_server(), make_recipe, tmp_path)
     archive = Archive.read(models.archive("1.0.0", faults(tmp_path)))
     models.server.run.mkdir()
     (models.server.run / "config.properties").touch()
@@ -110,7 +110,7 @@ def faults(folder: Path) -> dict[str, str]:
 
 
 def test_in_the_foreground_a_start_that_fails_or_is_ended_leaves_no_torchserve(
-    fragile: Models, config: Path, tmp_path: Path
+    fragile: ModelsCommand, config: Path, tmp_path: Path
 ):
     (tmp_path / "broken").touch()
     command = serve_command("foreground", fragile, config)
@@ -133,7 +133,7 @@ def test_in_the_foreground_a_start_that_fails_or_is_ended_leaves_no_torchserve(
     assert "no disk" in (fragile.server.run / "logs.previous" / "model.log").read_text()
 
 
-def test_an_archive_that_was_changed_behind_the_server_is_not_resumed(models: Models, config: Path):
+def test_an_archive_that_was_changed_behind_the_server_is_not_resumed(models: ModelsCommand, config: Path):
     kill(models)
     state = models.server.state()
     assert state is not None
@@ -143,7 +143,7 @@ def test_an_archive_that_was_changed_behind_the_server_is_not_resumed(models: Mo
     assert "and dummy 1.0.0 was registered with" in done.stderr
 
 
-def test_scale_starts_given_up_workers_anew_and_lets_starting_ones_start(models: Models, tmp_path: Path):
+def test_scale_starts_given_up_workers_anew_and_lets_starting_ones_start(models: ModelsCommand, tmp_path: Path):
     # One second of retries: the first failed start is the last.
     quick = "responseTimeout: 3\nmaxRetryTimeoutInSec: 1\n"
     models.json("register", models.archive("1.1.0", faults(tmp_path), config=quick))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 
-from tests.support.rollout import Models, asking
+from tests.support.rollout import ModelsCommand, asking
 
 SLOW = {'        return [f"': "        __import__('time').sleep(0.1)\n        return [f\""}
 OTHER_ANSWERS = {': {query.question}"': ': {query.question}!"'}
@@ -17,7 +17,7 @@ def one_line(done: subprocess.CompletedProcess[str]) -> str:
     return lines[0]
 
 
-def test_archives_that_cannot_be_served_leave_nothing_behind(shared_models: Models):
+def test_archives_that_cannot_be_served_leave_nothing_behind(shared_models: ModelsCommand):
     models, store = shared_models, shared_models.server.state().store
     before = sorted(store.iterdir())
     raising = models.archive("2.0.0", {"        del folder\n": "        raise ValueError('no such weights')\n"})
@@ -45,7 +45,7 @@ def test_archives_that_cannot_be_served_leave_nothing_behind(shared_models: Mode
     assert models.server.client.workers("dummy")[0].status == "READY"
 
 
-def test_a_registration_that_cannot_be_noted_is_taken_back(shared_models: Models):
+def test_a_registration_that_cannot_be_noted_is_taken_back(shared_models: ModelsCommand):
     models, file = shared_models, shared_models.server.history_file
     before = (file.read_bytes(), models.server.state())
     aside = file.rename(file.with_name("aside"))
@@ -59,7 +59,7 @@ def test_a_registration_that_cannot_be_noted_is_taken_back(shared_models: Models
     assert not (models.server.state().store / "dummy-2.4.0.mar").exists()
 
 
-def test_a_version_that_fails_a_gate_is_not_promoted_unless_forced(shared_models: Models):
+def test_a_version_that_fails_a_gate_is_not_promoted_unless_forced(shared_models: ModelsCommand):
     models = shared_models
     models.json("register", models.archive("3.0.0", {**SLOW, **OTHER_ANSWERS}, handler=""))
     refused = models("promote", "3.0.0")
@@ -81,7 +81,7 @@ def test_a_version_that_fails_a_gate_is_not_promoted_unless_forced(shared_models
     models.json("remove", "3.0.0")
 
 
-def test_a_version_that_clients_ask_for_by_number_is_not_removed_before_they_stop(shared_models: Models):
+def test_a_version_that_clients_ask_for_by_number_is_not_removed_before_they_stop(shared_models: ModelsCommand):
     models = shared_models
     models.json("register", models.archive("4.0.0"))
     with asking(models.server, 1, path="/4.0.0", pause=0.1) as traffic:
@@ -91,7 +91,7 @@ def test_a_version_that_clients_ask_for_by_number_is_not_removed_before_they_sto
     assert models.versions() == ["1.0.0"]
 
 
-def test_the_default_is_not_removed_and_what_does_not_exist_is_named(shared_models: Models):
+def test_the_default_is_not_removed_and_what_does_not_exist_is_named(shared_models: ModelsCommand):
     models = shared_models
     assert "is the default: promote another version first" in one_line(models("remove", "1.0.0"))
     assert "dummy/9.0.0 is not registered; registered versions of dummy: 1.0.0" in one_line(models("promote", "9.0.0"))

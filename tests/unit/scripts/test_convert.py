@@ -23,7 +23,7 @@ from vqaops.importing.checkpoints import read_checkpoint
 from vqaops.importing.configs import CLAIMS
 from vqaops.importing.presets import PRESETS
 from vqaops.importing.vocabularies import white_space_tokenizer
-from vqaops.paths import ROOT
+from vqaops.paths import RECIPES
 from vqaserve.families.modular import Modular
 from vqaserve.settings import ModelConfig
 from vqaserve.types import Query
@@ -115,9 +115,7 @@ def test_the_older_kind_needs_neither_config_nor_preset(older: list[Path], tmp_p
 
 def test_a_new_recipes_queue_is_as_long_as_the_memory_allows(older: list[Path], tmp_path: Path):
     run(*older, tmp_path / "chat")
-    ours = [
-        ModelConfig.read(folder / "model-config.yaml") for folder in (tmp_path / "chat", ROOT / "recipes" / "rooms")
-    ]
+    ours = [ModelConfig.read(folder / "model-config.yaml") for folder in (tmp_path / "chat", RECIPES / "rooms")]
     assert ours[0].jobQueueSize == ours[1].jobQueueSize == 32
 
 

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from tests.support.pictures import as_base64, encoded
-from vqaops.paths import ROOT
+from vqaops.paths import DEPLOY
 from vqaserve.metrics import METRICS, MetricSample, Stopwatch
 from vqaserve.pipeline import Pipeline
 from vqaserve.settings import HandlerSettings
@@ -42,7 +42,7 @@ def question(text: str = "what?", image: bytes | None = None) -> dict[str, objec
 
 
 def test_torchserves_metrics_file_declares_exactly_these_metrics():
-    declared = yaml.safe_load((ROOT / "deploy" / "monitoring" / "metrics.yaml").read_text(encoding="utf-8"))
+    declared = yaml.safe_load((DEPLOY / "monitoring" / "metrics.yaml").read_text(encoding="utf-8"))
     ours = {
         (one["name"], kind, one["unit"], tuple(one["dimensions"]))
         for kind, metrics in declared["model_metrics"].items()

@@ -13,7 +13,7 @@ from ts.protocol import otf_message_handler
 from ts.service import Service
 
 from vqa_handler import _emitter, _receive_as_sent, _request
-from vqaops.paths import ROOT
+from vqaops.paths import DEPLOY
 from vqaserve.metrics import ANSWERS, REQUESTS, STAGE_SECONDS, MetricSample
 
 # TorchServe's reader of metrics.yaml leaves the file open.
@@ -38,7 +38,7 @@ def test_samples_become_the_lines_that_torchserves_own_metrics_write(
     capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(logging.getLogger(), "filters", [])  # a worker in this process has quietened it for good
-    given = context(ROOT / "deploy" / "monitoring" / "metrics.yaml")
+    given = context(DEPLOY / "monitoring" / "metrics.yaml")
     _emitter(given)(SAMPLES)
     ours = capsys.readouterr().out.splitlines()
     with caplog.at_level(logging.INFO, "ts.metrics"):

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from vqaops.paths import ROOT
+from vqaops.paths import RECIPES
 from vqaops.tuning.recipe_file import with_settings, write_settings
 from vqaops.tuning.space import Candidate
 from vqaserve.settings import ModelConfig
 
 CHOICE = Candidate(workers=3, threads=4, batch=32, delay=5, precision="bf16")
-ROOMS = (ROOT / "recipes" / "rooms" / "model-config.yaml").read_text()
+ROOMS = (RECIPES / "rooms" / "model-config.yaml").read_text()
 
 
 def test_a_written_recipe_has_the_choice_and_every_comment_still():

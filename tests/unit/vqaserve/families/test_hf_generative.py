@@ -1,4 +1,4 @@
-"""Models that write, beside the library's own ``generate``."""
+"""ModelsCommand that write, beside the library's own ``generate``."""
 
 from __future__ import annotations
 
