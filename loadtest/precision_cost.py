@@ -51,7 +51,9 @@ def main(
     with one_line_errors("precision_cost"):
         settings = ModelConfig.read(recipe / "model-config.yaml").handler
         file = questions or recipe / "samples" / "questions.jsonl"
-        opened = [_open(one, settings) for one in read_questions(file, images or file.parent)[:limit]]
+        opened = [
+            _open(one, settings) for one in read_questions(file, images or file.parent, need_answers=False)[:limit]
+        ]
         new_console().print(_compare(recipe, settings, opened))
 
 

@@ -23,7 +23,7 @@ class Question:
     Attributes:
         image: Path of the picture.
         text: The question.
-        answers: Correct answers, at least one; exact match compares with the first.
+        answers: Correct answers; exact match compares with the first. Only samples may have none.
         source: Where the question stands, as ``FILE:LINE``, for error messages.
     """
 
@@ -44,18 +44,19 @@ class Question:
             raise RecipeError(f"{self.source}: the picture {self.image} cannot be read: {error.strerror}") from None
 
 
-def read_questions(file: Path, images: Path) -> list[Question]:
+def read_questions(file: Path, images: Path, need_answers: bool = True) -> list[Question]:
     """Read a questions file.
 
     Args:
         file: A ``.jsonl`` file; empty lines are skipped, and keys that are not ours are ignored.
         images: Folder that the paths of the pictures are relative to.
+        need_answers: Whether a question without answers is a fault.
 
     Raises:
         RecipeError: The file cannot be read or has no questions, a line is faulty, or a picture is missing. The message
             names the file and the line.
     """
-    questions = list(parse_questions(read_text(file), str(file), images))
+    questions = list(parse_questions(read_text(file), str(file), images, need_answers))
     present: dict[Path, bool] = {}
     for question in questions:
         if question.image not in present:
@@ -66,29 +67,30 @@ def read_questions(file: Path, images: Path) -> list[Question]:
 
 
 def read_samples(recipe: Path) -> list[Question]:
-    """Read the sample questions of a recipe folder, ``samples/questions.jsonl``.
+    """Read the sample questions of a recipe folder, ``samples/questions.jsonl``; they may have no answers.
 
     Raises:
         RecipeError: As ``read_questions``.
     """
     samples = recipe / "samples"
-    return read_questions(samples / "questions.jsonl", samples)
+    return read_questions(samples / "questions.jsonl", samples, need_answers=False)
 
 
-def parse_questions(text: str | bytes, source: str, images: Path) -> list[Question]:
+def parse_questions(text: str | bytes, source: str, images: Path, need_answers: bool = True) -> list[Question]:
     """Parse the content of a questions file, without a look at the pictures.
 
     Args:
         text: The content.
         source: What error messages call the file.
         images: As in ``read_questions``.
+        need_answers: As in ``read_questions``.
 
     Raises:
         RecipeError: There are no questions, or a line is faulty.
     """
     if isinstance(text, bytes):
         text = decode(text, source)
-    questions = list(_parse_lines(text, source, images))
+    questions = list(_parse_lines(text, source, images, _Record if need_answers else _Sample))
     if not questions:
         raise RecipeError(f"{source} has no questions; each line is an object such as {_FORMAT}")
     return questions
@@ -102,13 +104,17 @@ class _Record(BaseModel):
     answers: Annotated[list[str], Field(min_length=1)]
 
 
-def _parse_lines(text: str, source: str, images: Path) -> Iterator[Question]:
+class _Sample(_Record):
+    answers: list[str] = []
+
+
+def _parse_lines(text: str, source: str, images: Path, schema: type[_Record]) -> Iterator[Question]:
     for number, line in enumerate(split_lines(text), 1):
         if not line.strip():
             continue
         where = f"{source}:{number}"
         try:
-            record = _Record.model_validate(json.loads(line))
+            record = schema.model_validate(json.loads(line))
         except ValidationError as error:
             fault = error.errors()[0]
             name = ".".join(map(str, fault["loc"])) or "the line"

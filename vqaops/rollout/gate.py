@@ -78,7 +78,7 @@ def compare(
     answers = [{version: asked.answer for version, asked in pair.items()} for pair in rounds[0]]
     same = _share([pair[current] == pair[new] for pair in answers])
     right = {
-        version: _share([pair[version] == sample.answers[0] for pair, sample in zip(answers, samples, strict=True)])
+        version: _share([sample.answers[:1] == (pair[version],) for pair, sample in zip(answers, samples, strict=True)])
         for version in (current, new)
     }
     best = {

@@ -87,7 +87,7 @@ class Archive:
         """
         with _opened(self.path, self._advice) as archive:
             content = archive.read(_QUESTIONS)
-            questions = parse_questions(content, f"{self.path}: {_QUESTIONS}", Path("samples"))
+            questions = parse_questions(content, f"{self.path}: {_QUESTIONS}", Path("samples"), need_answers=False)
             return [
                 ArchivedSample(one.image.name, archive.read(one.image.as_posix()), one.text, one.answers)
                 for one in questions

@@ -128,3 +128,11 @@ def test_a_recipes_samples_are_beside_their_pictures(tmp_path: Path):
 def test_text_of_an_archive_is_parsed_without_its_pictures():
     (question,) = parse_questions(record(), "x.mar: samples/questions.jsonl", Path("samples"))
     assert (question.image.as_posix(), question.source) == ("samples/a.png", "x.mar: samples/questions.jsonl:1")
+
+
+@pytest.mark.parametrize("line", ['{"image": "a.png", "question": "what?"}', record(answers=[])])
+def test_a_sample_may_have_no_answers(tmp_path: Path, line: str):
+    (tmp_path / "samples").mkdir()
+    questions_file(tmp_path / "samples", line)
+    (sample,) = read_samples(tmp_path)
+    assert sample.answers == ()
