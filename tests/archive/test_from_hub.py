@@ -79,7 +79,7 @@ def test_a_connection_that_breaks_goes_on_where_it_broke(tmp_path: Path):
 
 def test_an_interrupted_fetch_goes_on_with_what_is_missing(hub: Hub, tmp_path: Path):
     hub.fails = {"tokenizer.json"}
-    with pytest.raises(RecipeError, match=r"could not be fetched from .*; the same command goes on"):
+    with pytest.raises(RecipeError, match=r"could not be fetched from .*; run the command again to continue"):
         fetched(hub, tmp_path)
     hub.fails = set()
     first = hub.names - {"tokenizer.json"}

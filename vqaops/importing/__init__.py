@@ -1,1 +1,1 @@
-"""Moving over: models in the forms that people hold them in, made into recipes."""
+"""Importing: models of other systems, from the Hub or from folders, as recipes."""

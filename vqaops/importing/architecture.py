@@ -1,4 +1,4 @@
-"""A chat app's model read from its tensors' shapes, in the app's own words."""
+"""The architecture of a chat app's model, derived from the shapes of its tensors, under the app's own names."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vqaserve.errors import RecipeError
 
 
 class TensorShapes:
-    """TensorShapes of a checkpoint's tensors, by the newer kind's names."""
+    """The shapes of a checkpoint's tensors, under the names of the newer kind of checkpoint."""
 
     def __init__(self, tensors: Mapping[str, Tensor]) -> None:
         self._shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
@@ -22,28 +22,28 @@ class TensorShapes:
         return name in self._shapes
 
     def of(self, name: str, axis: int) -> int:
-        """The size of a tensor along an axis.
+        """Return the size of a tensor along an axis.
 
         Raises:
-            RecipeError: There is no such tensor, or it has fewer axes.
+            RecipeError: The tensor is missing or has fewer axes.
         """
         if len(self._shapes.get(name, ())) <= axis:
             raise RecipeError(
-                f"the checkpoint has no usable {name}; it holds {', '.join(sorted(self._shapes)[:8])}, ..."
+                f"the checkpoint has no {name} of the expected shape; it has {', '.join(sorted(self._shapes)[:8])}, ..."
             )
         return self._shapes[name][axis]
 
     def count(self, pattern: str) -> int:
-        """How many layers there are whose number stands in ``pattern``'s group."""
+        """Count the different layer numbers that the group of ``pattern`` matches."""
         found = (re.match(pattern, name) for name in self._shapes)
         return len({match[1] for match in found if match})
 
 
 def read_words(tensors: Mapping[str, Tensor]) -> Words:
-    """The model in the chat app's words, as far as shapes tell.
+    """Derive the app's settings from the shapes.
 
     Raises:
-        RecipeError: It is none of the chat app's.
+        RecipeError: The tensors are not those of a chat app's model.
     """
     shapes = TensorShapes(tensors)
     text = _matching(_TEXTS, shapes, "question encoder")
@@ -56,7 +56,11 @@ def read_words(tensors: Mapping[str, Tensor]) -> Words:
 
 
 def _matching(table: Mapping[str, Callable[..., Words]], shapes: TensorShapes, what: str, *more: int) -> Words:
-    """What the first function says whose tensor is there."""
+    """Call the function of the first tensor that exists.
+
+    Raises:
+        RecipeError: None of the tensors exists.
+    """
     for tensor, read in table.items():
         if tensor in shapes:
             return read(shapes, *more)
@@ -81,7 +85,7 @@ def _small_cnn(shapes: TensorShapes, width: int) -> Words:
         "cnn_model_name": "small_cnn",
         "cnn_widths": widths,
         "cnn_flat": flat,
-        "image_size": 16 * math.isqrt(max(flat // widths[-1], 1)),  # each of the two layers shrinks four times
+        "image_size": 16 * math.isqrt(max(flat // widths[-1], 1)),  # each of the two layers divides the side by four
     }
 
 

@@ -1,4 +1,4 @@
-"""The files of the VQA chat app as a recipe."""
+"""The chat app's files as a recipe of family ``modular``."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from vqaops.importing.recipes import Origin, new_recipe
 from vqaops.importing.vocabularies import APP_TOKENS, pad_as_app, read_answer_space, read_vocabulary
 from vqaserve.families.modular.files import read_answers
 
-STORY = (
+DESCRIPTION = (
     "Converted from a checkpoint of the VQA chat app, `{checkpoint}`: {image}, {text}, {fusion}; {words:,} words, "
     "{answers:,} answers. Fill in what it was trained on, on what terms, and what it cannot do.",
-    "As in the app, pictures are squeezed to {side} x {side} pixels ({resample} filter) and divided by 255, without "
-    "mean and deviation. Questions are prepared as there too{padding}{question_mark}",
+    "As in the app, pictures are resized to {side} x {side} pixels ({resample} filter) and divided by 255, without "
+    "mean and deviation. Questions are prepared as in the app{padding}{question_mark}",
 )
 PADDED = f", padded to {APP_TOKENS} words."
-MASKED = ", but padding is masked: an answer no longer depends on the other questions of a batch."
+MASKED = ", but padding is masked, so that an answer does not depend on the other questions of a batch."
 DROPPED = (
-    " And no word of the vocabulary ends in a question mark, so one at the end of a question is dropped, where the app "
-    "would have read `desk?` as an unknown word."
+    " No word of the vocabulary ends in a question mark, so question marks at the end are dropped; the app read "
+    "`desk?` as an unknown word."
 )
 
 
@@ -44,21 +44,21 @@ def convert_files(
     """Write a complete recipe of family ``modular``; nothing in the files is run.
 
     Args:
-        checkpoint: ``best_modular_model.pth`` or the older ``best_model.pth``.
-        vocabulary: ``vocab.pkl``; for BERT its ``vocab.txt`` or ``tokenizer.json``.
+        checkpoint: ``best_modular_model.pth``, the older ``best_model.pth``, or any checkpoint of such a model.
+        vocabulary: ``vocab.pkl``; for BERT ``vocab.txt`` or ``tokenizer.json``.
         answer_space: ``answer_space.txt``.
-        output: The recipe's folder; its name is the model's.
-        preset: What the app called the combination, to hold the file against.
-        keep_padding: Whether a question is padded to one length and the padding read, as the newer app does.
+        output: The recipe's folder; its name becomes the model's.
+        preset: The app's name of the model, to compare the checkpoint with.
+        keep_padding: Whether questions are padded to one length and the padding is read, as in the newer app.
         device: ``auto``, ``cpu`` or ``cuda``.
-        base_model: The Hub's name of the repository that the files are from.
-        revision: Its commit.
+        base_model: The repository on the Hub that the files are from.
+        revision: The commit of that repository.
 
     Returns:
-        What the checkpoint holds besides the weights and was passed over.
+        Names of what the checkpoint holds besides the weights.
 
     Raises:
-        RecipeError: A file is missing, hostile, or does not fit the others; or ``output`` is there already.
+        RecipeError: A file is missing or hostile, or does not match the others; or ``output`` exists already.
     """
     tokenizer = read_vocabulary(vocabulary)
     answers = read_answer_space(answer_space)
@@ -69,7 +69,7 @@ def convert_files(
         family="modular",
         pipeline_tag="visual-question-answering",
         library_name="pytorch",
-        story=_story(converted, tokenizer, answers, checkpoint.name),
+        description=_describe(converted, tokenizer, answers, checkpoint.name),
         device=device,
         base_model=base_model,
         revision=revision,
@@ -83,7 +83,7 @@ def convert_files(
     return converted.passed_over
 
 
-def _story(converted: ConvertedCheckpoint, tokenizer: Tokenizer, answers: list[str], checkpoint: str) -> str:
+def _describe(converted: ConvertedCheckpoint, tokenizer: Tokenizer, answers: list[str], checkpoint: str) -> str:
     config = converted.config
     facts = {
         "checkpoint": checkpoint,
@@ -97,4 +97,4 @@ def _story(converted: ConvertedCheckpoint, tokenizer: Tokenizer, answers: list[s
         "padding": PADDED if tokenizer.padding else MASKED,
         "question_mark": "" if any(word.endswith("?") for word in tokenizer.get_vocab()) else DROPPED,
     }
-    return "\n\n".join(textwrap.fill(paragraph.format(**facts), 110) for paragraph in STORY)
+    return "\n\n".join(textwrap.fill(paragraph.format(**facts), 110) for paragraph in DESCRIPTION)

@@ -25,7 +25,7 @@ STARTUP_TIMEOUT: Final = 600
 _ADAPTER_WEIGHTS: Final = ("adapter_model.safetensors", "adapter_model.bin")
 _PREPROCESSING: Final = ("preprocessor_config.json", "processor_config.json")
 _TOKENIZERS: Final = ("tokenizer.json", "tokenizer.model", "vocab.json", "spiece.model", "tekken.json")
-_STORY: Final = (
+_DESCRIPTION: Final = (
     "CLIP from `{clip}`, the language model from `{llm}` and its LoRA adapter from `{adapter}`, unchanged. Fill in "
     "where they are from, on what terms, and what they cannot do.\n\nThe adapter was trained with one prompt; compare "
     "`handler.options.prompt` in model-config.yaml with it."
@@ -67,7 +67,9 @@ def convert_folders(
         family="clip_llm",
         pipeline_tag="visual-question-answering",
         library_name="transformers",
-        story=_STORY.format(clip=clip.resolve().name, llm=llm.resolve().name, adapter=adapter.resolve().name),
+        description=_DESCRIPTION.format(
+            clip=clip.resolve().name, llm=llm.resolve().name, adapter=adapter.resolve().name
+        ),
         device=device,
         startup_timeout=STARTUP_TIMEOUT,
         base_model=_hub_name(_read_json(adapter / "adapter_config.json").get("base_model_name_or_path")),

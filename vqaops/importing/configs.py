@@ -1,4 +1,4 @@
-"""The ``config.json`` of a model in the chat app's words."""
+"""The chat app's settings of a model, converted to ``config.json``."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ CLAIMS: dict[str, type] = {
     "coattention_num_heads": int,
     "bilinear_hidden_dim": int,
 }
-"""Words of a checkpoint's config that say what the model is, and their types; the rest is about training."""
+"""The settings of a checkpoint's config that describe the architecture, with their types."""
 
 SIDE = 224
-"""Pixels; to this the chat app squeezes pictures for every encoder but the small CNN."""
-_HEAD = 64  # width of one attention head in every published BERT and ViT
-_LSTM_TOKENS = 512  # more than a question within the limits has: the older app never cut one
+"""Side of a picture in pixels, for every encoder except the small CNN."""
+_HEAD = 64  # width of an attention head in every published BERT and ViT
+_LSTM_TOKENS = 512  # more than any question has within the limits, because the older app did not truncate
 _NATIVE = {"resnet18": 512, "resnet50": 2048, "efficientnet_b0": 1280}
 
 
 def claims_of(config: Mapping[str, Any]) -> Words:
-    """What a checkpoint's config or a preset says of the model.
+    """Select the settings that describe the architecture.
 
     Raises:
-        RecipeError: A word is of a wrong type.
+        RecipeError: A setting has the wrong type.
     """
     claims = {name: config[name] for name in CLAIMS if name in config}
     for name, value in claims.items():
@@ -51,24 +51,24 @@ def claims_of(config: Mapping[str, Any]) -> Words:
 
 
 def to_config(words: Words, older: bool) -> ModularConfig:
-    """What ``config.json`` says of the model.
+    """Convert the app's settings to ``config.json``.
 
     Args:
-        words: What the model is.
-        older: Whether the checkpoint is of the older kind, whose app prepared pictures and questions otherwise.
+        words: The app's settings.
+        older: Whether the checkpoint is of the older kind, whose app prepared pictures and questions differently.
 
     Raises:
-        RecipeError: A word has a value that no model of ours has.
+        RecipeError: A setting has a value that family ``modular`` does not support.
     """
     image, text, fusion = words["image_encoder_type"], words["text_encoder_type"], words["fusion_type"]
-    if image == "cnn":  # what kind of CNN is a word of its own
+    if image == "cnn":  # a setting of its own names the CNN
         image = words["cnn_model_name"]
     for name, table in ((image, _IMAGE_OPTIONS), (text, _TEXT_OPTIONS), (fusion, _FUSION_OPTIONS)):
         if name not in table:
-            raise RecipeError(f"{name!r} cannot be moved; there are: {', '.join(table)}")
+            raise RecipeError(f"{name!r} cannot be converted; supported are: {', '.join(table)}")
     side = words.get("image_size", SIDE)
     config = {
-        # `bilinear` is what the older app's `torchvision.transforms.Resize` did, `bicubic` the newer's `Image.resize`.
+        # The older app resized with `torchvision.transforms.Resize` (bilinear), the newer with `Image.resize`.
         "pixels": {
             "width": side,
             "height": side,
@@ -84,36 +84,33 @@ def to_config(words: Words, older: bool) -> ModularConfig:
     try:
         return ModularConfig.model_validate(config)
     except ValidationError as error:
-        raise RecipeError(f"there is no such model: {describe_faults(ModularConfig, error)}") from None
+        raise RecipeError(f"no such model exists: {describe_faults(ModularConfig, error)}") from None
 
 
 def _unless(native: int, wanted: int) -> int | None:
-    """The width of the app's projections, which are there only where the widths differ."""
+    """The width of a projection, which the app adds only where the widths differ."""
     return None if native == wanted else wanted
 
 
-def _vit_options(words: Words) -> dict[str, Any]:
-    width = words.get("vit_width", 768)
+def _transformer_options(kind: str, words: Words) -> dict[str, Any]:
+    """The sizes that BERT and ViT have in common; the defaults are those of the base models."""
+    width = words.get(f"{kind}_width", 768)
+    encoder = "text" if kind == "bert" else "image"
     return {
         "width": width,
-        "layers": words.get("vit_layers", 12),
+        "layers": words.get(f"{kind}_layers", 12),
         "attention_heads": max(width // _HEAD, 1),
-        "hidden": words.get("vit_hidden", 4 * width),
-        "patch": words.get("vit_patch", 16),
-        "projection": _unless(width, words["image_encoder_dim"]),
+        "hidden": words.get(f"{kind}_hidden", 4 * width),
+        "projection": _unless(width, words[f"{encoder}_encoder_dim"]),
     }
+
+
+def _vit_options(words: Words) -> dict[str, Any]:
+    return {**_transformer_options("vit", words), "patch": words.get("vit_patch", 16)}
 
 
 def _bert_options(words: Words) -> dict[str, Any]:
-    width = words.get("bert_width", 768)
-    return {
-        "width": width,
-        "layers": words.get("bert_layers", 12),
-        "attention_heads": max(width // _HEAD, 1),
-        "hidden": words.get("bert_hidden", 4 * width),
-        "positions": words.get("bert_positions", 512),
-        "projection": _unless(width, words["text_encoder_dim"]),
-    }
+    return {**_transformer_options("bert", words), "positions": words.get("bert_positions", 512)}
 
 
 def _lstm_options(words: Words) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A chat app's checkpoint turned into the tensors and the config of family ``modular``."""
+"""The conversion of a chat app's checkpoint to the tensors and the config of family ``modular``."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SHOWN = 8
 
 @dataclass(frozen=True, slots=True)
 class ConvertedCheckpoint:
-    """Weights under our names, the config that they fit, and what else the checkpoint holds, in words."""
+    """Weights under the names of family ``modular``, their config, and the names of what was passed over."""
 
     config: ModularConfig
     tensors: Mapping[str, Tensor]
@@ -34,16 +34,16 @@ class ConvertedCheckpoint:
 def convert(
     checkpoint: Checkpoint, tokenizer: Tokenizer, answers: Sequence[str], preset: str | None
 ) -> ConvertedCheckpoint:
-    """Read the model from the tensors, hold it against what the config or the preset says, and rename.
+    """Derive the architecture from the tensors, compare it with the config or the preset, and rename the tensors.
 
     Args:
-        checkpoint: The weights, and the architecture if the file told it.
-        tokenizer: Its vocabulary must have as many words as the model.
-        answers: As many as the model has classes.
-        preset: A name in ``PRESETS``; counts for more than the checkpoint's own config.
+        checkpoint: The weights, and the config if the file has one.
+        tokenizer: The tokenizer; its vocabulary must have the model's size.
+        answers: The answers, one for each class.
+        preset: A name in ``PRESETS``, which overrides the checkpoint's config.
 
     Raises:
-        RecipeError: The parts do not fit; the tensors at fault are listed under the file's own names.
+        RecipeError: The parts do not match; the message lists the faulty tensors under the file's own names.
     """
     stripped = strip_prefixes(checkpoint.tensors, ROOTS)
     names = TensorNames.of(stripped.tensors, stripped.file_names)
@@ -53,9 +53,9 @@ def convert(
     faults = _faults(tensors, _wanted(config, tokenizer.get_vocab_size(), len(answers)), names)
     if faults:
         more = f"; and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
-        told = f"preset {preset!r}, " if preset else "its config, " if checkpoint.config else ""
+        source = f"preset {preset!r}, " if preset else "its config, " if checkpoint.config else ""
         sizes = f"{tokenizer.get_vocab_size():,} words and {len(answers):,} answers"
-        raise RecipeError(f"the checkpoint does not fit {told}{sizes}: {'; '.join(faults[:_SHOWN])}{more}")
+        raise RecipeError(f"the checkpoint does not fit {source}{sizes}: {'; '.join(faults[:_SHOWN])}{more}")
     renamed = {to_ours(name): tensor.clone().contiguous() for name, tensor in tensors.items()}
     return ConvertedCheckpoint(config, renamed, (*checkpoint.passed_over, *stripped.passed_over))
 
@@ -67,13 +67,13 @@ def _preset(name: str) -> dict[str, object]:
 
 
 def _wanted(config: ModularConfig, vocabulary: int, answers: int) -> dict[str, Tensor]:
-    """The tensors that a config wants, without their numbers."""
+    """The tensors of a config, without their values."""
     with torch.device("meta"):
         return ModularModel(config, vocabulary=vocabulary, answers=answers).state_dict()
 
 
 def _faults(tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor], names: TensorNames) -> list[str]:
-    """What is of a wrong shape, too much, or missing; a missing tensor goes by our name."""
+    """List wrong shapes, unknown tensors and missing ones; a missing tensor has the name of family ``modular``."""
     ours = {to_ours(name): (names.to_file(name), list(tensor.shape)) for name, tensor in tensors.items()}
     wrong, unknown, missing = [], [], []
     for name, (file, shape) in ours.items():

@@ -1,4 +1,4 @@
-"""A model's repository on the Hugging Face Hub, fetched at one commit."""
+"""Downloads of a model's repository on the Hugging Face Hub at one commit."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ except ModuleNotFoundError:
     raise RecipeError("huggingface-hub is not installed; .venv/bin/pip install -c constraints.txt -e '.[hf]'") from None
 
 CHAT_CHECKPOINTS = ("best_modular_model.pth", "best_model.pth")
-CHAT_VOCABULARIES = ("vocab.txt", "tokenizer.json", "vocab.pkl")  # the app keeps the pickle beside BERT's, unused
+CHAT_VOCABULARIES = ("vocab.txt", "tokenizer.json", "vocab.pkl")  # for BERT models the app keeps an unused vocab.pkl
 CHAT_ANSWERS = ("data/answer_space.txt", "answer_space.txt")
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The files of a repository that a recipe needs, at one commit.
+    """The downloaded files of a repository at one commit.
 
     Attributes:
         repo: ``ORG/NAME``.
         revision: The commit.
-        folder: Where the files are.
-        names: Of the files, relative to the folder.
-        license: The Hub's word for the terms, as the repository's card gives it.
+        folder: The folder with the files.
+        names: Names of the files, relative to the folder.
+        license: The license identifier of the repository's card.
     """
 
     repo: str
@@ -47,14 +47,14 @@ class Snapshot:
 
     @property
     def is_chat_app(self) -> bool:
-        """Whether these are the chat app's files and not a Hugging Face folder."""
+        """Whether the files are the chat app's, not a Hugging Face folder."""
         return "config.json" not in self.names and any(name in self.names for name in CHAT_CHECKPOINTS)
 
     def first(self, names: tuple[str, ...]) -> Path:
-        """The first of these files that is there.
+        """Return the path of the first of these files that exists.
 
         Raises:
-            RecipeError: None is.
+            RecipeError: None of them exists.
         """
         for name in names:
             if name in self.names:
@@ -72,21 +72,21 @@ def fetch(
     cache: Path | None = None,
     token: str | None = None,
 ) -> Snapshot:
-    """Fetch what a recipe needs; whole files that are in the cache are not fetched again.
+    """Download the files that a recipe needs, except those that are already in the cache.
 
-    A connection that breaks is resumed where it broke; after an interruption, at the file that was not finished.
+    A broken connection is resumed where it broke. After an interruption, the unfinished file is continued.
 
     Args:
         repo: ``ORG/NAME``.
-        revision: A commit, branch or tag; by default the main branch as it is now.
-        pickled: Whether pickled weights may be fetched where there are no safetensors.
-        console: Where the size is said before anything large is fetched; progress goes to standard error.
-        endpoint: By default ``HF_ENDPOINT``, else the public Hub.
-        cache: By default ``HF_HUB_CACHE``.
-        token: By default ``HF_TOKEN``, else that of ``hf auth login``.
+        revision: A commit, branch or tag; the default is the current main branch.
+        pickled: Whether pickled weights are allowed where there are no safetensors.
+        console: The console for the size, which is printed before the download; progress goes to standard error.
+        endpoint: The Hub's address; the default is ``HF_ENDPOINT``, or else the public Hub.
+        cache: The cache folder; the default is ``HF_HUB_CACHE``.
+        token: An access token; the default is ``HF_TOKEN``, or else that of ``hf auth login``.
 
     Raises:
-        RecipeError: It is not there, not allowed, not a model, or the connection broke for good.
+        RecipeError: The repository does not exist, needs a token or holds no model, or the connection failed.
     """
     api = HfApi(endpoint=endpoint, token=token)
     try:
@@ -107,14 +107,14 @@ def fetch(
         )
     except RecipeError:
         raise
-    except Exception as error:  # noqa: BLE001 - below the Hub's own errors stand those of two HTTP libraries
+    except Exception as error:  # noqa: BLE001 - besides the Hub's errors, those of two HTTP libraries
         raise RecipeError(_reason(error, repo, revision, api.endpoint)) from None
     terms = info.card_data.get("license") if info.card_data else None
     return Snapshot(repo, str(info.sha), Path(folder), tuple(sizes), str(terms or "unknown"))
 
 
 def _wanted(repo: str, info: ModelInfo, pickled: bool) -> dict[str, int]:
-    """Sizes in bytes of the files to fetch."""
+    """The sizes in bytes of the files to download."""
     sizes = {file.rfilename: file.size or 0 for file in info.siblings or []}
     checkpoint = next((name for name in CHAT_CHECKPOINTS if name in sizes), None)
     if checkpoint and "config.json" not in sizes:
@@ -127,15 +127,15 @@ def _wanted(repo: str, info: ModelInfo, pickled: bool) -> dict[str, int]:
 def _reason(error: Exception, repo: str, revision: str | None, endpoint: str) -> str:
     status = error.response.status_code if isinstance(error, HfHubHTTPError) else 0
     reasons = {
-        HFValidationError: f"{repo!r} is not a repository's name; it is written ORG/NAME",
+        HFValidationError: f"{repo!r} is not a repository's name; give ORG/NAME",
         GatedRepoError: f"{repo} is gated: accept its terms at {endpoint}/{repo}, and set HF_TOKEN",
-        RepositoryNotFoundError: f"{repo} is not at {endpoint}, or is private; see to its name, or set HF_TOKEN",
+        RepositoryNotFoundError: f"{repo} is not at {endpoint}, or is private; check its name, or set HF_TOKEN",
         RevisionNotFoundError: f"{repo} has no revision {revision}",
     }
     for kind, reason in reasons.items():
         if isinstance(error, kind):
             return reason
     if status in (401, 403):
-        return f"{endpoint} does not accept the token in HF_TOKEN ({status}); make a new one in its settings"
+        return f"{endpoint} does not accept the token in HF_TOKEN ({status}); create a new one in its settings"
     first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    return f"{repo} could not be fetched from {endpoint} ({first}); the same command goes on with what is missing"
+    return f"{repo} could not be fetched from {endpoint} ({first}); run the command again to continue the download"

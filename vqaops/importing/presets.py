@@ -1,4 +1,4 @@
-"""The chat app's combinations under its own names, in its own words."""
+"""The chat app's presets: its settings of each model, under its own names."""
 
 from __future__ import annotations
 
@@ -31,6 +31,6 @@ PRESETS: dict[str, Words] = {
     "pretrained_cnn_bert": _combined(_RESNET50, _BERT, _CONCATENATION),
     "pretrained_cnn_bert_coattention": _combined(_RESNET50, _BERT, _COATTENTION),
     "pretrained_cnn_bert_bilinear": _combined(_RESNET50, _BERT, _BILINEAR),
-    "efficient_vit_bert": _combined(_EFFICIENTNET, _BERT, _CONCATENATION),  # so called there; it has no ViT
+    "efficient_vit_bert": _combined(_EFFICIENTNET, _BERT, _CONCATENATION),  # the app's name; it has no ViT
 }
-"""What a preset leaves open (which CNN ``original`` has) is read from the tensors."""
+"""Settings that a preset leaves open, such as the CNN of ``original``, are derived from the tensors."""

@@ -1,4 +1,4 @@
-"""A new recipe's folder: settings, model card and samples around weights from elsewhere."""
+"""New recipes: settings, model card and a sample for imported weights."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ _SAMPLE = {"image": "red-triangle.png", "question": "what color is the triangle?
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a model came from, for its settings and its card.
+    """The source of a model, for the recipe's settings and card.
 
     Attributes:
-        family: What serves it.
-        pipeline_tag: The Hub's word for what it does.
-        library_name: The Hub's word for what it is made with.
-        story: The card's text: where it is from and how it was changed; Markdown.
+        family: The family that serves the model.
+        pipeline_tag: The Hub's name of its task.
+        library_name: The Hub's name of its library.
+        description: The card's text in Markdown: where the model is from and how it was changed.
         device: ``auto``, ``cpu`` or ``cuda``.
-        startup_timeout: Seconds that loading may take.
-        license: The Hub's word for its terms.
-        base_model: The Hub's name of the model that this is a copy of.
-        revision: Its commit.
+        startup_timeout: Maximum duration of loading in seconds.
+        license: The Hub's license identifier.
+        base_model: The repository on the Hub that the model is from.
+        revision: The commit of that repository.
         options: The family's ``options:``.
     """
 
     family: str
     pipeline_tag: str
     library_name: str
-    story: str
+    description: str
     device: str = "auto"
     startup_timeout: int = 120
     license: str = "unknown"
@@ -52,16 +52,16 @@ class Origin:
 
 @contextmanager
 def new_recipe(folder: Path, origin: Origin) -> Iterator[Path]:
-    """Gives an empty ``weights`` folder to fill, and writes the rest around it.
+    """Create a recipe around the ``weights`` folder that the caller fills.
 
-    The recipe appears under its name whole or not at all.
+    The recipe appears under its name complete, or not at all.
 
     Raises:
-        RecipeError: Something is there already, or the folder's name cannot be a model's.
+        RecipeError: The folder exists already, or its name cannot be a model's.
     """
     check_model_name(folder.resolve().name)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise RecipeError(f"{folder} is there already; remove it or choose another name")
+        raise RecipeError(f"{folder} exists already; remove it or choose another name")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".importing-") as temporary:
         recipe = Path(temporary) / folder.name
@@ -74,7 +74,7 @@ def new_recipe(folder: Path, origin: Origin) -> Iterator[Path]:
 
 
 def complete_recipe(folder: Path, origin: Origin) -> list[str]:
-    """Write what a recipe needs around its weights; gives back what was missing, and leaves what is there."""
+    """Write the files that a recipe needs besides its weights, unless they exist; return the names of those written."""
     missing = [
         name for name in ("model-config.yaml", "README.md", "samples/questions.jsonl") if not (folder / name).exists()
     ]
@@ -98,14 +98,14 @@ def _write_sample(folder: Path) -> None:
 
 def _settings(origin: Origin) -> str:
     return f"""\
-# TorchServe reads the top level, the handler what stands under `handler:`.
-minWorkers: 1            # one process with one copy of the weights; more where cores and memory allow
-maxWorkers: 1            # the same: TorchServe never scales by itself
-batchSize: 8             # the most that leave together
-maxBatchDelay: 1         # ms; sends what queued while the worker was busy, waits for nobody
-responseTimeout: 120     # s; a worker this late is stuck
-startupTimeout: {origin.startup_timeout:<8} # s; importing the libraries and reading the weights, on a cold, busy disk
-jobQueueSize: 32         # requests that may wait, then 503 at once; with max_request_size and -Xmx in config.properties
+# TorchServe reads the top level, and the handler the section `handler:`.
+minWorkers: 1            # processes, each with a copy of the weights; raise it where cores and memory allow
+maxWorkers: 1            # equal to minWorkers, because TorchServe does not scale by itself
+batchSize: 8             # maximum number of requests in a batch
+maxBatchDelay: 1         # ms; requests that queued while the worker was busy form a batch, a lone one does not wait
+responseTimeout: 120     # s; then the worker is considered stuck and restarted
+startupTimeout: {origin.startup_timeout:<8} # s; maximum duration of importing the libraries and loading the weights
+jobQueueSize: 32         # requests that may wait, the next gets 503; see max_request_size and -Xmx in config.properties
 handler:
   version: 1.0.0
   family: {origin.family}
@@ -131,4 +131,4 @@ def _card(name: str, origin: Origin) -> str:
         "base_model_revision": origin.revision,
     }
     head = yaml.safe_dump({key: value for key, value in about.items() if value}, sort_keys=False, allow_unicode=True)
-    return f"---\n{head}---\n# {name}\n\n{origin.story.strip()}\n"
+    return f"---\n{head}---\n# {name}\n\n{origin.description.strip()}\n"

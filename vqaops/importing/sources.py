@@ -1,4 +1,4 @@
-"""Where a model comes from other than a recipe: the Hub, or a folder."""
+"""Recipes of models from the Hub or from a Hugging Face folder."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from vqaops.importing.recipes import Origin, new_recipe
 from vqaops.store.names import check_model_name
 from vqaserve.errors import RecipeError
 
-STARTUP_TIMEOUT = 600  # seconds: some of these have gigabytes to read
+STARTUP_TIMEOUT = 600  # seconds, because some models have gigabytes to read
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What the command line says of it.
+    """The source of a model, as the command line gives it.
 
     Attributes:
-        hub: ``ORG/NAME`` on the Hub, or
-        folder: what ``save_pretrained`` wrote.
-        revision: Of the repository on the Hub.
-        pickled: Whether pickled weights may be used.
+        hub: ``ORG/NAME`` on the Hub; either this or ``folder``.
+        folder: A folder as ``save_pretrained`` writes it.
+        revision: The commit, branch or tag on the Hub.
+        pickled: Whether pickled weights are allowed.
         device: ``auto``, ``cpu`` or ``cuda``.
     """
 
@@ -37,7 +37,7 @@ class Source:
 
     @property
     def name(self) -> str:
-        """A model's name made of the source's, of the characters that TorchServe takes."""
+        """A model's name derived from the source, in the characters that TorchServe allows."""
         last = (self.hub or str((self.folder or Path()).resolve())).rstrip("/").rpartition("/")[2]
         return re.sub(r"[^a-z0-9_.-]+", "-", last.lower()).strip("-.") or "model"
 
@@ -46,15 +46,13 @@ def make_recipe(source: Source, output: Path, console: Console) -> None:
     """Write the recipe of a model from the Hub or from a folder.
 
     Raises:
-        RecipeError: It cannot be had, is no model for pictures and questions, or ``output`` is there already.
+        RecipeError: The source cannot be read, is not a model for pictures and questions, or ``output`` exists already.
     """
     check_model_name(output.resolve().name)
     if output.exists() and not output.is_dir():
-        raise RecipeError(f"{output} is a file; say -o with the name of a new folder")
+        raise RecipeError(f"{output} is a file; give -o the name of a new folder")
     if output.exists() and any(output.iterdir()):
-        raise RecipeError(
-            f"{output} is there already: build it (scripts/build_mar.py {output}), or say -o with another name"
-        )
+        raise RecipeError(f"{output} exists already: build it (scripts/build_mar.py {output}), or give -o another name")
     if source.hub:
         _from_hub(source, source.hub, output, console)
     elif source.folder:
@@ -65,12 +63,12 @@ def _from_folder(source: Source, folder: Path, output: Path) -> None:
     if not folder.is_dir():
         raise RecipeError(f"{folder} is not a folder")
     names = choose_local_files(folder, source.pickled)
-    story = f"Made from a local folder, `{folder.name}`. Fill in where it is from, and on what terms."
-    _write(folder, names, output, source, story)
+    description = f"Made from a local folder, `{folder.name}`. Fill in its origin and license."
+    _write(folder, names, output, source, description)
 
 
 def _from_hub(source: Source, repo: str, output: Path, console: Console) -> None:
-    from vqaops.importing.hub import CHAT_ANSWERS, CHAT_CHECKPOINTS, CHAT_VOCABULARIES, fetch  # wants huggingface-hub
+    from vqaops.importing.hub import CHAT_ANSWERS, CHAT_CHECKPOINTS, CHAT_VOCABULARIES, fetch  # needs huggingface-hub
 
     found = fetch(repo, source.revision, pickled=source.pickled, console=console)
     if found.is_chat_app:
@@ -85,11 +83,11 @@ def _from_hub(source: Source, repo: str, output: Path, console: Console) -> None
         )
         return
     how = "its pickled weights rewritten as safetensors" if any(map(is_pickled, found.names)) else "unchanged"
-    story = (
+    description = (
         f"The files of [{repo}](https://huggingface.co/{repo}) at commit `{found.revision}`, {how}. What it was "
         "trained on, its terms and its limits: see there."
     )
-    _write(found.folder, found.names, output, source, story, found.license, repo, found.revision)
+    _write(found.folder, found.names, output, source, description, found.license, repo, found.revision)
 
 
 def _write(
@@ -97,12 +95,14 @@ def _write(
     names: list[str] | tuple[str, ...],
     output: Path,
     source: Source,
-    story: str,
+    description: str,
     license: str = "unknown",
     base_model: str | None = None,
     revision: str | None = None,
 ) -> None:
     family, tag = find_family(folder)
-    origin = Origin(family, tag, "transformers", story, source.device, STARTUP_TIMEOUT, license, base_model, revision)
+    origin = Origin(
+        family, tag, "transformers", description, source.device, STARTUP_TIMEOUT, license, base_model, revision
+    )
     with new_recipe(output, origin) as weights:
         copy_files(folder, weights, names)

@@ -1,4 +1,4 @@
-"""Vocabularies and answer lists of the chat app, as the files that family ``modular`` reads."""
+"""The chat app's vocabularies and answer lists, converted to the files of family ``modular``."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from vqaserve.text_files import read_lines
 
 UNKNOWN = "<UNK>"
 APP_TOKENS = 32
-"""The newer app cuts a question here (for BERT ``[CLS]`` and ``[SEP]`` included), and pads it to here."""
+"""The newer app truncates and pads questions to this length, for BERT with ``[CLS]`` and ``[SEP]``."""
 
 
 def read_vocabulary(path: Path) -> Tokenizer:
-    """A tokenizer from ``vocab.pkl`` (white-space words), or for BERT from ``vocab.txt`` or ``tokenizer.json``.
+    """Load a tokenizer from ``vocab.pkl``, or for BERT from ``vocab.txt`` or ``tokenizer.json``.
 
     Raises:
-        RecipeError: The file is missing, or is not what its name's ending says.
+        RecipeError: The file is missing or damaged, or its suffix is unknown.
     """
     if path.suffix not in READERS:
-        raise RecipeError(f"{path} ends in {path.suffix!r}; a vocabulary ends in {', '.join(READERS)}")
+        raise RecipeError(f"{path} has the suffix {path.suffix!r}; a vocabulary has one of {', '.join(READERS)}")
     return READERS[path.suffix](path)
 
 
 def read_answer_space(path: Path) -> list[str]:
-    """The answers, lower-cased and stripped as the chat app reads them; a line's number is its class.
+    """Load the answers, lower-cased and stripped as in the chat app; a line's number is its class.
 
     Raises:
-        RecipeError: The file is missing or not text.
+        RecipeError: The file is missing or is not UTF-8.
     """
     answers = [line.strip().lower() for line in read_lines(path)]
     while answers and not answers[-1]:
@@ -41,20 +41,20 @@ def read_answer_space(path: Path) -> list[str]:
 
 
 def white_space_tokenizer(words: dict[str, int]) -> Tokenizer:
-    """Lower-case, split on white space, look up: word for word what ``question.lower().split()`` gives.
+    """A tokenizer that looks up the words of ``question.lower().split()``.
 
-    A question mark at the end is dropped where the vocabulary never saw one: such a model was trained on questions
-    without, and would read ``desk?`` as one unknown word.
+    If no word of the vocabulary ends in a question mark, question marks at the end are dropped. Such a model was
+    trained without them, and would read ``desk?`` as one unknown word.
 
     Raises:
-        RecipeError: The numbers are not 0, 1, 2, ..., or there is no word for the unknown.
+        RecipeError: The numbers are not 0, 1, 2, ..., or the vocabulary has no ``<UNK>``.
     """
     if sorted(words.values()) != list(range(len(words))):
         raise RecipeError(f"the vocabulary's numbers are not 0 to {len(words) - 1}, each once")
     if UNKNOWN not in words:
-        raise RecipeError(f"the vocabulary has no {UNKNOWN}, which stands for every unknown word")
+        raise RecipeError(f"the vocabulary has no {UNKNOWN}, the entry for unknown words")
     tokenizer = Tokenizer(models.WordLevel(words, unk_token=UNKNOWN))
-    # Python splits at these four control characters too; the tokenizers library does not.
+    # `str.split` also splits at these four control characters; the tokenizers library does not.
     steps = [normalizers.Replace(Regex("[\x1c-\x1f]"), " "), normalizers.Lowercase()]
     if not any(word.endswith("?") for word in words):
         steps.append(normalizers.Replace(Regex(r"(?<=[^\s?])[\s?]+$"), ""))
@@ -64,22 +64,22 @@ def white_space_tokenizer(words: dict[str, int]) -> Tokenizer:
 
 
 def pad_as_app(tokenizer: Tokenizer) -> None:
-    """Make every question as long as the newer app makes it; the model then reads the padding as if it were words.
+    """Pad every question as the newer app does, so that the model reads the padding as words.
 
     Raises:
-        RecipeError: The vocabulary has no word for padding.
+        RecipeError: The vocabulary has no entry for padding.
     """
     piece = next((piece for piece in ("<PAD>", "[PAD]") if tokenizer.token_to_id(piece) is not None), None)
     if piece is None:
-        raise RecipeError("the vocabulary has no <PAD> or [PAD] to pad with")
+        raise RecipeError("the vocabulary has neither <PAD> nor [PAD], which --keep-padding needs")
     tokenizer.enable_padding(length=APP_TOKENS, pad_id=tokenizer.token_to_id(piece), pad_token=piece)
 
 
 def word_piece_tokenizer(path: Path) -> Tokenizer:
-    """BERT's uncased tokenizer from its ``vocab.txt``, a piece a line.
+    """Load BERT's uncased tokenizer from its ``vocab.txt``, one word piece a line.
 
     Raises:
-        RecipeError: The file is missing, not text, or has no ``[CLS]``, ``[SEP]`` or ``[UNK]``.
+        RecipeError: The file is missing, is not UTF-8, or has no ``[CLS]``, ``[SEP]`` or ``[UNK]``.
     """
     pieces = read_lines(path)
     numbers = {piece: number for number, piece in enumerate(pieces)}
@@ -96,7 +96,7 @@ def word_piece_tokenizer(path: Path) -> Tokenizer:
 
 def _whole_tokenizer(path: Path) -> Tokenizer:
     tokenizer = read_tokenizer(path)
-    tokenizer.no_padding()  # ours is masked
+    tokenizer.no_padding()  # family modular pads and masks by itself
     tokenizer.enable_truncation(APP_TOKENS)
     return tokenizer
 
@@ -106,4 +106,4 @@ READERS: dict[str, Callable[[Path], Tokenizer]] = {
     ".txt": word_piece_tokenizer,
     ".json": _whole_tokenizer,
 }
-"""How a vocabulary is read, by its file name's ending."""
+"""Readers by file suffix."""

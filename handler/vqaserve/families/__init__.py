@@ -1,6 +1,6 @@
-"""What answers: a table of model families, each imported on use.
+"""The table of model families; each is imported when it is used.
 
-To add one, write a module with a ``Family`` (see ``base.py``) and add its line here.
+To add one, write a module with a subclass of ``Family`` (see ``base.py``) and add it to ``FAMILIES``.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ FAMILIES = {
 }
 
 _PREPARED = {("hf_classifier", "openvino"): "vqaserve.families.hf_classifier.on_openvino:prepare"}
-"""What a family computes once for all its workers, by family and ``options: runtime``."""
+"""Functions that compute files once for all workers when an archive is built, by family and ``options: runtime``."""
 
 
 def find_family(name: str) -> type[Family[Any, Any]]:
-    """The family class that a recipe names.
+    """Import the class of a family.
 
     Raises:
-        RecipeError: There is no such family, or a library that it needs is not installed.
+        RecipeError: The family does not exist, or a library that it needs is not installed.
     """
     if name not in FAMILIES:
         raise RecipeError(f"family {name!r} does not exist; there are: {', '.join(sorted(FAMILIES))}")
@@ -43,15 +43,15 @@ def is_prepared(settings: HandlerSettings) -> bool:
 
 
 def prepare(folder: Path, settings: HandlerSettings, prepared: Path) -> None:
-    """Write what belongs into an archive beside the recipe's own files, so that no worker computes it; mostly nothing.
+    """Write the files that a family computes when the archive is built, so that no worker has to; most write none.
 
     Args:
-        folder: The recipe.
+        folder: The recipe's folder.
         settings: Its ``handler:`` section.
-        prepared: An empty folder, whose children come to stand at the archive's root.
+        prepared: An empty folder; its children are added at the archive's root.
 
     Raises:
-        RecipeError: A file does not fit, or a library is not installed.
+        RecipeError: A file does not match the others, or a library is not installed.
     """
     if place := _preparation(settings):
         import_object(place, f"runtime {settings.options['runtime']!r}")(folder, settings, prepared)

@@ -1,4 +1,4 @@
-"""What a model family is to the rest: three verbs and a way to load them."""
+"""The interface of a model family: load, encode, forward and decode."""
 
 from __future__ import annotations
 
@@ -18,41 +18,41 @@ Outputs = TypeVar("Outputs")
 
 
 class Family(ABC, Generic[Features, Outputs]):
-    """Turns queries into ranked answers: ``encode`` the pictures, ``forward``, ``decode``.
+    """Turns queries into ranked answers in three steps: ``encode``, ``forward`` and ``decode``.
 
-    The picture's side is split from the rest so that features of a picture can be kept: the next
-    question about it costs only ``forward``. An answer must not depend on what else is in the
-    batch, nor on its order; padding is masked (``tests/unit/families/test_contract.py``).
+    Pictures are encoded separately, so that their features can be cached and the next question about a picture costs
+    only ``forward``. An answer must not depend on the other queries of a batch or on their order, so padding is masked
+    (``tests/unit/vqaserve/families/test_contract.py`` checks this for every family).
     """
 
     tasks: ClassVar[frozenset[str]]
-    """Names of the tasks that this family can answer."""
+    """Names of the tasks that this family supports."""
 
     precision: str = "fp32"
-    """The arithmetic that it computes in, which is not what the recipe says where that is ``auto``."""
+    """The precision in use; it differs from the recipe's where that is ``auto``."""
 
     shares: ClassVar[bool] = False
-    """Whether features have a form as bytes, so that the workers of a version can share them."""
+    """Whether features can be converted to bytes, so that the workers of a version can share them."""
 
     @property
     def squeeze(self) -> Squeeze | None:
-        """What ``encode`` does to every picture before all else; None where that depends on the picture.
+        """The resizing that ``encode`` begins with, or None where it depends on the picture.
 
-        It is done where pictures are opened, and then changes nothing any more: fewer pixels go from there to here, and
-        photographs of several times that size need not be decoded whole.
+        It is applied when a picture is opened, and repeating it changes nothing. So fewer pixels are transferred, and
+        large photographs can be decoded at a fraction of their size.
         """
         return None
 
     @property
     def parameters(self) -> Mapping[str, tuple[float, float]]:
-        """Lowest and highest allowed value of each of ``Query.parameters`` that this family takes."""
+        """The lowest and the highest value of each parameter that this family takes in ``Query.parameters``."""
         return {}
 
     def check(self, query: Query) -> None:
-        """Refuse parameters that mean nothing here.
+        """Refuse parameters that the family does not take, or whose values are out of range.
 
         Raises:
-            InvalidParameter: The family does not take it, or its value is out of range.
+            InvalidParameter: The message says what is allowed.
         """
         for name, value in query.parameters.items():
             if name not in self.parameters:
@@ -70,32 +70,32 @@ class Family(ABC, Generic[Features, Outputs]):
     @classmethod
     @abstractmethod
     def load(cls, folder: Path, settings: HandlerSettings) -> Self:
-        """Load weights *and* preprocessing from an archive's folder, and from nowhere else.
+        """Load weights *and* preprocessing from an archive's folder only.
 
         Args:
-            folder: The recipe's or the unpacked archive's root.
-            settings: The recipe's ``handler:`` section; ``settings.weights`` names the sub-folder.
+            folder: The root of the recipe or of the unpacked archive.
+            settings: The recipe's ``handler:`` section; ``settings.weights`` names the sub-folder of the weights.
 
         Raises:
-            RecipeError: A file is missing or does not fit; the message says which and what would.
+            RecipeError: A file is missing or does not match the others; the message says which, and what would fit.
         """
 
     @abstractmethod
     def encode(self, pictures: Sequence[Image]) -> Sequence[Features]:
-        """One feature object for each RGB picture, in order."""
+        """Compute the features of each RGB picture, in order."""
 
     @abstractmethod
     def forward(self, features: Sequence[Features], queries: Sequence[Query]) -> Outputs:
-        """The model's outputs for ``queries[i]`` about ``features[i]``; the same feature may recur."""
+        """Compute the outputs for ``queries[i]`` about ``features[i]``; the same features may occur several times."""
 
     @abstractmethod
     def decode(self, outputs: Outputs, queries: Sequence[Query]) -> list[tuple[Answer, ...]]:
-        """``queries[i].top_k`` answers for each query, best first, scores in [0, 1]."""
+        """Return ``queries[i].top_k`` answers for each query, best first, with scores in [0, 1]."""
 
     def to_bytes(self, features: Features) -> bytes:
-        """Features for another process, where the family ``shares`` them."""
+        """Convert features to bytes for another process, if ``shares`` is true."""
         raise NotImplementedError
 
     def from_bytes(self, data: bytes) -> Features:
-        """What ``to_bytes`` was given, to the last bit, on this worker's device."""
+        """Restore the features that ``to_bytes`` converted, bit for bit, on this worker's device."""
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""Where a family computes."""
+"""The device of a family."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from vqaserve.settings import HandlerSettings
 
 
 def prepare_device(settings: HandlerSettings) -> torch.device:
-    """Give torch its threads and say which device the recipe means.
+    """Set torch's number of threads, and return the device that the recipe selects.
 
     Raises:
-        RecipeError: The recipe wants a GPU and there is none.
+        RecipeError: The recipe selects a GPU and torch finds none.
     """
     torch.set_num_threads(settings.threads)
     auto = "cuda" if torch.cuda.is_available() else "cpu"
     device = torch.device(auto if settings.device == "auto" else settings.device)
     if device.type == "cuda" and not torch.cuda.is_available():
-        raise RecipeError(f"device is {settings.device}, but torch finds no GPU here; set device: cpu or auto")
+        raise RecipeError(f"device is {settings.device}, but torch finds no GPU; set device: cpu or auto")
     return device

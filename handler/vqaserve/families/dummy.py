@@ -1,7 +1,7 @@
-"""A weightless family: its answer is a plain function of the picture and the question.
+"""A family without weights, for tests: the answer is a function of the picture and the question.
 
-It carries the tests of everything around a model: it loads in no time, and each answer shows which picture and
-which question it belongs to, so a mix-up between requests of a batch cannot go unseen.
+It loads at once, and each answer shows the picture and the question that it belongs to, so a test sees when requests
+of a batch are mixed up.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ class Dummy(Family[str, list[str]]):
 
     @classmethod
     def load(cls, folder: Path, settings: HandlerSettings) -> Self:
-        """There is nothing to load.
+        """Create the family; there is nothing to load.
 
         Raises:
-            RecipeError: The recipe gives options; there are none.
+            RecipeError: The recipe has options; this family takes none.
         """
         del folder
         read_options(Options, settings)
@@ -36,10 +36,10 @@ class Dummy(Family[str, list[str]]):
 
     def encode(self, pictures: Sequence[Image]) -> list[str]:
         """``WIDTHxHEIGHT #rrggbb`` of each picture."""
-        return [_look(picture) for picture in pictures]
+        return [_describe(picture) for picture in pictures]
 
     def forward(self, features: Sequence[str], queries: Sequence[Query]) -> list[str]:
-        """The feature and the question, joined."""
+        """The picture's description and the question, joined."""
         return [f"{feature}: {query.question}" for feature, query in zip(features, queries, strict=True)]
 
     def decode(self, outputs: list[str], queries: Sequence[Query]) -> list[tuple[Answer, ...]]:
@@ -53,7 +53,7 @@ class Dummy(Family[str, list[str]]):
         ]
 
 
-def _look(picture: Image) -> str:
+def _describe(picture: Image) -> str:
     pixel = picture.getpixel((picture.width // 2, picture.height // 2))
     assert isinstance(pixel, tuple)
     return f"{picture.width}x{picture.height} #" + "".join(f"{int(value):02x}" for value in pixel)

@@ -1,4 +1,4 @@
-"""Linear layers in 8 bits for CPUs: about a third of the time of fp32, and a quarter of the memory."""
+"""int8 linear layers for CPUs: about a third of the time of fp32, and a quarter of the memory."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from torch import Tensor, nn
 
 
 class Int8Linear(nn.Module):
-    """A linear layer with weights rounded once to int8 and inputs rounded as they come.
+    """A linear layer with int8 weights, whose inputs are quantised at each call.
 
-    Each row of the input has a scale of its own. Torch's own dynamic quantisation takes one for the whole batch, so
-    that an answer would depend on its neighbours; it is also deprecated, and rounds twice as coarsely.
+    Each row of the input has its own scale. Torch's dynamic quantisation uses one scale for the whole batch, so an
+    answer would depend on the rest of its batch; it is also deprecated, and rounds twice as coarsely.
     """
 
     matrix: Tensor
@@ -18,19 +18,19 @@ class Int8Linear(nn.Module):
 
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
-        scale, matrix = _rounded(linear.weight.detach())
+        scale, matrix = _quantised(linear.weight.detach())
         self.register_buffer("matrix", matrix.t().contiguous())
         self.register_buffer("scale", scale.t().contiguous())
         self.bias = linear.bias
 
     @property
     def weight(self) -> Tensor:
-        """[out, in], as ``nn.Linear`` has it: some models ask it for the type that they cast their inputs to."""
+        """The weights [out, in] in fp32, because some models cast their inputs to the type of ``weight``."""
         return (self.matrix * self.scale).t()
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """[..., in] to [..., out], as ``nn.Linear``."""
-        scale, rows = _rounded(inputs.reshape(-1, inputs.shape[-1]))
+        """Map [..., in] to [..., out], as ``nn.Linear`` does."""
+        scale, rows = _quantised(inputs.reshape(-1, inputs.shape[-1]))
         outputs = torch._int_mm(rows, self.matrix) * scale * self.scale
         if self.bias is not None:
             outputs += self.bias
@@ -38,9 +38,9 @@ class Int8Linear(nn.Module):
 
 
 def to_int8(model: nn.Module) -> nn.Module:
-    """The model with its linear layers in 8 bits; everything else stays as it is."""
+    """Replace the linear layers of a model by int8 layers, in place."""
     for name, child in model.named_children():
-        # A subclass has a forward of its own, and attention reads its projection's weights without calling it.
+        # Subclasses have their own forward, and attention reads the weights of its projection without calling it.
         if type(child) is nn.Linear:
             setattr(model, name, Int8Linear(child))
         else:
@@ -48,7 +48,7 @@ def to_int8(model: nn.Module) -> nn.Module:
     return model
 
 
-def _rounded(matrix: Tensor) -> tuple[Tensor, Tensor]:
-    """Scale of each row [rows, 1], and the matrix in units of it as int8 [rows, columns]."""
+def _quantised(matrix: Tensor) -> tuple[Tensor, Tensor]:
+    """The scale of each row [rows, 1], and the matrix divided by it as int8 [rows, columns]."""
     scale = matrix.abs().amax(1, keepdim=True).clamp(min=torch.finfo(torch.float32).tiny) / 127
     return scale, (matrix / scale).round().to(torch.int8)

@@ -1,4 +1,4 @@
-"""Networks that OpenVINO computes: traced from torch when an archive is built, read by its workers."""
+"""Networks for OpenVINO: traced from torch when an archive is built, loaded by its workers."""
 
 from __future__ import annotations
 
@@ -19,23 +19,24 @@ from torch import Tensor, nn
 from vqaserve.errors import RecipeError
 
 _GROUP = "128"
-"""Of an int8 layer's inputs, the values that share a scale; each row has its own, so that no row sees its neighbours.
-64 costs a little more time, 32 much, and neither keeps more answers."""
+"""Number of inputs of an int8 layer that share a scale within one row, so that rows stay independent.
+
+64 takes slightly more time and 32 much more, and neither keeps more answers."""
 
 
 class Graph:
-    """A compiled network."""
+    """A network compiled for the CPU."""
 
     def __init__(self, network: ov.Model, precision: str, threads: int) -> None:
         """Compile a network for this machine's CPU.
 
         Args:
-            network: As ``read`` or ``trace`` give it.
-            precision: ``fp32``; or ``bf16`` or ``int8``, whose rest is in bf16 where the processor has that.
-            threads: Of each call.
+            network: A network from ``read`` or ``trace``.
+            precision: ``fp32``, ``bf16`` or ``int8``; layers that int8 leaves alone use bf16 where available.
+            threads: Number of threads of each call.
         """
         settings: dict[str, Any] = {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1}
-        # Pinned, each process's first thread would take the machine's first core, and all workers share it.
+        # With pinning, the first thread of every worker would run on the machine's first core.
         settings["ENABLE_CPU_PINNING"] = False
         settings["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = _GROUP if precision == "int8" else "0"
         if precision == "fp32" or not has_bf16():
@@ -43,35 +44,37 @@ class Graph:
         self._request = ov.Core().compile_model(network, "CPU", settings).create_infer_request()
 
     def __call__(self, *inputs: NDArray[Any]) -> NDArray[Any]:
-        """The network's only output."""
+        """Compute the network's only output."""
         output: NDArray[Any] = self._request.infer(list(inputs))[0]
         return output
 
 
 def has_bf16() -> bool:
-    """Whether this processor computes in bf16."""
+    """Whether this processor supports bf16."""
     return "BF16" in ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def trace(network: nn.Module, example: Sequence[Tensor]) -> ov.Model:
-    """A torch network as OpenVINO's, in float32; sizes of its inputs stay open.
+    """Convert a torch network to OpenVINO, in float32 and with dynamic input sizes.
 
-    Not by ``openvino.convert_model``: it reports its use to the makers over the network, and takes five times as long.
+    ``openvino.convert_model`` is not used, because it sends usage data over the network and takes five times as long.
     """
     with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a shape that is a Python number while tracing; TorchScript's own deprecation
+        warnings.simplefilter(
+            "ignore"
+        )  # about shapes that tracing turns into constants, and about TorchScript's deprecation
         traced = torch.jit.trace(network.eval(), tuple(example), check_trace=False)  # type: ignore[no-untyped-call]
-        decoder = TorchScriptPythonDecoder(traced)  # named, since the frontend does not keep it alive
+        decoder = TorchScriptPythonDecoder(traced)  # a variable, because the frontend does not keep it alive
         frontend = FrontEndManager().load_by_framework("pytorch")
         return frontend.convert(frontend.load(decoder))
 
 
 def to_int8(network: ov.Model, kept: Sequence[str] = ()) -> None:
-    """Round the matrices of a network to int8, each row with its own scale; activations are rounded as they come.
+    """Quantise the matrices of a network to int8 in place, with a scale for each row; activations at each call.
 
     Args:
-        network: As ``trace`` gives it.
-        kept: Modules of the traced network whose matrices stay as they are.
+        network: A network from ``trace``.
+        kept: Modules of the traced network whose matrices stay in float32.
     """
     stay = tuple(f"__module.{name}." for name in kept)
     for node in network.get_ops():
@@ -88,15 +91,15 @@ def to_int8(network: ov.Model, kept: Sequence[str] = ()) -> None:
 
 
 def write(network: ov.Model, file: Path) -> None:
-    """Write ``<file>.xml`` and its weights beside it."""
+    """Write a network to ``file``, an ``.xml`` file, and its weights beside it."""
     ov.save_model(network, file, compress_to_fp16=False)
 
 
 def read(file: Path) -> ov.Model:
-    """What ``write`` has written.
+    """Read a network that ``write`` wrote.
 
     Raises:
-        RecipeError: It is damaged.
+        RecipeError: The file is damaged.
     """
     try:
         return ov.Core().read_model(file)

@@ -1,4 +1,4 @@
-"""What a recipe's ``options:`` tell a family, read into the family's own pydantic model."""
+"""A recipe's ``options:``, validated by a pydantic model of the family."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vqaserve.validation import describe_faults
 
 
 class Options(BaseModel):
-    """Base of a family's options; a key that it does not know is refused."""
+    """Base of a family's options; unknown keys are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -21,10 +21,10 @@ Chosen = TypeVar("Chosen", bound=Options)
 
 
 def read_options(kind: type[Chosen], settings: HandlerSettings) -> Chosen:
-    """The recipe's options as the family's model of them.
+    """Validate the recipe's options.
 
     Raises:
-        RecipeError: With every option at fault, and what the family knows.
+        RecipeError: The message lists every faulty option.
     """
     try:
         return kind.model_validate(settings.options)

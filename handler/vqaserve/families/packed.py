@@ -1,4 +1,4 @@
-"""Linear layers whose weights are laid out for oneDNN once, at load, in place of MKL's own at each call."""
+"""Linear layers with weights packed for oneDNN once, at load."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-_SMALLEST = 2**17
-"""Numbers of a matrix; to multiply some rows with a smaller one takes MKL less time than calling oneDNN."""
+_MIN_WEIGHTS = 2**17
+"""Fewest weights worth packing; for smaller matrices MKL is faster than a call of oneDNN."""
 
 
 class PackedLinear(nn.Module):
-    """A linear layer for inference on a CPU, in the arithmetic of its weights; what comes out is as what came in.
+    """A linear layer for inference on a CPU; it computes in the type of its weights and returns the type of its inputs.
 
-    Torch hands fp32 products to MKL, which on AMD's processors takes more than twice oneDNN's time. The two operators
-    are those that torch's own compiler puts in place of linear layers.
+    Torch computes fp32 products with MKL, which takes more than twice as long as oneDNN on AMD processors. The two
+    operators are those that torch's compiler uses for linear layers.
     """
 
     def __init__(self, linear: nn.Linear) -> None:
@@ -25,33 +25,33 @@ class PackedLinear(nn.Module):
         self.bias = linear.bias
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """[..., in] to [..., out], as ``nn.Linear``."""
+        """Map [..., in] to [..., out], as ``nn.Linear`` does."""
         rounded = inputs.to(self.weight.dtype)
         outputs: Tensor = torch.ops.mkldnn._linear_pointwise(rounded, self.weight, self.bias, "none", [], "")
         return outputs.to(inputs.dtype)
 
 
 def pack(model: nn.Module) -> None:
-    """Replace a network's large linear layers in fp32; for inference alone."""
+    """Pack the large fp32 linear layers of a network in place; for inference only."""
     if not can_pack(torch.float32):
         return
     for name, child in model.named_children():
-        # A subclass has a forward of its own, and attention reads its projection's weights without calling it.
+        # Subclasses have their own forward, and attention reads the weights of its projection without calling it.
         if type(child) is not nn.Linear:
             pack(child)
-        elif child.weight.dtype == torch.float32 and child.weight.numel() >= _SMALLEST:
+        elif child.weight.dtype == torch.float32 and child.weight.numel() >= _MIN_WEIGHTS:
             setattr(model, name, PackedLinear(child))
 
 
 def pack_in_bf16(model: nn.Module, names: Sequence[str]) -> None:
-    """Round some of a network's linear layers, and replace them; what goes into and out of them stays in fp32."""
+    """Convert the named linear layers to bf16 and pack them; their inputs and outputs stay in fp32."""
     if can_pack(torch.bfloat16):
         for name in names:
             model.set_submodule(name, PackedLinear(cast(nn.Linear, model.get_submodule(name)).bfloat16()))
 
 
 def can_pack(dtype: torch.dtype) -> bool:
-    """Whether torch was built with oneDNN, and that has the arithmetic on this processor."""
+    """Whether torch was built with oneDNN, and oneDNN supports the type on this processor."""
     if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return False
     return dtype == torch.float32 or (dtype == torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported())

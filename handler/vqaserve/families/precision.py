@@ -1,4 +1,4 @@
-"""The arithmetic that a model computes in; another than fp32 is used only when it keeps the answers."""
+"""The precision of a model; one below fp32 is used only if it keeps the answers."""
 
 from __future__ import annotations
 
@@ -16,21 +16,22 @@ from vqaserve.settings import HandlerSettings
 
 log = logging.getLogger(__name__)
 
-_LARGE = 200_000_000
-"""Multiply-adds of an answer. One core with AVX-512 takes half of fp32's time in bf16 for `rooms` (1,700 million) and a
-third of it for a ViLT (21,000 million), but a third more for `shapes` (14 million): its layers do not pay for
-converting their inputs."""
+_MIN_WORK = 200_000_000
+"""Fewest multiply-adds of an answer for which bf16 pays.
+
+On one core with AVX-512, bf16 takes half of fp32's time for `rooms` (1,700 million) and a third for a ViLT (21,000
+million), but a third more for `shapes` (14 million), where converting the inputs costs more than it saves."""
 
 
 class Convertible(ProbedFamily, Protocol):
-    """A family with one network that may change its arithmetic, and casts inputs to the network's own."""
+    """A family with one network that can change its precision, and that casts inputs to the network's type."""
 
     model: Any
     precision: str
 
     @property
     def device(self) -> torch.device:
-        """Where it computes."""
+        """The device of the network."""
 
 
 Kind = TypeVar("Kind", bound=Convertible)
@@ -38,7 +39,7 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 def convert_model(family: Convertible, precision: str) -> None:
-    """Put the whole network of a family into another arithmetic."""
+    """Convert the whole network of a family to another precision."""
     family.model = convert(family.model, precision, family.device)
 
 
@@ -47,23 +48,23 @@ def load_at_precision(
     settings: HandlerSettings,
     change: Callable[[Kind, str], None] = convert_model,
 ) -> Kind:
-    """A family in the arithmetic that the recipe asks for.
+    """Load a family in the precision that the recipe sets.
 
-    A short probe (``probe.py``) is answered in fp32 and again in the other arithmetic. ``auto`` takes what is fastest
-    on this machine for a model of this size, and stays with fp32 when the answers differ. It measures no times, so
-    that all the workers of a machine choose the same.
+    The family answers a short probe (``probe.py``) in fp32 and again in the other precision. ``auto`` takes the fastest
+    precision of this machine for a model of this size, and stays with fp32 if the answers differ. It does not measure
+    times, so all workers of a machine make the same choice.
 
     Args:
-        build: Loads the family in fp32, on its device; called again to go back to it.
-        settings: ``precision`` and ``agreement`` are read.
-        change: Puts a family into another arithmetic, or the part of it where that pays.
+        build: Loads the family in fp32 on its device; called again to return to fp32.
+        settings: The recipe's settings, of which ``precision`` and ``agreement`` are used.
+        change: Converts a family, or the parts where it pays, to another precision.
 
     Raises:
-        RecipeError: The device cannot do it, or fewer answers stay the same than ``agreement`` asks.
+        RecipeError: The device does not support the precision, or fewer answers stay the same than ``agreement`` sets.
     """
     family = build()
     wanted = settings.precision
-    precision = fastest(family.device, lambda: work(family)) if wanted == "auto" else wanted
+    precision = fastest(family.device, lambda: count_multiply_adds(family)) if wanted == "auto" else wanted
     if precision == "fp32":
         return family
     expected = probe_answers(family)
@@ -77,27 +78,27 @@ def load_at_precision(
     if wanted == "auto":
         log.warning("%s, %s is asked; staying with fp32", figure, f"{settings.agreement:.0%}")
         return build()
-    raise RecipeError(f"{figure}, the recipe's agreement asks {settings.agreement:.0%}; set precision: fp32 or auto")
+    raise RecipeError(f"{figure}, and agreement is {settings.agreement:.0%}; set precision: fp32 or auto")
 
 
 def fastest(device: torch.device, work: Callable[[], int]) -> str:
-    """The arithmetic that should be fastest for a model: what the device has in hardware, if it is worth it.
+    """The fastest precision for a model: the lowest floating-point type of the hardware, if the model is large enough.
 
-    int8 is never chosen by itself: it rounds the weights, and what that costs shows only on real questions.
+    It is never int8, which rounds the weights; only real questions show what that costs.
 
     Args:
-        device: Where it computes.
-        work: Multiply-adds of one answer; called only where they decide.
+        device: The device of the model.
+        work: Returns the multiply-adds of one answer; called only if they decide.
     """
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
     capabilities = torch.cpu.get_capabilities()
     native = capabilities.get("avx512_bf16") or capabilities.get("amx_bf16")
-    return "bf16" if native and work() >= _LARGE else "fp32"
+    return "bf16" if native and work() >= _MIN_WORK else "fp32"
 
 
-def work(family: Convertible) -> int:
-    """Multiply-adds in the convolutions and linear layers of one answer to the probe's first question."""
+def count_multiply_adds(family: Convertible) -> int:
+    """Count the multiply-adds of convolutions and linear layers in one answer to the probe's first question."""
     done = 0
 
     def count(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
@@ -115,10 +116,10 @@ def work(family: Convertible) -> int:
 
 
 def convert(model: Network, precision: str, device: torch.device) -> Network:
-    """The network in another arithmetic; the one given is used up.
+    """Convert a network to another precision, in place.
 
     Raises:
-        RecipeError: The device cannot do it.
+        RecipeError: The device does not support it.
     """
     converted: Network = _CONVERSIONS[precision](model, device)  # type: ignore[assignment]  # in place, so of its class
     return converted
@@ -126,7 +127,7 @@ def convert(model: Network, precision: str, device: torch.device) -> Network:
 
 def _to_int8(model: nn.Module, device: torch.device) -> nn.Module:
     if device.type != "cpu":
-        raise RecipeError(f"precision int8 is for CPUs, and the device is {device}; set precision: bf16 or auto")
+        raise RecipeError(f"precision int8 needs a CPU, and the device is {device}; set precision: bf16 or auto")
     return to_int8(model)
 
 

@@ -1,4 +1,4 @@
-"""A short probe: made-up pictures and questions, the same on every machine, to compare a model with itself."""
+"""A short probe: generated pictures and questions, the same on every machine, to compare two precisions of a model."""
 
 from __future__ import annotations
 
@@ -19,34 +19,34 @@ QUESTIONS = (
 )
 _PICTURES = 4
 _RANKED = 5
-_TIE = 0.01  # of probability: over made-up pictures a model is often undecided, and rounding then tells nothing
-_TOKENS = 8  # of a written answer; rounding shows in the first ones or not at all
+_TIE = 0.01  # difference of scores; models are often undecided about generated pictures, and rounding then decides
+_TOKENS = 8  # maximum length of a generated answer; rounding shows in the first tokens or not at all
 
 
 class ProbedFamily(Protocol):
-    """The part of a family that the probe uses."""
+    """The interface that the probe uses of a family."""
 
     @property
     def parameters(self) -> Mapping[str, tuple[float, float]]:
-        """As in ``Family``."""
+        """See ``Family``."""
 
     def encode(self, pictures: Sequence[Image.Image]) -> Sequence[Any]:
-        """As in ``Family``."""
+        """See ``Family``."""
 
     def forward(self, features: Sequence[Any], queries: Sequence[Query]) -> Any:
-        """As in ``Family``."""
+        """See ``Family``."""
 
     def decode(self, outputs: Any, queries: Sequence[Query]) -> list[tuple[Answer, ...]]:
-        """As in ``Family``."""
+        """See ``Family``."""
 
 
 def probe_answers(family: ProbedFamily) -> list[tuple[Answer, ...]]:
-    """The best answers to each question about each picture."""
+    """Return the ranked answers to each question about each picture."""
     return [ranked for seed in range(_PICTURES) for ranked in _ask(family, seed, QUESTIONS)]
 
 
 def agreement(expected: Sequence[tuple[Answer, ...]], found: Sequence[tuple[Answer, ...]]) -> float:
-    """Share of answers that are the expected ones, or ones that were as good to within ``_TIE``."""
+    """The share of answers that are the expected ones, or were within ``_TIE`` of them."""
     return sum(map(_is_kept, expected, found)) / len(expected)
 
 
@@ -56,7 +56,7 @@ def _is_kept(expected: tuple[Answer, ...], found: tuple[Answer, ...]) -> bool:
 
 
 def ask_once(family: ProbedFamily) -> None:
-    """Answer the first question about the first picture."""
+    """Answer the probe's first question about its first picture."""
     _ask(family, 0, QUESTIONS[:1])
 
 
@@ -68,6 +68,6 @@ def _ask(family: ProbedFamily, seed: int, questions: Sequence[str]) -> list[tupl
 
 
 def _picture(seed: int) -> Image.Image:
-    """Soft blobs of colour: like a photograph, most of their energy is in low frequencies."""
+    """Soft blobs of colour, whose energy is mostly in low frequencies, as in a photograph."""
     noise = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), dtype=np.uint8)
     return Image.fromarray(noise).resize((320, 240), Resampling.BICUBIC)

@@ -1,4 +1,4 @@
-"""Keeping a client's question text: what spells a control token is not one."""
+"""Removal of control tokens from questions, so that a question cannot change its prompt."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import Any
 
 
 def control_tokens(tokenizer: Any, more: Iterable[str] = ()) -> list[str]:
-    """Texts that a tokenizer reads as something else than text, and ``more`` of them, longest first."""
+    """The texts of a tokenizer's control tokens and of ``more``, longest first."""
     special = {token.content for token in tokenizer.added_tokens_decoder.values() if token.special}
     return sorted({*special, *more}, key=len, reverse=True)
 
 
-def without(control: Sequence[str], question: str) -> str:
-    """A question without control tokens, which would end its turn in a chat, or ask for a second picture.
+def remove_control_tokens(control: Sequence[str], question: str) -> str:
+    """Replace the control tokens in a question by blanks.
 
-    A model that marks its turns with words (LLaVA's ``ASSISTANT:``) is told them by a question too: they are text, and
-    no list of words could tell them from a question about a sign.
+    A control token could end the user's turn in a chat, or ask for a second picture. Models that mark turns with plain
+    words (LLaVA's ``ASSISTANT:``) are not protected: the words could as well be part of a question about a sign.
     """
     for token in control:
         question = question.replace(token, " ")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from vqaserve.families.prompts import without
+from vqaserve.families.prompts import remove_control_tokens
 
 _SPECIAL_TOKENS = 4
 """Tokens that a tokenizer adds to a text at most; each other token stands for at least one byte."""
@@ -28,7 +28,7 @@ def warn_if_cut(text: str, count: Callable[[str], int], limit: int, use: str = "
 
 def warn_if_control_tokens(control: Sequence[str], question: str) -> tuple[str, ...]:
     """Return a warning if a question contains control tokens of the model, which are removed from the prompt."""
-    if without(control, question) == question:
+    if remove_control_tokens(control, question) == question:
         return ()
     found = ", ".join(token for token in control if token in question)
     return (f"the question contains control tokens of the model ({found:.80}), which were replaced by a space",)

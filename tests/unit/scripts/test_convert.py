@@ -216,9 +216,12 @@ def test_a_checkpoint_of_another_model_is_refused(older: list[Path]):
     ("config", "message"),
     [
         ({"image_encoder_dim": "wide"}, "the config's image_encoder_dim is 'wide', not int"),
-        ({"image_encoder_type": "cnn", "cnn_model_name": "resnet152"}, "'resnet152' cannot be moved; there are:"),
+        (
+            {"image_encoder_type": "cnn", "cnn_model_name": "resnet152"},
+            "'resnet152' cannot be converted; supported are:",
+        ),
         ({"fusion_type": "coattention", "coattention_hidden_dim": 10}, "hidden 10 is not a multiple of 8 heads"),
-        ({"lstm_num_layers": -1}, "there is no such model: text_encoder.layers"),
+        ({"lstm_num_layers": -1}, "no such model exists: text_encoder.layers"),
         ({"fusion_dim": 700}, "does not fit its config"),
     ],
 )
@@ -239,7 +242,7 @@ def test_a_recipe_that_is_there_already_is_left_alone(older: list[Path], tmp_pat
     mine.write_text("keep")
     done = run(*older, tmp_path / "chat")
     assert done.exit_code == 1
-    assert "is there already" in done.output
+    assert "exists already" in done.output
     assert mine.read_text() == "keep"
 
 

@@ -23,7 +23,7 @@ from vqaserve.families.generative import GenerativeFamily
 from vqaserve.families.options import read_options
 from vqaserve.families.precision import load_at_precision
 from vqaserve.families.pretrained import read_processor
-from vqaserve.families.prompts import control_tokens, without
+from vqaserve.families.prompts import control_tokens, remove_control_tokens
 from vqaserve.families.question_warnings import count_tokens, warn_if_control_tokens, warn_if_cut
 from vqaserve.settings import HandlerSettings, Limits
 from vqaserve.types import Answer, Query
@@ -146,7 +146,10 @@ class ClipLlm(GenerativeFamily[Tensor, list[ScoredAnswers]]):
         return [round(similarity, 4) for similarity in (texts * torch.stack(list(features))).sum(1).tolist()]
 
     def _prompt(self, question: str, similarity: float) -> str:
-        values = {"{clip_similarity}": f"{similarity:.4f}", "{question}": without(self._control, question)}
+        values = {
+            "{clip_similarity}": f"{similarity:.4f}",
+            "{question}": remove_control_tokens(self._control, question),
+        }
         prompt = self.options.prompt
         for place, value in values.items():
             prompt = prompt.replace(place, value)

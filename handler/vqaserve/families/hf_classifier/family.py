@@ -1,4 +1,4 @@
-"""A Hugging Face folder whose model scores a fixed list of answers, such as ViLT's."""
+"""The ``hf_classifier`` family: Hugging Face models that score a fixed list of answers, such as ViLT."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from vqaserve.types import Answer, Query
 PreparedPicture = Mapping[str, Tensor]
 
 OPENVINO = "vqaserve.families.hf_classifier.on_openvino:OpenVinoClassifier"
-"""Imported on use: OpenVINO is an extra."""
+"""Imported when it is used, because OpenVINO is an extra."""
 
 SCORES: dict[str, Callable[[Tensor], Tensor]] = {
     "sigmoid": lambda logits: logits.sigmoid(),
@@ -37,13 +37,14 @@ SCORES: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 class ClassifierOptions(Options):
-    """``options:`` of the family.
+    """The family's ``options:``.
 
     Attributes:
-        scores: ``sigmoid``, each answer for itself, is how ViLT was trained (several answers may be right) and what
-            Hugging Face's pipeline returned; ``softmax`` lets the answers share a probability of one.
-        runtime: What computes the network. ``openvino`` (an extra of that name, CPUs only) needs less time, and its
-            ``precision: int8`` about 0.7 of that; the network is converted when the archive is built.
+        scores: ``sigmoid`` scores each answer independently, as ViLT was trained (several answers may be right) and as
+            Hugging Face's pipeline did; ``softmax`` makes the scores add up to 1.
+        runtime: The library that computes the network. ``openvino`` (an extra of that name, CPUs only) is faster, and
+            with ``precision: int8`` takes about 0.7 of its own time; the network is converted when the archive is
+            built.
     """
 
     scores: Literal["sigmoid", "softmax"] = "sigmoid"
@@ -51,10 +52,10 @@ class ClassifierOptions(Options):
 
 
 class HfClassifier(Family[PreparedPicture, Tensor]):
-    """An unchanged Hugging Face folder with a classifier over answers.
+    """An unmodified Hugging Face folder with a classifier over answers.
 
-    Picture and question go through one tower together, so ``encode`` can keep the prepared pixels only: the next
-    question about a picture saves decoding and resizing, not the network.
+    One network reads picture and question together, so ``encode`` returns only the prepared pixels: the next question
+    about a picture saves decoding and resizing, but not the network.
     """
 
     tasks: ClassVar[frozenset[str]] = frozenset({"visual_question_answering"})
@@ -76,12 +77,12 @@ class HfClassifier(Family[PreparedPicture, Tensor]):
 
     @classmethod
     def load(cls, folder: Path, settings: HandlerSettings) -> Self:
-        """Load what ``save_pretrained`` wrote for a model and its processor.
+        """Load the files that ``save_pretrained`` writes for a model and its processor.
 
-        Answers are the config's ``id2label``, or ``index_to_name.json`` where there is one.
+        The answers are those of ``index_to_name.json``, or else the config's ``id2label``.
 
         Raises:
-            RecipeError: A file is missing or does not fit the others.
+            RecipeError: A file is missing, or does not match the others.
         """
         options = read_options(ClassifierOptions, settings)
         if options.runtime == "openvino":
@@ -99,11 +100,11 @@ class HfClassifier(Family[PreparedPicture, Tensor]):
         answers = read_answers(weights, config)
         model = read_model(AutoModelForVisualQuestionAnswering, weights, config)
         if model.can_generate():
-            raise RecipeError(f"{weights} writes its answers ({config.model_type}); set family: hf_generative")
+            raise RecipeError(f"{weights} generates its answers ({config.model_type}); set family: hf_generative")
         return cls(model, read_processor(weights), answers, options, device)
 
     def encode(self, pictures: Sequence[Image]) -> list[PreparedPicture]:
-        """The processor's tensors for each picture by itself, without a batch dimension."""
+        """The processor's tensors of each picture, without a batch dimension."""
         return [preprocess_any_shape(picture, self._pixels) for picture in pictures]
 
     def warnings(self, query: Query) -> tuple[str, ...]:
@@ -112,17 +113,17 @@ class HfClassifier(Family[PreparedPicture, Tensor]):
 
     @torch.inference_mode()
     def forward(self, features: Sequence[PreparedPicture], queries: Sequence[Query]) -> Tensor:
-        """Logits [n, answers]; pictures of one shape are computed together, so that none is padded."""
+        """Logits [n, answers]; pictures of equal shape share a batch, so that none is padded."""
         logits: dict[int, Tensor] = {}
-        for rows in _same_shapes(features):
+        for rows in _group_by_shape(features):
             pixels = {name: torch.stack([features[row][name] for row in rows]) for name in features[rows[0]]}
             inputs = {**self._tokens([queries[row].question for row in rows]), **pixels}
-            outputs = self.model(**{name: self._place(tensor) for name, tensor in inputs.items()})
+            outputs = self.model(**{name: self._to_device(tensor) for name, tensor in inputs.items()})
             logits.update(zip(rows, outputs.logits.float(), strict=True))
         return torch.stack([logits[row] for row in range(len(features))])
 
     def decode(self, outputs: Tensor, queries: Sequence[Query]) -> list[tuple[Answer, ...]]:
-        """The answers with the highest scores."""
+        """Return the answers with the highest scores."""
         ranked = []
         for row, query in zip(self.scores(outputs).cpu(), queries, strict=True):
             scores, places = row.topk(min(query.top_k or 1, len(self.answers)))
@@ -141,12 +142,12 @@ class HfClassifier(Family[PreparedPicture, Tensor]):
             )
         )
 
-    def _place(self, tensor: Tensor) -> Tensor:
+    def _to_device(self, tensor: Tensor) -> Tensor:
         return tensor.to(self.device, self.model.dtype) if tensor.is_floating_point() else tensor.to(self.device)
 
 
 def max_question_tokens(processor: Any, config: Any) -> int:
-    """Tokens of a question that are read; a tokenizer without a length of its own says 10^30."""
+    """Maximum number of tokens of a question; a tokenizer without a limit of its own gives 10^30."""
     return min(int(processor.tokenizer.model_max_length), int(config.max_position_embeddings))
 
 
@@ -173,8 +174,8 @@ def read_answers(weights: Path, config: Any) -> list[str]:
     return [names[index] for index in range(len(names))]
 
 
-def _same_shapes(features: Sequence[PreparedPicture]) -> list[list[int]]:
-    """Rows grouped by the shape of their pictures."""
+def _group_by_shape(features: Sequence[PreparedPicture]) -> list[list[int]]:
+    """Group rows by the shapes of their tensors."""
     groups: dict[tuple[torch.Size, ...], list[int]] = {}
     for row, feature in enumerate(features):
         groups.setdefault(tuple(tensor.shape for tensor in feature.values()), []).append(row)

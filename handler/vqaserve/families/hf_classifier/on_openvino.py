@@ -1,4 +1,4 @@
-"""The same classifier, computed by OpenVINO: one picture and one question at a time, so that nothing is padded."""
+"""The classifier on OpenVINO, which computes one picture and one question at a time, so that nothing is padded."""
 
 from __future__ import annotations
 
@@ -36,22 +36,22 @@ from vqaserve.types import Answer, Query
 log = logging.getLogger(__name__)
 
 FOLDER = "openvino"
-"""In the archive: the network, and what fp32 answers to the probe."""
+"""The archive's folder for the network and the probe answers of fp32."""
 
 _GRAPHS = {"vilt": ViltGraph}
-"""The traceable network of each ``model_type``, from its model and image processor."""
+"""The traceable network of each ``model_type``, built from its model and image processor."""
 
 Ranked = list[tuple[Answer, ...]]
 
 
 @dataclass(frozen=True)
 class OpenVinoModel:
-    """A network in OpenVINO's form.
+    """A network converted to OpenVINO.
 
     Attributes:
         network: The network.
-        int8: Whether its matrices are rounded; every other precision computes in what the network came in.
-        expected: What it answered to the probe in torch's fp32.
+        int8: Whether its matrices are int8; every other precision uses a float32 network.
+        expected: The probe answers of the torch model in fp32.
     """
 
     network: openvino.Model
@@ -63,12 +63,12 @@ class OpenVinoModel:
         """Convert a recipe's model.
 
         Raises:
-            RecipeError: A file does not fit, or there is no graph for the architecture.
+            RecipeError: A file does not match the others, or the architecture cannot be traced.
         """
         architecture = read_config(folder / settings.weights).model_type
         if architecture not in _GRAPHS:
             raise RecipeError(
-                f"runtime 'openvino' computes {', '.join(sorted(_GRAPHS))}, the model is {architecture}; "
+                f"runtime 'openvino' supports {', '.join(sorted(_GRAPHS))}, and the model is {architecture}; "
                 "set runtime: torch"
             )
         options = {**settings.options, "runtime": "torch"}
@@ -83,7 +83,7 @@ class OpenVinoModel:
         return cls(network, int8, expected)
 
     def write(self, folder: Path) -> None:
-        """Write both into a new folder."""
+        """Write network and probe answers into a new folder."""
         folder.mkdir()
         write(self.network, folder / "network.xml")
         answers = [[[answer.answer, answer.score] for answer in ranked] for ranked in self.expected]
@@ -92,7 +92,7 @@ class OpenVinoModel:
 
     @classmethod
     def read(cls, folder: Path) -> Self:
-        """What ``write`` has written.
+        """Read a folder that ``write`` wrote.
 
         Raises:
             RecipeError: A file is missing or damaged.
@@ -105,12 +105,12 @@ class OpenVinoModel:
 
 
 def prepare(folder: Path, settings: HandlerSettings, prepared: Path) -> None:
-    """As ``families.prepare``: converts the network."""
+    """Convert the network when the archive is built; see ``families.prepare``."""
     OpenVinoModel.make(folder, settings).write(prepared / FOLDER)
 
 
 class OpenVinoClassifier(HfClassifier):
-    """``HfClassifier`` without torch's network."""
+    """``HfClassifier`` with a network of OpenVINO."""
 
     def __init__(
         self, processor: Any, answers: Sequence[str], options: ClassifierOptions, max_tokens: int, network: Graph
@@ -123,11 +123,11 @@ class OpenVinoClassifier(HfClassifier):
 
     @classmethod
     def load(cls, folder: Path, settings: HandlerSettings) -> Self:
-        """Load what ``prepare`` has put into the archive, and the processor; a bare recipe is converted first.
+        """Load the processor and the converted network of the archive; a recipe that is not packed is converted first.
 
         Raises:
-            RecipeError: A file does not fit, the archive was built for another precision, or fewer probe answers stay
-                the same than ``agreement`` asks.
+            RecipeError: A file does not match the others, the archive was built for another precision, or fewer probe
+                answers stay the same than ``agreement`` sets.
         """
         precision = _precision(settings)
         options, weights = read_options(ClassifierOptions, settings), folder / settings.weights
@@ -145,21 +145,19 @@ class OpenVinoClassifier(HfClassifier):
         same = agreement(converted.expected, probe_answers(family))
         figure = f"{precision} on OpenVINO keeps {same:.1%} of {len(converted.expected)} probe answers"
         if same < settings.agreement:
-            raise RecipeError(
-                f"{figure}, the recipe's agreement asks {settings.agreement:.0%}; set precision: bf16 or fp32"
-            )
+            raise RecipeError(f"{figure}, and agreement is {settings.agreement:.0%}; set precision: bf16 or fp32")
         log.info(figure)
         family.precision = precision
         return family
 
     def encode(self, pictures: Sequence[Image]) -> list[NDArray[np.uint8]]:  # type: ignore[override]
-        """Resized pixels [1, 3, height, width] of each picture; the network does the rest of the preprocessing."""
+        """The resized pixels [1, 3, height, width] of each picture; the network does the rest of the preprocessing."""
         return [preprocess_any_shape(picture, self._resized) for picture in pictures]
 
     def forward(self, features: Sequence[NDArray[np.uint8]], queries: Sequence[Query]) -> Tensor:  # type: ignore[override]
-        """Logits [n, answers], one after the other: a batch would not be faster, and has to be padded."""
+        """Logits [n, answers], one row at a time; a batch would not be faster, and would need padding."""
         logits = [
-            self.network(self._numbers(query.question), pixels)[0]
+            self.network(self._token_ids(query.question), pixels)[0]
             for pixels, query in zip(features, queries, strict=True)
         ]
         return torch.from_numpy(np.stack(logits))
@@ -168,15 +166,15 @@ class OpenVinoClassifier(HfClassifier):
         prepared = self.processor.image_processor(picture, do_rescale=False, do_normalize=False, return_tensors="np")
         return np.ascontiguousarray(prepared["pixel_values"])
 
-    def _numbers(self, question: str) -> NDArray[np.int64]:
-        numbers = self.processor.tokenizer(question, truncation=True, max_length=self.max_tokens)["input_ids"]
-        return np.asarray([numbers], dtype=np.int64)
+    def _token_ids(self, question: str) -> NDArray[np.int64]:
+        token_ids = self.processor.tokenizer(question, truncation=True, max_length=self.max_tokens)["input_ids"]
+        return np.asarray([token_ids], dtype=np.int64)
 
 
 def _precision(settings: HandlerSettings) -> str:
-    """The recipe's, where OpenVINO has it; ``auto`` is bf16 where the processor has that."""
+    """The recipe's precision, if OpenVINO supports it; ``auto`` means bf16 where the processor has it, else fp32."""
     if settings.device.startswith("cuda"):
-        raise RecipeError(f"runtime 'openvino' is for CPUs, and the device is {settings.device}; set runtime: torch")
+        raise RecipeError(f"runtime 'openvino' needs a CPU, and the device is {settings.device}; set runtime: torch")
     if settings.precision == "fp16":
         raise RecipeError("runtime 'openvino' has no fp16; set precision: bf16, int8, fp32 or auto")
     return ("bf16" if has_bf16() else "fp32") if settings.precision == "auto" else settings.precision

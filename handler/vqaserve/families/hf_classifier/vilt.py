@@ -1,4 +1,4 @@
-"""ViLT as a graph: whole, of one picture and one question, and without what only a batch needs."""
+"""ViLT as a traceable network for one picture and one question."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ from torch.nn import functional as F
 
 
 class ViltGraph(nn.Module):
-    """The layers of a ``ViltForQuestionAnswering``, and the arithmetic of its picture preprocessing, in one network.
+    """The layers of ``ViltForQuestionAnswering`` and the normalisation of its pictures, in one network.
 
-    transformers' own forward draws patches by chance, loops over the batch and masks padding, none of which can be
-    traced. Alone, a picture and a question need no padding, and every patch is read (as ``max_image_length = -1``).
+    The forward of transformers samples patches at random, loops over the batch and masks padding, which cannot be
+    traced. A single picture and question need no padding, and all patches are used (as with ``max_image_length = -1``).
     """
 
     kept: ClassVar[tuple[str, ...]] = ("vilt.encoder.layer.0", "vilt.pooler", "classifier")
-    """What int8 leaves alone: rounding the first layer's numbers is felt in all others, and the last ones cost nothing.
-    A quarter of int8's distance from fp32 goes, for 4 % of its time (docs/explanation/performance-experiments.md)."""
+    """Modules that int8 leaves in float32.
+
+    Rounding the first layer affects all later ones, and the last layers cost little time. Leaving them out removes a
+    quarter of int8's difference from fp32, for 4 % of its time (docs/explanation/performance-experiments.md)."""
 
     mean: Tensor
     std: Tensor
@@ -36,7 +38,7 @@ class ViltGraph(nn.Module):
         self.register_buffer("std", torch.tensor(std).view(3, 1, 1) / scale)
 
     def forward(self, tokens: Tensor, pixels: Tensor) -> Tensor:
-        """Logits [1, answers] of token numbers [1, length] and a resized picture [1, 3, height, width] in 0..255."""
+        """Logits [1, answers] of token ids [1, length] and a resized picture [1, 3, height, width] in 0..255."""
         embeddings = self.vilt.embeddings
         text, image = embeddings.token_type_embeddings.weight[:2]
         question = embeddings.text_embeddings(input_ids=tokens) + text
@@ -51,7 +53,7 @@ class ViltGraph(nn.Module):
         return logits
 
     def _positions(self, rows: int, columns: int) -> Tensor:
-        """Learned positions of a square grid, stretched onto the picture's [1, width, rows, columns]."""
+        """The learned positions of a square grid, interpolated to the picture's grid [1, width, rows, columns]."""
         learned = self.vilt.embeddings.position_embeddings[:, 1:].transpose(1, 2)
         grid = learned.unflatten(2, (self.side, self.side))
         return F.interpolate(grid, size=(rows, columns), mode="bilinear", align_corners=True)

@@ -14,7 +14,7 @@ from vqaserve.families.aspect_ratio import is_ordinary, preprocess_any_shape
 from vqaserve.families.generation import GeneratedAnswer, GenerationSettings, generate
 from vqaserve.families.hf_generative.generator import AnswerGenerator
 from vqaserve.families.hf_generative.processors import complete_processor
-from vqaserve.families.prompts import control_tokens, without
+from vqaserve.families.prompts import control_tokens, remove_control_tokens
 from vqaserve.families.question_warnings import warn_if_control_tokens
 
 # The training prompts of architectures without a chat template.
@@ -92,7 +92,7 @@ class ChatGenerator(AnswerGenerator):
         return warn_if_control_tokens(self._control, question)
 
     def _prompted(self, question: str) -> str:
-        text = self.prompt.replace("{question}", without(self._control, question))
+        text = self.prompt.replace("{question}", remove_control_tokens(self._control, question))
         if not _has_template(self.processor):
             return text if self._image in self.prompt else f"{self._image}{text}"
         turn = {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": text}]}

@@ -1,4 +1,4 @@
-"""Picture encoder + text encoder + fusion + classifier over an answer space, in any combination."""
+"""Models of a picture encoder, a text encoder, a fusion and a classifier over answers, in any combination."""
 
 from vqaserve.families.modular.family import Modular
 

@@ -1,4 +1,4 @@
-"""What the three parts of a modular model know of each other; their tables stand in the files named after them."""
+"""Base classes of the three parts of a modular model; the parts themselves are in the files named after them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from vqaserve.families.modular.options import Pixels
 
 
 class ImageEncoder(nn.Module):
-    """What the rest of the model knows of a picture encoder: the shape of its grid."""
+    """A picture encoder, which maps pixels to a grid of ``cells`` feature vectors of ``channels`` values."""
 
     cells: int
     channels: int
@@ -20,12 +20,12 @@ class ImageEncoder(nn.Module):
 
 
 class TextFeatures(NamedTuple):
-    """What a fusion gets of the questions.
+    """The encoded questions of a batch.
 
     Attributes:
-        states: A vector for each token [n, length, width].
-        mask: True where there is a token, not padding [n, length].
-        summary: A vector for each question [n, width].
+        states: One vector per token [n, length, width].
+        mask: True for tokens, false for padding [n, length].
+        summary: One vector per question [n, width].
     """
 
     states: Tensor
@@ -34,7 +34,7 @@ class TextFeatures(NamedTuple):
 
 
 class TextEncoder(nn.Module):
-    """What the rest of the model knows of a question encoder: how wide its vectors are."""
+    """A question encoder, whose vectors have ``width`` values."""
 
     width: int
 
@@ -43,16 +43,16 @@ class TextEncoder(nn.Module):
 
 
 class Fusion(nn.Module):
-    """What the rest of the model knows of a fusion: how wide its vector is, and which layers see the picture alone."""
+    """A fusion, which maps picture and question features to one vector of ``width`` values."""
 
     width: int
     of_picture: ClassVar[tuple[str, ...]] = ()
-    """Linear layers that a cell of the picture goes through by itself, whatever is asked about it."""
+    """Names of the linear layers that depend on a picture's cell alone, not on the question."""
 
     def __init__(self, options: Any, image: ImageEncoder, text: TextEncoder) -> None:
         super().__init__()
 
 
 def projection(before: int, after: int | None) -> nn.Module:
-    """A linear layer to ``after`` values, or nothing where none is wanted."""
+    """A linear layer to ``after`` values, or the identity if ``after`` is None."""
     return nn.Identity() if after is None else nn.Linear(before, after)

@@ -1,4 +1,4 @@
-"""BERT (Devlin et al. 2018) of the transformers library."""
+"""BERT (Devlin et al. 2018) from the transformers library."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from vqaserve.families.modular.options import AttentionOptions, Size
 
 
 class Bert(TextEncoder):
-    """BERT; the summary is its pooled first token, so the tokenizer should put ``[CLS]`` there."""
+    """BERT; the summary is the pooled first token, so the tokenizer should begin with ``[CLS]``."""
 
     class Options(AttentionOptions):
-        """Sizes as BERT-base's, and the width of a linear layer after it (none: ``width``)."""
+        """Sizes, by default those of BERT-base, and the width of an optional linear layer after it."""
 
         name: Literal["bert"] = "bert"
         width: Size = 768
@@ -29,7 +29,7 @@ class Bert(TextEncoder):
     def __init__(self, options: Options, vocabulary: int, max_tokens: int) -> None:
         super().__init__(options, vocabulary, max_tokens)
         if max_tokens > options.positions:
-            raise RecipeError(f"max_tokens is {max_tokens}, and bert has {options.positions} positions")
+            raise RecipeError(f"max_tokens is {max_tokens}, but bert has {options.positions} positions")
         config = import_object("transformers:BertConfig", "text encoder 'bert'")(
             vocab_size=vocabulary,
             hidden_size=options.width,
@@ -43,7 +43,7 @@ class Bert(TextEncoder):
         self.width = options.projection or options.width
 
     def forward(self, tokens: Tensor, mask: Tensor) -> TextFeatures:
-        """Attend over the tokens [n, length], padding masked."""
+        """Encode token ids [n, length]; padding is masked."""
         outputs = self.bert(input_ids=tokens, attention_mask=mask.long())
         states = self.projection(outputs.last_hidden_state)  # [n, length, width]
         return TextFeatures(states, mask, self.projection(outputs.pooler_output))

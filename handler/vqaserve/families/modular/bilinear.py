@@ -1,4 +1,4 @@
-"""Bilinear fusion: every value of the picture times every value of the question."""
+"""Bilinear fusion: products of each picture value with each question value."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from vqaserve.families.modular.options import PartOptions, Rate, Size
 
 
 class Bilinear(Fusion):
-    """A gate chooses, value by value, between the bilinear product and a sum of picture and question.
+    """A gate mixes the bilinear product and a linear combination of picture and question, value by value.
 
-    The picture is its grid's mean. This is the chat app's fusion of the same name.
+    The picture is the mean of its grid. This is the chat app's fusion of the same name.
     """
 
     class Options(PartOptions):
-        """Width of the product (its cube is the number of weights) and of what comes out, dropout in training."""
+        """Width of the product (its cube is the number of weights), width of the output, and dropout in training."""
 
         name: Literal["bilinear"] = "bilinear"
         hidden: Size = 256
@@ -39,7 +39,7 @@ class Bilinear(Fusion):
         self.final_proj = nn.Linear(hidden, self.width)
 
     def forward(self, image: Tensor, which: Tensor, text: TextFeatures) -> Tensor:
-        """Product, sum and the gate between them."""
+        """Compute the product, the linear combination, and the gate between them."""
         seen = self.image_proj(image.mean(1))[which]  # [n, hidden]
         asked = self.text_proj(text.summary)  # [n, hidden]
         product = self.bilinear(seen, asked)

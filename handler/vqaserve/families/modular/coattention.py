@@ -1,4 +1,4 @@
-"""Co-attention: picture and question look at each other before they are joined."""
+"""Co-attention: picture and question attend to each other before they are joined."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from vqaserve.families.modular.options import AttentionOptions, Rate, Size
 
 
 class CoAttention(Fusion):
-    """The grid's cells and the question's summary attend to each other; a transformer's layer, post-norm.
+    """A post-norm transformer layer over the grid's cells and the question's summary.
 
-    With a grid of one cell this is the chat app's fusion of the same name, without the layers there whose
-    results are thrown away.
+    With a grid of one cell it is the chat app's fusion of the same name, without the layers whose results the app
+    discards.
     """
 
     class Options(AttentionOptions):
-        """Width of the attention and of what comes out (none: twice as wide), heads, dropout in training."""
+        """Width of the attention, width of the output (default: twice that), heads, and dropout in training."""
 
         attention_width: ClassVar[str] = "hidden"
         name: Literal["coattention"] = "coattention"
@@ -45,7 +45,7 @@ class CoAttention(Fusion):
         self.final_proj = nn.Linear(2 * hidden, self.width)
 
     def forward(self, image: Tensor, which: Tensor, text: TextFeatures) -> Tensor:
-        """Attend, then join the cells' mean and the question."""
+        """Attend, then join the mean of the cells and the question."""
         cells = self.image_proj(image)[which]  # [n, cells, hidden]
         states = torch.cat([cells, self.text_proj(text.summary)[:, None]], dim=1)  # [n, cells + 1, hidden]
         attended = self.coattention(states, states, states, need_weights=False)[0]

@@ -1,4 +1,4 @@
-"""``weights/config.json`` as one frozen object; an unknown key or value is refused with what is allowed."""
+"""``weights/config.json``; unknown keys and values are refused with what is allowed."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from vqaserve.families.modular.fusions import FUSIONS, FusionOptions
 from vqaserve.families.modular.image_encoders import IMAGE_ENCODERS, ImageEncoderOptions
 from vqaserve.families.modular.options import PartOptions, Pixels, Size
 from vqaserve.families.modular.text_encoders import TEXT_ENCODERS, TextEncoderOptions
+from vqaserve.text_files import read_text
 from vqaserve.validation import describe_faults
 
 TABLES: dict[str, dict[str, Any]] = {
@@ -22,17 +23,17 @@ TABLES: dict[str, dict[str, Any]] = {
 
 
 class ModularConfig(PartOptions):
-    """A whole model but for its weights, vocabulary and answers.
+    """The architecture of a model, without its weights, vocabulary and answers.
 
     Attributes:
-        pixels: How a picture becomes numbers.
+        pixels: Preprocessing of pictures.
         image_encoder: A name in ``IMAGE_ENCODERS`` and its options.
         text_encoder: A name in ``TEXT_ENCODERS`` and its options.
         fusion: A name in ``FUSIONS`` and its options.
-        max_tokens: A longer question is cut.
-        heads: Text encoder, fusion and classifier are held this many times over, each trained from another
-            start; their probabilities are averaged. The picture is encoded once for all.
-        temperature: Logits are divided by it, so that a score means how often the answer is right.
+        max_tokens: Maximum number of tokens of a question; longer ones are truncated.
+        heads: Number of copies of text encoder, fusion and classifier, each trained from its own initialisation. Their
+            probabilities are averaged. The picture encoder exists once.
+        temperature: Divisor of the logits, calibrated so that a score is the probability that the answer is right.
     """
 
     pixels: Pixels
@@ -48,13 +49,9 @@ class ModularConfig(PartOptions):
         """Read ``config.json``.
 
         Raises:
-            RecipeError: The file is missing, is not JSON, or does not validate; with every key at fault.
+            RecipeError: The file is missing, is not JSON, or does not validate; the message lists every faulty key.
         """
         try:
-            return cls.model_validate_json(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise RecipeError(f"{path} is missing; a modular model needs one") from None
-        except UnicodeDecodeError as error:
-            raise RecipeError(f"{path}: not UTF-8 text ({error.reason})") from None
+            return cls.model_validate_json(read_text(path))
         except ValidationError as error:
             raise RecipeError(f"{path}: {describe_faults(cls, error)}") from None

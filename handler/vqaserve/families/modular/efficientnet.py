@@ -1,4 +1,4 @@
-"""EfficientNet-B0 (Tan and Le 2019), its tensors named as torchvision's, so that ImageNet weights fit as they are."""
+"""EfficientNet-B0 (Tan and Le 2019) with the tensor names of torchvision, whose ImageNet weights fit unchanged."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from vqaserve.families.modular.options import GridOptions, Pixels
 
 
 class BlockGroup(NamedTuple):
-    """Blocks of one group: how many, kernel, stride of the first, expansion, output channels."""
+    """A group of equal blocks: their number, kernel, stride of the first block, expansion and output channels."""
 
     blocks: int
     kernel: int
@@ -29,11 +29,11 @@ BLOCK_GROUPS = (
     BlockGroup(4, 5, 2, 6, 192),
     BlockGroup(1, 3, 1, 6, 320),
 )
-"""Of B0, and of lite0, which differs inside the blocks."""
+"""The groups of B0 and of lite0, which differ inside the blocks."""
 
 
 class EfficientNetB0(ImageEncoder):
-    """Inverted residuals with squeeze-and-excitation: a grid of a cell for every 32 x 32 pixels, or its mean."""
+    """Inverted residual blocks with squeeze-and-excitation; a cell for every 32 x 32 pixels, or their mean."""
 
     class Options(GridOptions):
         """``GridOptions``; without a projection the features are 1280 wide."""
@@ -57,7 +57,7 @@ class EfficientNetB0(ImageEncoder):
         self.channels = options.projection or 1280
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Normalised pixels to features [n, cells, channels]."""
+        """Map normalised pixels to features [n, cells, channels]."""
         grid = self.features(pixels).flatten(2).transpose(1, 2)  # [n, height / 32 * width / 32, 1280]
         features: Tensor = self.projection(grid.mean(1, keepdim=True) if self.pooled else grid)
         return features
@@ -69,7 +69,7 @@ def _convolution(before: int, after: int, kernel: int, stride: int = 1, groups: 
 
 
 class _MobileBlock(nn.Module):
-    """Widen 1x1, depthwise, squeeze and excite, narrow 1x1."""
+    """1x1 expansion, depthwise convolution, squeeze-and-excitation, 1x1 projection."""
 
     def __init__(self, before: int, group: BlockGroup, stride: int) -> None:
         super().__init__()
@@ -78,7 +78,7 @@ class _MobileBlock(nn.Module):
             *([_convolution(before, middle, 1)] if group.expand > 1 else []),
             _convolution(middle, middle, group.kernel, stride, groups=middle),
             _Excite(middle, before // 4),
-            _convolution(middle, group.width, 1)[:2],  # no activation: it would cost what was narrowed
+            _convolution(middle, group.width, 1)[:2],  # no activation: it would lose information
         )
         self.residual = stride == 1 and before == group.width
 
@@ -88,7 +88,7 @@ class _MobileBlock(nn.Module):
 
 
 class _Excite(nn.Module):
-    """Each channel is weighed by what the means of all say."""
+    """Squeeze-and-excitation: the means of all channels give each channel a weight."""
 
     def __init__(self, channels: int, squeezed: int) -> None:
         super().__init__()
@@ -98,5 +98,5 @@ class _Excite(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         weights = self.fc2(self.activation(self.fc1(maps.mean((2, 3), keepdim=True)))).sigmoid()
-        weighed: Tensor = weights * maps
-        return weighed
+        scaled: Tensor = weights * maps
+        return scaled

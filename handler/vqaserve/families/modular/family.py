@@ -1,4 +1,4 @@
-"""The ``modular`` family: loads a recipe's weights and turns queries into ranked answers."""
+"""The ``modular`` family."""
 
 from __future__ import annotations
 
@@ -28,12 +28,14 @@ from vqaserve.settings import HandlerSettings
 from vqaserve.types import Answer, Query, Squeeze
 
 _PIXELS_ON_CPU = 2**17
-"""In one pass of the encoder, of however many pictures: more take a multiple of the memory and no less time; but of
-little pictures, one at a time takes more."""
+"""Pixels in one pass of the picture encoder on a CPU.
+
+More need a multiple of the memory and save no time. Small pictures are batched up to it, because one at a time is
+slower."""
 
 
 class Modular(Family[Tensor, Tensor]):
-    """Picture encoder, text encoder, fusion and a classifier over a list of answers."""
+    """A picture encoder, a text encoder, a fusion and a classifier over a list of answers."""
 
     tasks: ClassVar[frozenset[str]] = frozenset({"visual_question_answering"})
     shares: ClassVar[bool] = True
@@ -46,7 +48,7 @@ class Modular(Family[Tensor, Tensor]):
         answers: Sequence[str],
         device: torch.device,
     ) -> None:
-        # Depthwise convolutions are more than twice as fast on a CPU with the channels last.
+        # With channels last, depthwise convolutions are more than twice as fast on a CPU.
         self.model = model.eval().to(device)
         self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in its stub
         self.config = config
@@ -59,7 +61,7 @@ class Modular(Family[Tensor, Tensor]):
         """Load ``config.json``, ``answers.txt``, ``tokenizer.json`` and ``model.safetensors``.
 
         Raises:
-            RecipeError: A file is missing or does not fit the others, or the precision does not keep the answers.
+            RecipeError: A file is missing or does not match the others, or the precision does not keep the answers.
         """
         device = prepare_device(settings)
         read_options(Options, settings)
@@ -67,7 +69,7 @@ class Modular(Family[Tensor, Tensor]):
         if device.type == "cpu":
             pack_convolutions(family.model.image_encoder)
             for head in family.model.heads:
-                # Not the text encoder: oneDNN keeps code for each shape, and questions have many.
+                # Not the text encoder: oneDNN compiles and keeps code for each shape, and questions have many lengths.
                 pack(head.get_submodule("fusion"))
         return family
 
@@ -81,10 +83,10 @@ class Modular(Family[Tensor, Tensor]):
         return cls(model, config, tokenizer, answers, device)
 
     def _change(self, precision: str) -> None:
-        """Another arithmetic, where it pays and does not show: in bf16 and fp16, what sees the picture alone.
+        """Convert the parts where it pays: all of them to int8, only those that see the picture alone to bf16 or fp16.
 
-        It is nearly all of the work, and a picture goes through it by itself. Rounded as much, the rest of the heads
-        would answer a question a little differently beside longer ones.
+        These parts are nearly all of the work, and compute each picture by itself. In bf16 or fp16, the rest of the
+        heads would answer a question slightly differently in a batch with longer ones.
         """
         if precision == "int8":
             self.model = convert(self.model, precision, self.device)
@@ -97,19 +99,19 @@ class Modular(Family[Tensor, Tensor]):
 
     @property
     def squeeze(self) -> Squeeze:
-        """To the picture encoder's size."""
+        """Resizing to the picture encoder's size."""
         return self.config.pixels.squeeze
 
     @torch.inference_mode()
     def encode(self, pictures: Sequence[Image]) -> Sequence[Tensor]:
-        """Features [cells, channels] of each picture."""
+        """The features [cells, channels] of each picture."""
         features: list[Tensor] = []
         area = self.config.pixels.width * self.config.pixels.height
         together = max(1, _PIXELS_ON_CPU // area) if self.device.type == "cpu" else len(pictures) or 1
         for start in range(0, len(pictures), together):
-            # The resized arrays stand in memory with the channels last already; only the view is permuted.
+            # The resized arrays have their channels last in memory already; only the view is permuted.
             pixels = to_pixels(pictures[start : start + together], self.config.pixels).to(self.device)
-            # Copies: a row of a batch would keep the whole batch alive in a cache.
+            # A view of one row would keep the whole batch in memory as long as a cache holds it.
             features += [row.clone() for row in self.model.encode(pixels)]
         return features
 
@@ -119,7 +121,7 @@ class Modular(Family[Tensor, Tensor]):
 
     @torch.inference_mode()
     def forward(self, features: Sequence[Tensor], queries: Sequence[Query]) -> Tensor:
-        """Logits [n, answers]; a feature that recurs is projected once."""
+        """Logits [n, answers]; features that occur several times are projected once."""
         once = {id(feature): feature for feature in features}
         row = {key: index for index, key in enumerate(once)}
         which = torch.tensor([row[id(feature)] for feature in features], device=self.device)
@@ -131,7 +133,7 @@ class Modular(Family[Tensor, Tensor]):
 
     @torch.inference_mode()
     def decode(self, outputs: Tensor, queries: Sequence[Query]) -> list[tuple[Answer, ...]]:
-        """The most probable answers, under the calibrated temperature."""
+        """Return the most probable answers at the calibrated temperature."""
         probabilities = (outputs.float() / self.config.temperature).softmax(1).cpu()
         wanted = [min(query.top_k or 1, len(self.answers)) for query in queries]
         scores, places = (rows.tolist() for rows in probabilities.topk(max(wanted)))
@@ -141,9 +143,9 @@ class Modular(Family[Tensor, Tensor]):
         ]
 
     def to_bytes(self, features: Tensor) -> bytes:
-        """As a safetensors file."""
+        """Convert features to a safetensors file in memory."""
         return safetensors.torch.save({"features": features})
 
     def from_bytes(self, data: bytes) -> Tensor:
-        """From a safetensors file."""
+        """Read features from a safetensors file in memory."""
         return safetensors.torch.load(data)["features"].to(self.device)

@@ -1,8 +1,10 @@
-"""Reading a modular model's files; what is missing or does not fit is named, with what would."""
+"""Loading the files of a modular model; error messages say what is missing or does not fit, and what would."""
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
+from typing import Final
 
 import torch
 from safetensors import SafetensorError
@@ -14,11 +16,12 @@ from vqaserve.errors import RecipeError
 from vqaserve.families.modular.model import ModularModel
 from vqaserve.text_files import read_lines
 
-_SHOWN = 8  # faults listed before the rest is only counted
+_MAX_LISTED: Final = 8
+"""Number of faults that a message lists; it counts the rest."""
 
 
 def read_answers(path: Path) -> list[str]:
-    """The answer space: a line is an answer, its number is the class.
+    """Load the answers: one answer a line, whose number is the class.
 
     Raises:
         RecipeError: The file cannot be read, has an empty line, or names an answer twice.
@@ -26,31 +29,31 @@ def read_answers(path: Path) -> list[str]:
     answers = read_lines(path)
     if not answers or not all(answers):
         raise RecipeError(f"{path} must hold one answer a line and no empty line")
-    twice = sorted({answer for answer in answers if answers.count(answer) > 1})
-    if twice:
-        raise RecipeError(f"{path} names an answer twice: {', '.join(twice[:_SHOWN])}")
+    repeated = [answer for answer, count in Counter(answers).items() if count > 1]
+    if repeated:
+        raise RecipeError(f"{path} names an answer twice: {', '.join(repeated[:_MAX_LISTED])}")
     return answers
 
 
 def read_tokenizer(path: Path) -> Tokenizer:
-    """A tokenizer in the format of the ``tokenizers`` library.
+    """Load a tokenizer in the format of the ``tokenizers`` library.
 
     Raises:
-        RecipeError: The file is missing or the library refuses it.
+        RecipeError: The file is missing, or the library cannot read it.
     """
     if not path.is_file():
-        raise RecipeError(f"{path} is missing; it is what `tokenizers.Tokenizer.save` writes")
+        raise RecipeError(f"{path} is missing; `tokenizers.Tokenizer.save` writes it")
     try:
         return Tokenizer.from_file(str(path))
     except Exception as error:  # noqa: BLE001  the library raises bare Exception
-        raise RecipeError(f"{path} is not a tokenizer that the tokenizers library reads: {error}") from None
+        raise RecipeError(f"{path} is not a file of the tokenizers library: {error}") from None
 
 
 def read_weights(path: Path, model: ModularModel) -> None:
-    """Put the tensors of a safetensors file into the model, as float32 whatever they are on disk.
+    """Load a safetensors file into the model; floating-point tensors become float32.
 
     Raises:
-        RecipeError: The file is missing or damaged, or its tensors are not the model's; lists them.
+        RecipeError: The file is missing or damaged, or its tensors do not match the model; the message lists them.
     """
     if not path.is_file():
         raise RecipeError(f"{path} is missing")
@@ -60,9 +63,11 @@ def read_weights(path: Path, model: ModularModel) -> None:
         raise RecipeError(f"{path} is damaged or not safetensors: {error}") from None
     faults = _faults(tensors, model.state_dict())
     if faults:
-        more = f"; and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
+        more = f"; and {len(faults) - _MAX_LISTED} more" if len(faults) > _MAX_LISTED else ""
         raise RecipeError(
-            f"{path} does not fit config.json, answers.txt and tokenizer.json: " + "; ".join(faults[:_SHOWN]) + more
+            f"{path} does not fit config.json, answers.txt and tokenizer.json: "
+            + "; ".join(faults[:_MAX_LISTED])
+            + more
         )
     model.load_state_dict({name: _widen(tensor) for name, tensor in tensors.items()})
 

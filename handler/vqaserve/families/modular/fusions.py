@@ -1,8 +1,8 @@
-"""Fusions: a grid of picture features and a question in, one vector out.
+"""Fusions, which join the features of a picture and a question to one vector.
 
-Several questions may be about one picture: ``image`` holds each picture once [m, cells, channels], and
-``which`` [n] says which of them question ``i`` is about. To add a fusion, write a class with an ``Options``
-and add it to the table.
+Several questions may refer to one picture: ``image`` contains each picture once [m, cells, channels], and
+``which[i]`` is the row of the picture of question ``i``. To add a fusion, write a subclass of ``Fusion`` with an
+``Options`` class and add it to ``FUSIONS``.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from vqaserve.families.modular.options import PartOptions, Rate, Size
 
 
 class Concatenation(Fusion):
-    """The flattened grid beside the question's summary, through a hidden layer if there is one."""
+    """The flattened grid and the question's summary, concatenated, with an optional hidden layer."""
 
     class Options(PartOptions):
-        """Width of the hidden layer (none: the classifier sees the concatenation) and what bends it; dropout."""
+        """Width of the optional hidden layer and its activation, and dropout in training."""
 
         name: Literal["concatenation"] = "concatenation"
         hidden: Size | None = None
@@ -39,20 +39,20 @@ class Concatenation(Fusion):
         self.width = options.hidden or both
 
     def forward(self, image: Tensor, which: Tensor, text: TextFeatures) -> Tensor:
-        """Flatten, concatenate, and mix if there is a hidden layer."""
+        """Flatten, concatenate, and apply the hidden layer if there is one."""
         both: Tensor = self.dropout(torch.cat([image.flatten(1)[which], text.summary], dim=1))
         return both if self.hidden is None else self.activation(self.hidden(both))
 
 
 class GlimpseAttention(Fusion):
-    """The question looks at the grid through several attention maps (bilinear, as in Kim et al. 2016).
+    """Several attention maps of the question over the grid (bilinear, as in Kim et al. 2016).
 
-    With ``v`` the projected cells and ``q`` the projected question, glimpse ``g`` weighs the cells by
-    ``softmax(w_g . (tanh(A v) * tanh(B q)))``; what it sees is multiplied with the question again.
+    With the projected cells ``v`` and the projected question ``q``, glimpse ``g`` weights the cells by
+    ``softmax(w_g . (tanh(A v) * tanh(B q)))``; the result is multiplied with the question again.
     """
 
     class Options(PartOptions):
-        """Sizes; dropout of whole picture channels and of the answer's vector in training."""
+        """Sizes, and in training the dropout of whole picture channels and of the joint vector."""
 
         name: Literal["glimpse_attention"] = "glimpse_attention"
         width: Size = 512
@@ -79,12 +79,12 @@ class GlimpseAttention(Fusion):
         nn.init.normal_(self.position, std=0.02)
 
     def forward(self, image: Tensor, which: Tensor, text: TextFeatures) -> Tensor:
-        """Look, then multiply what was seen with what was asked."""
+        """Attend to the grid, then multiply the result with the question."""
         image = self.channel_dropout(image.transpose(1, 2)).transpose(1, 2)
         cells = self.image(image) + self.position  # [m, cells, width]
         question = self.text(text.summary)  # [n, width]
         asked = self.text_gate(question).tanh()[:, None] * self.glimpses  # [n, glimpses, width]
-        # The questions about a picture stand together, so that its grid need not be copied for each of them.
+        # Questions about one picture are grouped, so that its grid is not copied for each of them.
         place = _place(which, len(cells))  # [n]
         table = asked.new_zeros(len(cells), int(place.max()) + 1, *asked.shape[1:])
         table[which, place] = asked
@@ -98,7 +98,7 @@ class GlimpseAttention(Fusion):
 
 
 def _place(which: Tensor, pictures: int) -> Tensor:
-    """How many earlier questions were about the same picture [n]."""
+    """The number of earlier questions about the same picture [n]."""
     about = torch.zeros(len(which), pictures, dtype=torch.long, device=which.device)
     about[torch.arange(len(which), device=which.device), which] = 1
     return about.cumsum(0)[about.bool()] - 1

@@ -1,7 +1,8 @@
-"""Picture encoders: pixels in, a grid of feature vectors out.
+"""Picture encoders, which map pixels to a grid of feature vectors.
 
-Every encoder maps normalised pixels [n, 3, height, width] to features [n, cells, channels]; one that pools
-its grid away has a single cell. To add one, write a class with an ``Options`` and add it to the table.
+Every encoder maps normalised pixels [n, 3, height, width] to features [n, cells, channels]; one that averages its grid
+has a single cell. To add one, write a subclass of ``ImageEncoder`` with an ``Options`` class and add it to
+``IMAGE_ENCODERS``.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from vqaserve.families.modular.vit import Vit
 
 
 class SmallCnn(ImageEncoder):
-    """Stride-1 convolutions, each followed by batch norm, ReLU and a 2x2 max-pool."""
+    """3x3 convolutions of stride 1, each followed by batch norm, ReLU and 2x2 max pooling."""
 
     class Options(PartOptions):
         """Output channels of each convolution."""
@@ -37,8 +38,8 @@ class SmallCnn(ImageEncoder):
         shrink = 2 ** len(options.widths)
         if shrink > min(pixels.width, pixels.height):
             raise RecipeError(
-                f"small_cnn halves a picture {len(options.widths)} times, which leaves nothing of "
-                f"{pixels.width} x {pixels.height} pixels; name fewer widths"
+                f"small_cnn halves a picture {len(options.widths)} times, which is too often for "
+                f"{pixels.width} x {pixels.height} pixels; set fewer widths"
             )
         layers: list[nn.Module] = []
         before = 3
@@ -55,16 +56,16 @@ class SmallCnn(ImageEncoder):
         self.channels = before
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Normalised pixels to features [n, cells, channels]."""
+        """Map normalised pixels to features [n, cells, channels]."""
         grid: Tensor = self.layers(pixels)  # [n, channels, height / 2^k, width / 2^k]
         return grid.flatten(2).transpose(1, 2)
 
 
 class EfficientNetLite0(ImageEncoder):
-    """EfficientNet-lite0 (Tan and Le 2019; no squeeze-and-excitation, ReLU6) and a linear reduction.
+    """EfficientNet-lite0 (Tan and Le 2019; no squeeze-and-excitation, ReLU6) with a linear reduction.
 
-    A cell sees the last feature map, and also what that has forgotten: two earlier maps and the plain colours.
-    Batch norm is folded into the convolutions, since a served model only ever runs in evaluation.
+    A cell combines the last feature map with two earlier maps and with the colours, whose details the last map has
+    lost. Batch norm is folded into the convolutions, because the model is only used for inference.
     """
 
     class Options(PartOptions):
@@ -73,7 +74,7 @@ class EfficientNetLite0(ImageEncoder):
         name: Literal["efficientnet_lite0"] = "efficientnet_lite0"
         channels: Size = 542
 
-    # Last map, the maps after blocks 10 and 4, mean and spread of each colour.
+    # The last map, the maps after blocks 10 and 4, and the mean and deviation of each colour.
     LEVELS = (1280, 112, 40, 3, 3)
 
     def __init__(self, options: Options, pixels: Pixels) -> None:
@@ -93,21 +94,21 @@ class EfficientNetLite0(ImageEncoder):
         self.channels = options.channels
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Normalised pixels to features [n, cells, channels]."""
+        """Map normalised pixels to features [n, cells, channels]."""
         features: Tensor = self.reduce(self.grid(pixels).to(self.reduce.weight.dtype))
         return features
 
     def grid(self, pixels: Tensor) -> Tensor:
-        """All levels, averaged onto the cells of the last map [n, cells, sum(LEVELS)], before the reduction."""
+        """All levels before the reduction, averaged over the cells of the last map [n, cells, sum(LEVELS)]."""
         maps = self.stem(pixels)
         earlier = {}
         for index, block in enumerate(self.blocks):
             maps = block(maps)
-            if index in (4, 10):  # the others' memory is used again
+            if index in (4, 10):  # the memory of the others is reused
                 earlier[index] = maps
         last = self.head(maps)  # [n, 1280, height / 32, width / 32]
         size = (last.shape[2], last.shape[3])
-        # In float32 whatever the convolutions compute in: bfloat16 leaves nothing of a spread, a small difference.
+        # In float32 at every precision: a deviation is a small difference, which bfloat16 rounds away.
         pixels = pixels.float()
         fine, finer, colour, square = (
             F.adaptive_avg_pool2d(level.float(), size) for level in (earlier[10], earlier[4], pixels, pixels.square())
@@ -117,7 +118,7 @@ class EfficientNetLite0(ImageEncoder):
 
 
 class _LiteBlock(nn.Module):
-    """Inverted residual: widen 1x1, depthwise, narrow 1x1."""
+    """Inverted residual block: 1x1 expansion, depthwise convolution, 1x1 projection."""
 
     def __init__(self, before: int, after: int, kernel: int, stride: int, expand: int) -> None:
         super().__init__()
@@ -134,10 +135,10 @@ class _LiteBlock(nn.Module):
 
 
 class Blind(ImageEncoder):
-    """Sees nothing: with it a model shows how far the questions alone lead."""
+    """Ignores the picture, to measure how many questions a model answers without it."""
 
     class Options(PartOptions):
-        """Nothing to choose."""
+        """No options."""
 
         name: Literal["blind"] = "blind"
 
@@ -146,7 +147,7 @@ class Blind(ImageEncoder):
         self.cells = self.channels = 1
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """The same nothing for every picture."""
+        """Return a zero for every picture."""
         return pixels.new_zeros(len(pixels), 1, 1)
 
 

@@ -1,4 +1,4 @@
-"""The network: a picture encoder once, and one or more heads that read the question and answer."""
+"""The network: one picture encoder, and one or more heads that encode the question and score the answers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vqaserve.families.modular.text_encoders import TEXT_ENCODERS
 
 
 class Head(nn.Module):
-    """Question encoder, fusion and a linear classifier over the answers."""
+    """A question encoder, a fusion and a linear classifier over the answers."""
 
     def __init__(self, config: ModularConfig, image: ImageEncoder, vocabulary: int, answers: int) -> None:
         super().__init__()
@@ -25,13 +25,13 @@ class Head(nn.Module):
         self.classifier = nn.Linear(self.fusion.width, answers)
 
     def forward(self, image: Tensor, which: Tensor, tokens: Tensor, mask: Tensor) -> Tensor:
-        """Logits [n, answers]; arguments as in ``ModularModel.forward``."""
+        """Logits [n, answers]; see ``ModularModel.forward`` for the arguments."""
         logits: Tensor = self.classifier(self.fusion(image, which, self.text_encoder(tokens, mask)))
         return logits
 
 
 class ModularModel(nn.Module):
-    """Picture encoder + text encoder + fusion + classifier, each found by its name in the config."""
+    """A picture encoder and heads, built from the names in the config."""
 
     mean: Tensor
     std: Tensor
@@ -40,30 +40,30 @@ class ModularModel(nn.Module):
         super().__init__()
         self.image_encoder = IMAGE_ENCODERS[config.image_encoder.name](config.image_encoder, config.pixels)
         self.heads = nn.ModuleList(Head(config, self.image_encoder, vocabulary, answers) for _ in range(config.heads))
-        # They are in the config; the weights need not repeat them.
+        # Not saved with the weights, because the config has them.
         self.register_buffer("mean", torch.tensor(config.pixels.mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(config.pixels.std).view(3, 1, 1), persistent=False)
 
     def encode(self, pixels: Tensor) -> Tensor:
-        """Features [n, cells, channels] of pixels [n, 3, height, width] in 0..255, in the encoder's own arithmetic."""
+        """Features [n, cells, channels] of pixels [n, 3, height, width] in 0..255, in the encoder's precision."""
         normal = (pixels.to(self.mean.dtype) - self.mean) / self.std
-        # An encoder without parameters (blind) has no arithmetic of its own.
+        # An encoder without parameters (blind) has no precision of its own.
         dtype = next((parameter.dtype for parameter in self.image_encoder.parameters()), normal.dtype)
         features: Tensor = self.image_encoder(normal.to(dtype))
         return features
 
     def each(self, image: Tensor, which: Tensor, tokens: Tensor, mask: Tensor) -> Tensor:
-        """Logits of every head [heads, n, answers]; training wants each head right by itself."""
+        """Logits of each head [heads, n, answers], for training, which optimises each head separately."""
         return torch.stack([head(image, which, tokens, mask) for head in self.heads])
 
     def forward(self, image: Tensor, which: Tensor, tokens: Tensor, mask: Tensor) -> Tensor:
-        """Logits [n, answers]: the log of the heads' mean probability.
+        """Logits [n, answers], the logarithm of the mean probability of the heads.
 
         Args:
-            image: Features of each picture once [m, cells, channels].
-            which: Row in ``image`` that a question is about [n].
-            tokens: Token numbers [n, length].
-            mask: True where there is a token, not padding [n, length].
+            image: Features of each picture [m, cells, channels].
+            which: The row in ``image`` of each question's picture [n].
+            tokens: Token ids [n, length].
+            mask: True for tokens, false for padding [n, length].
         """
         logits = self.each(image, which, tokens, mask).log_softmax(2)
         return logits[0] if len(logits) == 1 else logits.logsumexp(0) - math.log(len(logits))

@@ -1,4 +1,4 @@
-"""Convolutions with the batch norm and the activation that follow them, in one pass of oneDNN, its weights laid out."""
+"""Convolutions fused with batch norm and activation in one call of oneDNN, with packed weights."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from vqaserve.families.modular.same_conv2d import PackedSameConv2d, SameConv2d
 from vqaserve.families.packed import can_pack
 
 _ACTIVATIONS: dict[type[nn.Module], str] = {nn.ReLU: "relu", nn.SiLU: "swish"}
-"""What oneDNN does to a value while it is at hand, by its name there."""
+"""Activations that oneDNN can fuse, with its names for them."""
 
 
 class PackedConv2d(nn.Module):
-    """A convolution for inference on a CPU; as ``PackedSameConv2d``, padded as ``nn.Conv2d``."""
+    """A convolution for inference on a CPU, like ``PackedSameConv2d`` but padded as ``nn.Conv2d``."""
 
     def __init__(self, convolution: nn.Conv2d, activation: str = "none") -> None:
         super().__init__()
@@ -27,7 +27,7 @@ class PackedConv2d(nn.Module):
         self.bias = convolution.bias
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Maps [n, before, rows, columns] to [n, after, ...], as the modules that it stands for."""
+        """Map [n, before, rows, columns] to [n, after, ...], as the modules that it replaces."""
         if not self.weight.is_mkldnn:
             size = [1, *maps.shape[1:]]
             self.weight = torch.ops.mkldnn._reorder_convolution_weight(self.weight, *self._how, size)
@@ -38,9 +38,10 @@ class PackedConv2d(nn.Module):
 
 
 def pack_convolutions(model: nn.Module) -> None:
-    """Replace a network's ``SameConv2d``, and plain convolutions in a sequence; for inference alone.
+    """Pack a network's ``SameConv2d`` and the plain convolutions in its sequences, in place; for inference only.
 
-    Those in fp32 or bf16 are; batch norm and activation right after one in a sequence become part of it.
+    Convolutions in fp32 and bf16 are packed. Batch norm and activation that directly follow one in a sequence are fused
+    into it.
     """
     for name, child in model.named_children():
         if isinstance(child, SameConv2d):
@@ -53,7 +54,7 @@ def pack_convolutions(model: nn.Module) -> None:
 
 
 def _can_pack(layer: nn.Module) -> TypeGuard[nn.Conv2d]:
-    """Whether a layer is a plain convolution; others pad with what is no zero, or by a name."""
+    """Whether a layer is a plain convolution with zero padding given in numbers."""
     return (
         type(layer) is nn.Conv2d
         and can_pack(layer.weight.dtype)

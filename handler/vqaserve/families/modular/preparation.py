@@ -1,4 +1,4 @@
-"""Pictures to pixels and questions to tokens; training and serving share it, so that they cannot differ."""
+"""Preparation of pictures and questions, which training and serving share so that they cannot differ."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from vqaserve.families.modular.options import Pixels
 
 
 def to_pixels(pictures: Sequence[Image], pixels: Pixels) -> Tensor:
-    """RGB pictures of any size as uint8 [n, 3, height, width], squeezed to one size."""
+    """Resize RGB pictures to one size, as uint8 [n, 3, height, width]."""
     arrays = [np.asarray(pixels.squeeze(picture)) for picture in pictures]
     return torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2)
 
 
 def to_tokens(questions: Sequence[str], tokenizer: Tokenizer, max_tokens: int) -> tuple[Tensor, Tensor]:
-    """Token numbers [n, length] and a mask, True at tokens [n, length].
+    """Return token ids [n, length] and a mask, true at tokens [n, length].
 
-    A question without a known character still gets one token (number 0): attention over nothing is NaN.
+    A question without any token gets token 0, because attention over nothing is NaN.
     """
     encodings = tokenizer.encode_batch(list(questions))
     rows = [encoding.ids[:max_tokens] or [0] for encoding in encodings]

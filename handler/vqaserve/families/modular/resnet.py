@@ -1,4 +1,4 @@
-"""ResNet (He et al. 2015), its tensors named as torchvision's, so that ImageNet weights fit as they are."""
+"""ResNet (He et al. 2015) with the tensor names of torchvision, whose ImageNet weights fit unchanged."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from vqaserve.families.modular.options import GridOptions, Pixels
 
 
 class ResNet(ImageEncoder):
-    """Four stages of residual blocks: a grid of a cell for every 32 x 32 pixels, or its mean."""
+    """Four groups of residual blocks; the grid has a cell for every 32 x 32 pixels, or is averaged."""
 
     blocks: tuple[int, int, int, int]
     widen: int
-    """How many times wider a block leaves its cells than its middle; 1 means two 3x3 convolutions."""
+    """Ratio of a block's output channels to its inner channels; 1 means two 3x3 convolutions."""
 
     def __init__(self, options: ResNet18.Options | ResNet50.Options, pixels: Pixels) -> None:
         super().__init__(options, pixels)
@@ -37,7 +37,7 @@ class ResNet(ImageEncoder):
         self.channels = options.projection or before
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Normalised pixels to features [n, cells, channels]."""
+        """Map normalised pixels to features [n, cells, channels]."""
         maps = self.maxpool(self.bn1(self.conv1(pixels)).relu())
         for group in range(4):
             maps = self.get_submodule(f"layer{group + 1}")(maps)
@@ -47,7 +47,7 @@ class ResNet(ImageEncoder):
 
 
 class ResNet18(ResNet):
-    """18 layers, blocks of two 3x3 convolutions."""
+    """18 layers, with blocks of two 3x3 convolutions."""
 
     blocks = (2, 2, 2, 2)
     widen = 1
@@ -59,7 +59,7 @@ class ResNet18(ResNet):
 
 
 class ResNet50(ResNet):
-    """50 layers, blocks of 1x1, 3x3 (which has the stride, as in torchvision) and 1x1 convolutions."""
+    """50 layers, with blocks of 1x1, 3x3 (with the stride, as in torchvision) and 1x1 convolutions."""
 
     blocks = (3, 4, 6, 3)
     widen = 4
@@ -74,7 +74,7 @@ class _ResidualBlock(nn.Module):
     def __init__(self, before: int, middle: int, stride: int, widen: int) -> None:
         super().__init__()
         after = middle * widen
-        # Channels, kernel and stride of each convolution.
+        # Output channels, kernel and stride of each convolution.
         layers = (
             [(middle, 3, stride), (after, 3, 1)] if widen == 1 else [(middle, 1, 1), (middle, 3, stride), (after, 1, 1)]
         )

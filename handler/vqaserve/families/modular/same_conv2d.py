@@ -1,4 +1,4 @@
-"""The convolutions of EfficientNet-lite0: as torch computes them, and with what follows in the same pass of oneDNN."""
+"""The convolutions of EfficientNet-lite0, in plain torch and packed for oneDNN."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from torch.nn import functional as F
 
 
 class SameConv2d(nn.Conv2d):
-    """A convolution padded as TensorFlow's ``SAME``, with which the ImageNet weights were trained.
+    """A convolution with TensorFlow's ``SAME`` padding, with which the ImageNet weights were trained.
 
     Args:
-        before: Channels of the maps that come in.
-        after: Of those that go out.
-        kernel: Rows and columns of each filter.
-        stride: One output for so many rows and columns.
-        groups: As of ``nn.Conv2d``.
-        activated: ReLU6 comes after it.
+        before: Number of input channels.
+        after: Number of output channels.
+        kernel: Rows and columns of the kernel.
+        stride: Stride in both directions.
+        groups: See ``nn.Conv2d``.
+        activated: Whether ReLU6 follows.
     """
 
     def __init__(
@@ -26,7 +26,7 @@ class SameConv2d(nn.Conv2d):
         self.activated = activated
 
     def forward(self, maps: Tensor, added: Tensor | None = None) -> Tensor:
-        """Maps [n, after, rows / stride, columns / stride], rounded up; ``added`` is summed onto them in the end."""
+        """Return maps [n, after, rows / stride, columns / stride], sizes rounded up; ``added`` is added at the end."""
         maps, padding = _padded(maps, self.kernel_size[0], self.stride[0])
         out = F.conv2d(maps, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
         out = F.relu6(out) if self.activated else out
@@ -34,10 +34,10 @@ class SameConv2d(nn.Conv2d):
 
 
 class PackedSameConv2d(nn.Module):
-    """The same for inference on a CPU: weights laid out for oneDNN once, ReLU6 and sum while a value is at hand.
+    """``SameConv2d`` for inference on a CPU, with weights packed for oneDNN, and ReLU6 and addition fused.
 
-    The operators are those that torch's own compiler puts in place of convolutions. oneDNN chooses the layout by the
-    size of the maps, so it is made when the first come; other sizes are computed too, only slower.
+    The operators are those that torch's compiler uses for convolutions. oneDNN chooses the weights' layout by the size
+    of the maps, so they are packed at the first call; maps of other sizes are computed too, but more slowly.
     """
 
     def __init__(self, convolution: SameConv2d) -> None:
@@ -50,7 +50,7 @@ class PackedSameConv2d(nn.Module):
         self.bias = convolution.bias
 
     def forward(self, maps: Tensor, added: Tensor | None = None) -> Tensor:
-        """As ``SameConv2d``."""
+        """See ``SameConv2d``."""
         if not self.weight.is_mkldnn:
             self._pack(maps)
         maps, padding = _padded(maps, self._kernel, self._stride, self._lead)
@@ -66,10 +66,10 @@ class PackedSameConv2d(nn.Module):
         return out
 
     def _pack(self, maps: Tensor) -> None:
-        """Lay the weights out for maps of this size."""
+        """Pack the weights for maps of this size."""
         if _padded(maps, self._kernel, self._stride)[0] is not maps:
-            # A leading row and column of zeros make odd padding even: the time that it saves is spent again, but not
-            # the 8 MB of a copy of the largest maps of `rooms`.
+            # A leading row and column of zeros make odd padding even. This saves no time, but it saves the 8 MB of a
+            # padded copy of the largest maps of `rooms`.
             self.weight, self._lead = F.pad(self.weight, (1, 0, 1, 0)), 1
         maps, padding = _padded(maps, self._kernel, self._stride, self._lead)
         where = padding, [self._stride] * 2, [1, 1], self._groups
@@ -77,10 +77,10 @@ class PackedSameConv2d(nn.Module):
 
 
 def _padded(maps: Tensor, kernel: int, stride: int, lead: int = 0) -> tuple[Tensor, list[int]]:
-    """Maps, and the rows and columns that the convolution itself is to add on both sides.
+    """Return the maps, and the rows and columns of padding that the convolution adds on both sides.
 
-    Where padding is odd the extra row and column go to the bottom and the right; only then the maps are copied. With
-    ``lead`` rows and columns of zeros before it, a kernel starts so much earlier.
+    Odd padding has its extra row and column at the bottom and on the right; only then are the maps copied. ``lead`` is
+    the number of zero rows and columns that precede the kernel's own weights.
     """
     rows, columns = (max((-(-side // stride) - 1) * stride + kernel - side, 0) for side in maps.shape[2:])
     top, left, bottom, right = rows // 2 + lead, columns // 2 + lead, -(-rows // 2), -(-columns // 2)

@@ -1,4 +1,4 @@
-"""A very small picture encoder that keeps where things are, for pictures of about 64 pixels."""
+"""A very small picture encoder that preserves positions, for pictures of about 64 x 64 pixels."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from vqaserve.families.modular.options import PartOptions, Pixels, Size
 
 
 class StridedCnn(ImageEncoder):
-    """3x3 convolutions of stride 2, each followed by ReLU and a 2x2 max-pool; the last grid is flattened."""
+    """3x3 convolutions of stride 2, each followed by ReLU and 2x2 max pooling; the last grid is flattened."""
 
     class Options(PartOptions):
-        """Output channels of each convolution, and the width of a linear layer after all (none: as flattened)."""
+        """Output channels of each convolution, and the width of an optional linear layer at the end."""
 
         name: Literal["strided_cnn"] = "strided_cnn"
         widths: tuple[Size, ...] = (16, 32)
@@ -30,8 +30,8 @@ class StridedCnn(ImageEncoder):
             before, height, width = after, -(-height // 2) // 2, -(-width // 2) // 2
         if not height * width:
             raise RecipeError(
-                f"strided_cnn shrinks a picture by four {len(options.widths)} times, which leaves nothing of "
-                f"{pixels.width} x {pixels.height} pixels; name fewer widths"
+                f"strided_cnn shrinks a picture by four {len(options.widths)} times, which is too often for "
+                f"{pixels.width} x {pixels.height} pixels; set fewer widths"
             )
         self.layers = nn.Sequential(*layers)
         self.projection = projection(before * height * width, options.projection)
@@ -39,6 +39,6 @@ class StridedCnn(ImageEncoder):
         self.channels = options.projection or before * height * width
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Normalised pixels to features [n, 1, channels]."""
+        """Map normalised pixels to features [n, 1, channels]."""
         features: Tensor = self.projection(self.layers(pixels).flatten(1))
         return features[:, None]

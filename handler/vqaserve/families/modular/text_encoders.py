@@ -1,7 +1,7 @@
-"""Question encoders: token numbers in, a state for each token and a summary of all out.
+"""Question encoders, which map token ids to a state per token and a summary.
 
-To add one, write a class with an ``Options`` and add it to the table. Padding is masked everywhere: what an
-encoder says about a question never depends on how long its neighbours in the batch are.
+To add one, write a subclass of ``TextEncoder`` with an ``Options`` class and add it to ``TEXT_ENCODERS``. Mask padding
+everywhere, so that the encoding of a question does not depend on the length of the others in its batch.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from vqaserve.families.modular.options import AttentionOptions, PartOptions, Rat
 
 
 class Transformer(TextEncoder):
-    """Pre-norm transformer with learned positions; the summary is attention-pooled."""
+    """A pre-norm transformer with learned positions; the summary is pooled by attention."""
 
     class Options(AttentionOptions):
-        """Sizes, and the dropout used in training."""
+        """Sizes, and dropout in training."""
 
         name: Literal["transformer"] = "transformer"
         width: Size = 256
@@ -40,11 +40,11 @@ class Transformer(TextEncoder):
         self.layers = nn.ModuleList(_Layer(options) for _ in range(options.layers))
         self.norm = nn.LayerNorm(options.width)
         self.score = nn.Linear(options.width, 1)
-        # The embedding keeps torch's unit variance: much less, and the first layers' averages drown the words.
+        # The embedding keeps torch's unit variance; with a much smaller one, the first layers average the words away.
         nn.init.normal_(self.position, std=0.1)
 
     def forward(self, tokens: Tensor, mask: Tensor) -> TextFeatures:
-        """Attend over the tokens [n, length], layer by layer."""
+        """Encode token ids [n, length] layer by layer."""
         states = self.dropout(self.embedding(tokens) + self.position[: tokens.shape[1]])  # [n, length, width]
         for layer in self.layers:
             states = layer(states, mask)
@@ -77,7 +77,7 @@ class _Layer(nn.Module):
         n, length, width = states.shape
         parts = self.query_key_value(states).view(n, length, 3, self.heads, width // self.heads)
         query, key, value = parts.permute(2, 0, 3, 1, 4)  # each [n, heads, length, width / heads]
-        # By hand: torch's fused attention is slower for a dozen tokens on a CPU, above all in training.
+        # Written out, because torch's fused attention is slower for a dozen tokens on a CPU, above all in training.
         scores = query @ key.transpose(2, 3) * (width // self.heads) ** -0.5
         weights = scores.masked_fill(~mask[:, None, None, :], -torch.inf).softmax(3)
         mixed: Tensor = weights.to(value.dtype) @ value
@@ -85,10 +85,10 @@ class _Layer(nn.Module):
 
 
 class Lstm(TextEncoder):
-    """One-directional LSTM; the summary is the state after the last token."""
+    """A one-directional LSTM; the summary is the state after the last token."""
 
     class Options(PartOptions):
-        """Width of the word vectors and of the state, layers, width of a linear layer after them (none: ``width``)."""
+        """Widths of word vectors and state, number of layers, and width of an optional linear layer after them."""
 
         name: Literal["lstm"] = "lstm"
         embedding: Size = 128
@@ -104,7 +104,7 @@ class Lstm(TextEncoder):
         self.projection = projection(options.width, options.projection)
 
     def forward(self, tokens: Tensor, mask: Tensor) -> TextFeatures:
-        """Read the tokens [n, length] left to right; padding stands at the end, so it comes too late to matter."""
+        """Encode token ids [n, length] from left to right; padding is at the end, after the state that is used."""
         states: Tensor = self.projection(self.lstm(self.embedding(tokens))[0])  # [n, length, width]
         last = mask.sum(1) - 1
         return TextFeatures(states, mask, states[torch.arange(len(states), device=last.device), last])

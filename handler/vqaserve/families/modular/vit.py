@@ -1,4 +1,4 @@
-"""Vision Transformer (Dosovitskiy et al. 2020) of the transformers library."""
+"""Vision Transformer (Dosovitskiy et al. 2020) from the transformers library."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from vqaserve.families.modular.options import AttentionOptions, Pixels, Size
 
 
 class Vit(ImageEncoder):
-    """A grid of a cell for every patch, or the pooled class token alone."""
+    """A ViT whose grid has a cell for every patch, or only the pooled class token."""
 
     class Options(AttentionOptions):
-        """Sizes as ViT-base's; whether there is one pooled cell; width of a linear layer after it (none: ``width``)."""
+        """Sizes, by default those of ViT-base; whether to pool; and the width of an optional linear layer after it."""
 
         name: Literal["vit"] = "vit"
         width: Size = 768
@@ -48,7 +48,7 @@ class Vit(ImageEncoder):
         self.channels = options.projection or options.width
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Normalised pixels to features [n, cells, channels]."""
+        """Map normalised pixels to features [n, cells, channels]."""
         outputs = self.vit(pixel_values=pixels)
         grid = outputs.pooler_output[:, None] if self.pooled else outputs.last_hidden_state[:, 1:]
         features: Tensor = self.projection(grid)

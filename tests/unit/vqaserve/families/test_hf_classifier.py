@@ -72,7 +72,7 @@ def test_index_to_name_goes_before_the_config(make_tiny: Callable[[str], Tiny]):
 
 def test_a_model_that_writes_is_sent_to_its_family(shared_tiny: Callable[[str], Tiny]):
     blip = shared_tiny("blip")
-    with pytest.raises(RecipeError, match=r"writes its answers \(blip\); set family: hf_generative$"):
+    with pytest.raises(RecipeError, match=r"generates its answers \(blip\); set family: hf_generative$"):
         blip.load(family="hf_classifier", options={})
 
 

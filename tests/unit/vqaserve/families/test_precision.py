@@ -64,7 +64,7 @@ def test_int8_is_close_to_fp32_and_keeps_shapes():
 
 
 def test_a_model_whose_answers_change_is_refused_with_the_figure(shared_tiny: Callable[[str], Tiny]):
-    with pytest.raises(RecipeError, match=r"^int8 keeps [\d.]+% of 16 probe answers, the recipe's agreement asks 100%"):
+    with pytest.raises(RecipeError, match=r"^int8 keeps [\d.]+% of 16 probe answers, and agreement is 100%"):
         shared_tiny("llava").load(precision="int8", agreement=1.0)
 
 
@@ -108,7 +108,7 @@ def test_work_counts_every_multiplication_of_an_answer(shared_tiny: Callable[[st
     patches, tokens = 4 * 5, len(family.processor.tokenizer(QUESTIONS[0])["input_ids"])  # 240 x 320 becomes 64 x 80
     layers = 2 * (tokens + 1 + patches) * (4 * width * width + 2 * width * hidden)
     head = width * width + width * 2 * width + 2 * width * answers
-    assert precision.work(family) == patches * 3 * 16 * 16 * width + layers + head
+    assert precision.count_multiply_adds(family) == patches * 3 * 16 * 16 * width + layers + head
     assert not family.model.vilt.pooler.dense._forward_hooks
 
 

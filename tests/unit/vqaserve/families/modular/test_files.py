@@ -64,7 +64,7 @@ def test_a_broken_answer_space_is_refused(folder: Path, text: str, complaint: st
 
 def test_a_broken_tokenizer_is_refused(folder: Path):
     (folder / "weights" / "tokenizer.json").write_text("{}")
-    with pytest.raises(RecipeError, match=r"tokenizer\.json is not a tokenizer"):
+    with pytest.raises(RecipeError, match=r"tokenizer\.json is not a file of the tokenizers library"):
         modular.load(folder)
 
 
