@@ -97,11 +97,10 @@ class HfClassifier(Family[PreparedPicture, Tensor]):
         # ViLT draws this many patches at random when a picture has more; all of them give the same answer each time.
         if hasattr(config, "max_image_length"):
             config.max_image_length = -1
-        answers = read_answers(weights, config)
         model = read_model(AutoModelForVisualQuestionAnswering, weights, config)
         if model.can_generate():
             raise RecipeError(f"{weights} generates its answers ({config.model_type}); set family: hf_generative")
-        return cls(model, read_processor(weights), answers, options, device)
+        return cls(model, read_processor(weights), read_answers(weights, config), options, device)
 
     def encode(self, pictures: Sequence[Image]) -> list[PreparedPicture]:
         """The processor's tensors of each picture, without a batch dimension."""

@@ -126,5 +126,5 @@ def test_an_answer_is_kept_when_it_was_as_good_as_the_best():
 
 
 def test_int8_is_refused_on_a_gpu():
-    with pytest.raises(RecipeError, match="precision int8 is for CPUs, and the device is cuda:0"):
+    with pytest.raises(RecipeError, match="precision int8 needs a CPU, and the device is cuda:0"):
         precision.convert(nn.Linear(1, 1), "int8", torch.device("cuda:0"))

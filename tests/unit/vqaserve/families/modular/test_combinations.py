@@ -108,7 +108,7 @@ def test_the_filter_of_the_resize_is_the_recipes(tmp_path: Path):
         ("image_encoder", {"name": "vit", "patch": 64}, "patch of 64 does not fit 32 x 32"),
         ("image_encoder", {"name": "strided_cnn", "widths": [4, 4, 4]}, "too often for 32 x 32"),
         ("text_encoder", {"name": "bert", "width": 10, "attention_heads": 4}, "10 is not a multiple of 4 heads"),
-        ("text_encoder", {"name": "bert", "positions": 8}, "max_tokens is 16, and bert has 8"),
+        ("text_encoder", {"name": "bert", "positions": 8}, "max_tokens is 16, but bert has 8"),
     ],
 )
 def test_sizes_that_do_not_go_together_are_refused(tmp_path: Path, part: str, options: dict[str, object], message: str):
