@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from vqaops.building.build import archive_of, build, is_current
 from vqaops.console import new_console, one_line_errors
-from vqaops.paths import MODEL_STORE, RECIPES
+from vqaops.paths import MODEL_STORE, RECIPES, resolved, short_path
 from vqaops.store import checksums
 from vqaserve.errors import RecipeError
 
@@ -55,6 +55,7 @@ def main(
             source = Source(from_hub, from_folder, revision, pickled, device)
             recipe = output or RECIPES / source.name
             make_recipe(source, recipe, console)
+        store = resolved(store)
         archive = archive_of(recipe, store)
         if is_current(archive, recipe):
             archive.check()
@@ -64,7 +65,7 @@ def main(
         if sign:
             checksums.sign(store, sign)
         size, sha256 = archive.path.stat().st_size / 1e6, archive.sha256
-    where = escape(str(archive.path))
+    where = escape(str(short_path(archive.path)))
     console.print(f"{where}: {archive.name} {archive.version}, {size:.1f} MB, sha256 {sha256}")
 
 

@@ -50,7 +50,7 @@ def start(
         chosen = [resolved(recipe) for recipe in recipes or (RECIPES / "shapes", RECIPES / "rooms")]
         server = _server(run, config, sockets)
         with _display() as display:
-            serve_recipes(server, chosen, store, display)
+            serve_recipes(server, chosen, resolved(store), display)
         for recipe in chosen:
             _show_answer(server, recipe)
     took, logs = time.monotonic() - began, escape(str(short_path(server.folder.logs)))

@@ -19,11 +19,19 @@ DEPLOY = ROOT / "deploy"
 
 
 def resolved(path: Path) -> Path:
-    """As ``path.resolve()``, but a loop of links is an OSError, as with every other path that cannot be used."""
+    """As ``path.resolve()``, for paths that a user gives.
+
+    Raises:
+        OSError: The path is a loop of links, or is not UTF-8, which TorchServe and the state file need.
+    """
     try:
-        return path.resolve()
+        found = path.resolve()
+        str(found).encode()
     except RuntimeError:
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path)) from None
+    except UnicodeEncodeError:
+        raise OSError(errno.EILSEQ, "the path is not UTF-8; rename it", str(path)) from None
+    return found
 
 
 def short_path(path: Path) -> Path:

@@ -18,12 +18,10 @@ from vqaops.server.ports import own_ports
 from vqaops.server.properties import read_properties, write_properties
 from vqaops.server.server import Server
 
-NAMES = [
-    "a, b;c",
-    "[red]x[b] :smile: 'q' \"d\"",
-    "50% %i ${sys:user.home} #1",
-    "-übung=C:\\neu é",
-]
+NAMES = {
+    "shell, markup and lists": "a, b;c [red]x[b] :smile: 'q' \"d\"",
+    "properties, patterns and options": "-übung=C:\\neu é 50% %i ${sys:user.home} #1",
+}
 
 
 @pytest.fixture
@@ -36,10 +34,8 @@ def folder(request: pytest.FixtureRequest) -> Iterator[Path]:
     shutil.rmtree(outer)
 
 
-@pytest.mark.parametrize(
-    "folder", NAMES, indirect=True, ids=["separators", "markup and quotes", "patterns", "properties"]
-)
-def test_a_recipe_a_store_and_a_run_folder_of_any_name_are_served_and_the_printed_curl_works(
+@pytest.mark.parametrize("folder", NAMES.values(), indirect=True, ids=NAMES.keys())
+def test_a_recipe_a_store_and_a_run_folder_of_any_name_are_served_and_every_command_finds_them(
     folder: Path, make_recipe: RecipeMaker
 ):
     recipe = shutil.copytree(make_recipe(), folder / "dummy")
@@ -60,3 +56,8 @@ def test_a_recipe_a_store_and_a_run_folder_of_any_name_are_served_and_the_printe
     assert (folder / "run" / "logs" / "server.log").exists()
     assert (folder / "run" / "logs" / "model.log").exists()
     assert {path.name for path in folder.iterdir()} == {"dummy", "store", "run", config.name}
+
+    run = ["--run", str(folder / "run")]
+    for script, *words in (("health.py", "dummy"), ("models.py", "list"), ("tokens.py", "list")):
+        found = subprocess.run([sys.executable, str(ROOT / "scripts" / script), *words, *run], capture_output=True)
+        assert found.returncode == 0, found.stderr

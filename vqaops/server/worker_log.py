@@ -24,7 +24,8 @@ def load_failure(log: Path, name: str, version: str, since: int = 0) -> str | No
             text = file.read().decode(errors="replace")
     except FileNotFoundError:
         return None
-    mine = [line for line in text.split("\n") if f"-{name}_{version}-std" in line]
+    thread = re.compile(rf"\bW-\d+-{re.escape(name)}_{re.escape(version)}-std")
+    mine = [line for line in text.split("\n") if thread.search(line)]
     # A worker that had loaded its archive and died is restarted; that is no failure to load.
     loaded = max((index for index, line in enumerate(mine) if " is loaded on " in line), default=-1)
     lines = [line.partition(" - ")[2] for line in mine[loaded + 1 :]]

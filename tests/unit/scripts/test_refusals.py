@@ -139,6 +139,12 @@ def test_a_server_that_does_not_run_or_options_that_do_not_fit(tmp_path: Path, w
     line_of("models", *words, "--run", tmp_path)
 
 
+def test_a_path_that_is_not_utf_8(make_recipe: RecipeMaker, tmp_path: Path):
+    odd = tmp_path / "caf\udce9"
+    assert "the path is not UTF-8" in line_of("build_mar", make_recipe(), "--store", odd)
+    assert "the path is not UTF-8" in line_of("serve", "resume", "--run", odd)
+
+
 def test_a_run_folder_that_is_a_file(tmp_path: Path):
     run = a_text("")(tmp_path / "run")
     for command in (["serve", "resume"], ["models", "list"], ["tokens", "list"], ["health"]):

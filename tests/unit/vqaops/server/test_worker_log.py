@@ -52,3 +52,16 @@ def test_what_was_written_before_is_not_read_again_and_a_rotated_log_is_read_fro
 
 def test_without_a_log_there_is_no_failure(tmp_path: Path):
     assert load_failure(tmp_path / "model.log", "dummy", "1.1.0") is None
+
+
+def test_a_model_whose_name_ends_like_anothers_is_told_apart(tmp_path: Path):
+    log = written(tmp_path, ("my-dummy_1.1.0", DIED), ("my-dummy_1.1.0", "ValueError: not dummy's"))
+    assert load_failure(log, "dummy", "1.1.0") is None
+    assert load_failure(log, "my-dummy", "1.1.0") == "ValueError: not dummy's"
+
+
+def test_a_traceback_that_is_half_written_is_waited_for(tmp_path: Path):
+    lines = [("dummy_1.1.0", DIED), ("dummy_1.1.0", "Traceback (most recent call last):"), ("dummy_1.1.0", "  File x")]
+    assert load_failure(written(tmp_path, *lines), "dummy", "1.1.0") is None
+    log = written(tmp_path, *lines, ("dummy_1.1.0", "ValueError: no such weights"))
+    assert load_failure(log, "dummy", "1.1.0") == "ValueError: no such weights"
