@@ -81,7 +81,7 @@ def as_json(content: object, status: int = HTTPStatus.OK) -> Reply:
     """A reply in compact JSON.
 
     Raises:
-        ValueError: A number is NaN or infinite, for which JSON has no text.
+        ValueError: A number is NaN or infinite, which JSON cannot express.
     """
     body = json.dumps(content, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
     return Reply(body=body.encode(), status=int(status))

@@ -1,4 +1,4 @@
-"""Reading the body of a request: its compression, its charset, and JSON or a form inside."""
+"""Reads the body of a request: its compression, its charset, and the JSON or form in it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from vqaserve.protocols.media_type import MediaType
 from vqaserve.types import Request
 
 BINARY_HEADER = "inference-header-content-length"
-"""With it, a body is JSON with raw tensors behind: the binary extension of the Open Inference Protocol."""
+"""The header of the Open Inference Protocol's binary extension: the body is JSON followed by raw tensors."""
 
 _JSON_STARTS = (b"{", b"[", b"\xef\xbb\xbf{", b"\xef\xbb\xbf[", b"\xff\xfe{\0", b"\xfe\xff\0{")
 
@@ -27,7 +27,7 @@ _JSON_STARTS = (b"{", b"[", b"\xef\xbb\xbf{", b"\xef\xbb\xbf[", b"\xff\xfe{\0", 
 def read_body(request: Request) -> Request:
     """The request with its body unpacked and decoded: JSON as ``body``, a form as its fields, anything else as bytes.
 
-    JSON is read under any content type, for many clients do not set one.
+    JSON is read under any content type, because many clients do not set one.
 
     Raises:
         BadRequest: The body is not what its headers say, or it holds two values of one name.
@@ -50,6 +50,8 @@ def read_body(request: Request) -> Request:
     if BINARY_HEADER in request.headers:
         return _with_body(request, content)
     media_type = MediaType.of(request.headers)
+    if media_type.name == MULTIPART and media_type.boundary:
+        return _with_fields(request, read_multipart(content, media_type))
     if media_type.is_json or content.lstrip().startswith(_JSON_STARTS):
         return _with_body(request, parse_json(content, media_type.charset) if content.strip() else content)
     if media_type.name == MULTIPART:

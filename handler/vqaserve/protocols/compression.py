@@ -1,4 +1,4 @@
-"""Compressed bodies (RFC 9110, 8.4), unpacked within bounds; other codings than gzip and deflate are refused."""
+"""Unpacks compressed bodies (RFC 9110, 8.4) within limits; codings other than gzip and deflate are refused."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import zlib
 from vqaserve.errors import BadRequest, ContentTooLarge, UnsupportedMediaType
 
 MAX_BYTES = 25_165_824
-"""A body may be as large unpacked as TorchServe takes one that is not packed (``max_request_size``)."""
+"""Maximum size of an unpacked body: what TorchServe accepts uncompressed (``max_request_size``)."""
 
 MAX_RATIO = 200
-"""A body may be so many times its packed size. Text in JSON reaches 20; base64 and picture files hardly shrink."""
+"""Maximum ratio of unpacked to packed size. JSON text reaches 20; base64 and picture files hardly compress."""
 
 _FREE_BYTES = 1024 * 1024
-"""Up to here the ratio is not looked at: a small body costs little however well it is packed."""
+"""A body up to this size may have any ratio, since it costs little."""
 
 _MAX_CODINGS = 2
-_MAX_MEMBERS = 16  # of a gzip file; each copies the rest of the body
+_MAX_MEMBERS = 16  # of a gzip file; each one copies the rest of the body
 
-_GZIP, _ZLIB, _RAW = 31, 15, -15  # zlib's numbers for the three containers of deflate
+_GZIP, _ZLIB, _RAW = 31, 15, -15  # zlib's wbits of the three containers of deflate
 _DAMAGED = "the body is not {} data, as Content-Encoding says, or it is damaged; send what the header says"
 
 
@@ -43,7 +43,7 @@ def unpack(body: bytes, header: str) -> bytes:
         if coding in ("gzip", "x-gzip"):
             body = _inflate(body, _GZIP, "gzip")
         elif coding == "deflate":
-            # RFC 9110 means zlib's container; many clients leave it out.
+            # By RFC 9110 deflate data has zlib's container; many clients leave it out.
             body = _inflate(body, _ZLIB if _is_zlib(body) else _RAW, "deflate")
         else:
             raise UnsupportedMediaType(

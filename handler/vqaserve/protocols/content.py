@@ -1,4 +1,4 @@
-"""Decoded JSON against the schema of a format; a name that is not known is reported with the nearest one that is."""
+"""Validates decoded JSON with the schema of a format; an unknown name is reported with the nearest known one."""
 
 from __future__ import annotations
 
@@ -66,12 +66,12 @@ def text(value: object, field: str) -> str:
 
 
 def is_binary(value: bytes | bytearray) -> bool:
-    """Whether bytes are a file by their start: text of no charset has these control characters."""
+    """Whether bytes start like a file: with control characters that text in an ASCII-based charset does not have."""
     return any(byte < 9 for byte in value[:_START])
 
 
 def is_text(value: bytes | bytearray) -> bool:
-    """Whether bytes are UTF-8 text by their start; no picture file is, for its header has control characters."""
+    """Whether bytes start as UTF-8 text; a picture file does not, since its header has control characters."""
     try:
         start = bytes(value[:_START]).decode()
     except UnicodeDecodeError as error:
@@ -92,7 +92,7 @@ def check_count(questions: int, limits: Limits) -> None:
 
 
 def is_pixels(value: object) -> bool:
-    """Whether a value is rows of numbers; only the first element of each list is looked at."""
+    """Whether a value is an array of numbers, judged by the first element of each list."""
     depth = 0
     while isinstance(value, list) and value and depth <= _PIXELS:
         value, depth = value[0], depth + 1
@@ -123,7 +123,7 @@ def _named(content: Mapping[Any, Any], levels: int = 4) -> Iterator[tuple[str, o
 
 
 def _check_extent(content: Mapping[Any, Any]) -> None:
-    """Refuse a body of very many values or levels; no more of it is looked at than is allowed.
+    """Refuse a body of very many values or levels, without looking at more of it than is allowed.
 
     Raises:
         BadRequest: There are more than ``_MAX_VALUES`` or ``_MAX_DEPTH``.

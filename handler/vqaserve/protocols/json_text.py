@@ -1,4 +1,4 @@
-"""JSON (RFC 8259) as Python values, with what Python's parser passes over refused: repeated names and NaN."""
+"""Parses JSON (RFC 8259), and refuses what Python's parser accepts: repeated names and NaN."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from vqaserve.protocols.media_type import decode_text
 
 
 def parse_json(content: bytes, charset: str = "", what: str = "the body") -> Any:
-    """The value that JSON text has.
+    """Parse JSON text.
 
     Args:
         content: The text in UTF-8, UTF-16 or UTF-32, with or without byte order mark, or in the charset.
-        charset: What the media type says; empty where it says nothing.
+        charset: The media type's charset; empty if it has none.
         what: How a message names the content.
 
     Raises:
         BadRequest: It is not JSON, or an object has two values of one name.
     """
-    # Of UTF-16 and UTF-32 the charset does not say the byte order; the first bytes do.
+    # The charsets UTF-16 and UTF-32 leave the byte order open; the first bytes give it.
     found = json.detect_encoding(content)
     text = decode_text(content, found.removesuffix("-sig") if found != "utf-8" else charset, what).removeprefix(
         "\ufeff"
@@ -41,4 +41,4 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name} is not a JSON number")

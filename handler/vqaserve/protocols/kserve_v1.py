@@ -1,6 +1,6 @@
 """KServe's v1 protocol: ``POST /v1/models/<name>:predict`` with ``{"instances": [...]}``.
 
-TorchServe passes the body on unchanged; its own KServe envelope is not used, for it breaks batching. The reply is
+TorchServe passes the body on unchanged; its own KServe envelope is not used, since it breaks batching. The reply is
 ``{"predictions": [...]}`` in the same order, in which an entry may be an error.
 """
 

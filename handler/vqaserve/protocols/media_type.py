@@ -21,17 +21,17 @@ _CHARSETS = frozenset((
     "gb2312", "gbk", "gb18030", "big5", "shift_jis", "cp932", "euc_jp", "euc_kr",
 ))
 # fmt: on
-"""Python's names of the charsets that are read. Python knows codecs too that are no charsets or cost much."""
+"""Python's names of the supported charsets. Python's other codecs are not charsets, or cost a lot of time."""
 
 
 @dataclass(frozen=True, slots=True)
 class MediaType:
-    """A media type with its two parameters that matter here.
+    """A media type with the two parameters that are used here.
 
     Attributes:
-        name: ``type/subtype`` in small letters; empty where no header came.
-        boundary: Of a form; None or empty where it is missing.
-        charset: As the client wrote it; empty where it is missing.
+        name: ``type/subtype`` in lower case; empty without a header.
+        boundary: A form's boundary; None or empty if it is missing.
+        charset: As the client wrote it; empty if it is missing.
     """
 
     name: str

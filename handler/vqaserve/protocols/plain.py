@@ -19,7 +19,7 @@ from vqaserve.settings import HandlerSettings
 from vqaserve.types import Item, Model, Query, RemoteImage, Reply, Request
 
 _NOT_OURS = ("body", "model_name", "model_version")
-"""The body, which is read for itself, and what TorchServe's /invocations leaves among the fields."""
+"""Fields that are not the format's own: the body, and the names that TorchServe's /invocations adds."""
 
 _BODY = "the body"
 _PICTURES = ("image", "data", "image_url")
@@ -39,7 +39,7 @@ _OTHER_NAMES = {
     ),
     "question": ("prompt", "query", "text", "q", "message"),
 }
-"""What other servers call the two fields; the refusal of such a name says what it is called here."""
+"""What other servers call the two fields; the error message gives the name that is used here."""
 
 
 class PlainRequest(Parameters):

@@ -75,6 +75,15 @@ def test_a_multipart_form_is_read(content_type: str):
     assert parse(request(FORM, content_type)) == [Query(PNG, "what?")]
 
 
+@pytest.mark.parametrize("preamble", [b"{}", b"[a preamble]", b"\r\n {"])
+def test_a_preamble_that_looks_like_json_is_passed_over(preamble: bytes):
+    assert parse(request(preamble + b"\r\n" + FORM, "multipart/form-data; boundary=b")) == [Query(PNG, "what?")]
+
+
+def test_json_under_a_forms_type_without_a_boundary_is_read():
+    assert parse(request(JSON.encode(), "multipart/form-data")) == [Query(PNG, "größe?")]
+
+
 def test_an_url_encoded_form_is_read():
     body = b"question=what%3F&image=data%3Aimage%2Fpng%3Bbase64%2C" + B64.replace("+", "%2B").encode()
     assert parse(request(body, "application/x-www-form-urlencoded; charset=UTF-8")) == [Query(PNG, "what?")]
