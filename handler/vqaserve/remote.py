@@ -152,7 +152,8 @@ class Fetcher:
             if response.status in _REDIRECTS and "location" in given:
                 return given["location"]
             _check_headers(response.status, given)
-            return b"".join(self._bounded(_unpacked(response.iter_stream(), given), budget))
+            packed = self._bounded(response.iter_stream(), budget)
+            return b"".join(_unpacked(packed, given.get("content-encoding", ""), self._max_bytes))
 
     def _checked_addresses(self, url: PictureUrl) -> list[str]:
         addresses = list(self._resolve(url.host, url.port))
@@ -176,9 +177,7 @@ class Fetcher:
         for chunk in chunks:
             size += len(chunk)
             if size > self._max_bytes:
-                raise InvalidImage(
-                    f"the picture behind the URL has more than {self._max_bytes:,} bytes; make it smaller"
-                )
+                raise _too_large(self._max_bytes)
             budget.spend(len(chunk))
             yield chunk
 
@@ -198,28 +197,37 @@ def _check_headers(status: int, headers: Mapping[str, str]) -> None:
         )
 
 
-def _unpacked(chunks: Iterable[bytes], headers: Mapping[str, str]) -> Iterator[bytes]:
+def _unpacked(chunks: Iterable[bytes], content_encoding: str, limit: int) -> Iterator[bytes]:
     """Undo the content coding of a server that ignores ``Accept-Encoding: identity``, in pieces of bounded size.
 
     Raises:
-        InvalidImage: The coding is not supported, or the data is not of this coding.
+        InvalidImage: The coding is not supported, the data is not of this coding, or it unpacks to more than ``limit``
+            bytes.
     """
-    coding = headers.get("content-encoding", "").strip().lower()
+    coding = content_encoding.strip().lower()
     if coding in ("", "identity"):
         yield from chunks
         return
     if coding not in _CONTAINERS:
         raise InvalidImage(f"the picture's URL answered compressed with {coding[:40]!r}; send the file itself")
-    inflater = zlib.decompressobj(_CONTAINERS[coding])
+    inflater, size = zlib.decompressobj(_CONTAINERS[coding]), 0
     try:
         for chunk in chunks:
             while chunk and not inflater.eof:
-                yield inflater.decompress(chunk, _PIECE_BYTES)
+                piece = inflater.decompress(chunk, _PIECE_BYTES)
+                size += len(piece)
+                if size > limit:
+                    raise _too_large(limit)
+                yield piece
                 chunk = inflater.unconsumed_tail
     except zlib.error:
         raise InvalidImage(f"the picture's URL answered with damaged {coding} data; send the file itself") from None
     if not inflater.eof:
         raise InvalidImage(f"the picture's URL answered with {coding} data that is cut off; send the file itself")
+
+
+def _too_large(limit: int) -> InvalidImage:
+    return InvalidImage(f"the picture behind the URL has more than {limit:,} bytes; make it smaller")
 
 
 def _resolve(host: str, port: int) -> list[str]:

@@ -75,6 +75,14 @@ class Site(BaseHTTPRequestHandler):
     def identity(self) -> None:
         self.send(encoded(), content_encoding="Identity")
 
+    def padded(self) -> None:
+        self.send(gzip.compress(encoded()) + bytes(200_000), content_encoding="gzip")
+
+    def empty_blocks(self) -> None:
+        deflated = zlib.compress(encoded())
+        empty = b"\x00\x00\x00\xff\xff"  # a stored block without content
+        self.send(deflated[:2] + 40_000 * empty + deflated[2:], content_encoding="deflate")
+
     def brotli(self) -> None:
         self.send(encoded(), content_encoding="br")
 

@@ -87,6 +87,8 @@ def test_a_fetch_sends_host_user_agent_and_accepted_types(fetch_from):
         ("broken", "could not be fetched"),
         ("latin", "not ASCII"),
         ("bomb", "has more than 100,000 bytes"),
+        ("padded", "has more than 100,000 bytes"),
+        ("empty_blocks", "has more than 100,000 bytes"),
         ("brotli", "answered compressed with 'br'"),
         ("no_gzip", "answered with damaged gzip data"),
         ("half_gzip", "gzip data that is cut off"),
