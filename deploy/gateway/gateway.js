@@ -4,7 +4,7 @@ import crypto from 'crypto';
 import files from 'files.js';
 
 // A key is 256 random bits, so a plain SHA-256 is enough; slow hashes are for passwords.
-const BEARER = /^bearer +(vqa_[A-Za-z0-9_-]{43})$/i;
+const BEARER = /^[ \t]*bearer[ \t]+(vqa_[A-Za-z0-9_-]{43})[ \t]*$/i;
 
 // The name of the API key in the header Authorization; empty without a key, or if the key is unknown or revoked.
 function keyName(r) {

@@ -1,4 +1,4 @@
-"""Two versions behind one gateway: who answers whom, and what a dead one costs."""
+"""Canaries and shadows: which version gets a request, and what happens when that version fails."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Router = Callable[..., None]
 
 @pytest.fixture
 def route(gateway: RunningGateway) -> Iterator[Router]:
-    """Sets the route of ``dummy``, and ends it after the test."""
+    """Sets the route of ``dummy``, and removes it after the test."""
 
     def to(version: str, share: float = 1.0, kind: Kind = "canary") -> None:
         gateway.nginx.routes.set("dummy", Route(version, share, kind))
@@ -42,7 +42,7 @@ def route(gateway: RunningGateway) -> Iterator[Router]:
 
 @pytest.fixture
 def dead_new_version(torchserve: Server) -> Iterator[None]:
-    """Version 2.0.0 without a worker."""
+    """Version 2.0.0 has no worker during the test."""
     client = torchserve.client
     scale = f"{client.addresses.management}/models/dummy/2.0.0?max_worker={{0}}&min_worker={{0}}&synchronous=true"
     assert client.http.put(scale.format(0), headers=client.header("management")).status_code == 200
@@ -52,7 +52,7 @@ def dead_new_version(torchserve: Server) -> Iterator[None]:
 
 @pytest.fixture
 def hanging_new_version(torchserve: Server) -> Iterator[psutil.Process]:
-    """The worker of 2.0.0, which does nothing until it is resumed, or the test is over."""
+    """The worker of 2.0.0, suspended until the test resumes it or ends."""
     version = Management(torchserve.client).version("dummy", "2.0.0")
     worker = psutil.Process(version.workers[0].pid)
     worker.suspend()
@@ -66,11 +66,11 @@ def version_of(reply: httpx.Response) -> str:
 
 
 def versions(client: httpx.Client, count: int, start: int = 0) -> list[str]:
-    """The version that answered each of some requests with ids of their own."""
+    """The versions that answered requests with different ids, in their order."""
     return [version_of(ask(client, headers={"X-Request-Id": f"r-{n}"})) for n in range(start, start + count)]
 
 
-def test_a_canary_answers_its_share_and_the_same_id_meets_the_same_version(client: httpx.Client, route: Router):
+def test_a_canary_answers_its_share_and_a_repeated_id_gets_the_same_version(client: httpx.Client, route: Router):
     route("2.0.0", share=0.25)
     first = versions(client, 400)
     counts = Counter(first)
@@ -79,7 +79,7 @@ def test_a_canary_answers_its_share_and_the_same_id_meets_the_same_version(clien
     assert versions(client, 100) == first[:100]
 
 
-def test_a_larger_share_keeps_who_was_in_the_smaller_one(client: httpx.Client, route: Router):
+def test_a_larger_share_includes_the_requests_of_a_smaller_one(client: httpx.Client, route: Router):
     route("2.0.0", share=0.2)
     few = versions(client, 60)
     route("2.0.0", share=0.6)
@@ -89,16 +89,14 @@ def test_a_larger_share_keeps_who_was_in_the_smaller_one(client: httpx.Client, r
     }
 
 
-def test_without_a_route_everything_is_the_default_versions(
-    client: httpx.Client, gateway: RunningGateway, route: Router
-):
+def test_without_a_route_the_default_version_answers(client: httpx.Client, gateway: RunningGateway, route: Router):
     route("2.0.0")
     assert set(versions(client, 5)) == {"2.0.0"}
     gateway.nginx.routes.set("dummy", None)
     assert set(versions(client, 5)) == {"1.0.0"}
 
 
-def test_a_canary_answers_the_kserve_paths_too(client: httpx.Client, route: Router):
+def test_a_canary_answers_on_the_kserve_paths_too(client: httpx.Client, route: Router):
     route("2.0.0")
     tensors = [("image", as_base64(encoded())), ("question", "what?")]
     inputs = [{"name": name, "shape": [1], "datatype": "BYTES", "data": [data]} for name, data in tensors]
@@ -109,23 +107,23 @@ def test_a_canary_answers_the_kserve_paths_too(client: httpx.Client, route: Rout
     assert reply["predictions"][0]["answer"] == "4x3 #ff0000: what?"
 
 
-def test_who_asks_for_a_version_gets_that_one(client: httpx.Client, route: Router):
+def test_a_request_that_names_a_version_gets_that_version(client: httpx.Client, route: Router):
     route("2.0.0")
     assert version_of(ask(client, "/predictions/dummy/1.0.0")) == "1.0.0"
 
 
 @pytest.mark.usefixtures("dead_new_version")
-def test_a_canary_without_workers_costs_nobody_a_request(client: httpx.Client, route: Router):
+def test_a_canary_without_workers_fails_no_request(client: httpx.Client, route: Router):
     route("2.0.0", share=0.5)
     assert set(versions(client, 40)) == {"1.0.0"}
 
 
-def test_a_canary_that_is_gone_costs_nobody_a_request(client: httpx.Client, route: Router):
+def test_a_canary_that_is_not_registered_fails_no_request(client: httpx.Client, route: Router):
     route("9.9.9")
     assert set(versions(client, 10)) == {"1.0.0"}
 
 
-def test_what_a_canary_refuses_for_its_content_is_refused_in_its_words(client: httpx.Client, route: Router):
+def test_a_canarys_refusal_of_a_bad_request_reaches_the_client(client: httpx.Client, route: Router):
     route("2.0.0")
     reply = client.post("/predictions/dummy", data={"question": "what?"})
     assert check_error(reply, 422) == "MissingImage"
@@ -139,7 +137,7 @@ def test_a_request_for_a_canary_counts_once(new_outer_gateway: Callable[..., Run
         check_error(ask(client), 429)
 
 
-def test_a_shadow_is_asked_as_well_and_its_answers_are_nobodys(client: httpx.Client, route: Router, torchserve: Server):
+def test_a_shadow_gets_a_copy_and_its_answers_are_dropped(client: httpx.Client, route: Router, torchserve: Server):
     route("2.0.0", kind="shadow")
     before = asked_of_the_new(torchserve)
     assert set(versions(client, 20)) == {"1.0.0"}
@@ -150,12 +148,12 @@ def test_a_shadow_is_asked_as_well_and_its_answers_are_nobodys(client: httpx.Cli
 
 
 @pytest.mark.usefixtures("dead_new_version")
-def test_a_dead_shadow_costs_nobody_a_request(client: httpx.Client, route: Router):
+def test_a_shadow_without_workers_fails_no_request(client: httpx.Client, route: Router):
     route("2.0.0", kind="shadow")
     assert set(versions(client, 10)) == {"1.0.0"}
 
 
-def test_a_hanging_shadow_costs_time_of_nobody_and_is_asked_all_the_same(
+def test_a_hanging_shadow_delays_no_answer_and_still_gets_the_requests(
     client: httpx.Client, route: Router, torchserve: Server, hanging_new_version: psutil.Process
 ):
     before = answered_by_the_new(torchserve)
@@ -170,7 +168,7 @@ def test_a_hanging_shadow_costs_time_of_nobody_and_is_asked_all_the_same(
 
 
 @pytest.mark.usefixtures("hanging_new_version")
-def test_a_hanging_canary_has_half_of_the_time_and_a_clients_deadline_goes_on(
+def test_a_hanging_canary_gets_half_of_the_time_and_a_clients_deadline_still_applies(
     torchserve: Server, new_gateway: Callable[..., RunningGateway], run_folder: Callable[[], Path]
 ):
     own = new_gateway(torchserve.run, own_folder=run_folder(), answer_seconds=10)
@@ -182,7 +180,7 @@ def test_a_hanging_canary_has_half_of_the_time_and_a_clients_deadline_goes_on(
         assert check_error(hasty.result(), 504) == "DeadlineExceeded"
 
 
-def test_a_canary_outlives_a_restart_of_the_gateway(new_outer_gateway: Callable[..., RunningGateway]):
+def test_a_canary_survives_a_restart_of_the_gateway(new_outer_gateway: Callable[..., RunningGateway]):
     outer = new_outer_gateway()
     outer.nginx.routes.set("dummy", Route("2.0.0", 1.0, "canary"))
     outer.nginx.stop()
@@ -210,7 +208,7 @@ def test_the_command_starts_shows_and_ends_a_canary(gateway: RunningGateway, cli
     assert [(one["action"], one["version"]) for one in noted[-2:]] == [("canary", "2.0.0"), ("end canary", "2.0.0")]
 
 
-def test_a_versions_end_ends_its_own_route_and_no_others(run_folder: Callable[[], Path]):
+def test_removing_a_version_ends_its_own_route_only(run_folder: Callable[[], Path]):
     server = Server(run_folder())
     gateway = Gateway(server.run)
     gateway.folder.mkdir()
@@ -242,13 +240,13 @@ def test_the_command_refuses_in_one_line(gateway: RunningGateway, words: list[st
     assert gateway.nginx.routes.all() == {}
 
 
-def test_without_a_gateway_there_is_no_canary(torchserve: Server, tmp_path: Path):
+def test_a_canary_needs_a_running_gateway(torchserve: Server, tmp_path: Path):
     with pytest.raises(ServerError, match=r"no gateway runs in .*make gateway"):
         canary.start(torchserve, Gateway(torchserve.run, own_folder=tmp_path), "dummy", Route("2.0.0", 0.1, "canary"))
 
 
 @pytest.mark.usefixtures("dead_new_version")
-def test_a_version_without_a_worker_is_no_canary(torchserve: Server, gateway: RunningGateway):
+def test_a_version_without_a_worker_is_refused_as_a_canary(torchserve: Server, gateway: RunningGateway):
     with pytest.raises(ServerError, match="has no worker that is ready"):
         canary.start(torchserve, gateway.nginx, "dummy", Route("2.0.0", 0.1, "canary"))
 

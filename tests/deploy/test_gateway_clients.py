@@ -1,4 +1,4 @@
-"""Real clients, with a key and the gateway's authority."""
+"""Real clients, with a key and the gateway's certificate."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.gateways import ANSWER, RunningGateway
 from tests.support.pictures import as_base64, encoded
 
 
-def test_the_hugging_face_client_asks_through_it(gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch):
+def test_the_hugging_face_client_is_answered(gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("SSL_CERT_FILE", str(gateway.authority))
     close_session()
     client = InferenceClient(f"{gateway.url}/predictions/dummy", token=gateway.key)
@@ -29,7 +29,7 @@ def test_the_hugging_face_client_asks_through_it(gateway: RunningGateway, monkey
         close_session()
 
 
-def test_the_openai_client_asks_through_it(gateway: RunningGateway):
+def test_the_openai_client_is_answered(gateway: RunningGateway):
     url = {"url": f"data:image/png;base64,{as_base64(encoded('blue'))}"}
     content = [{"type": "text", "text": "what?"}, {"type": "image_url", "image_url": url}]
     base = f"{gateway.url}/predictions/dummy/1.0.0/v1"
@@ -40,13 +40,13 @@ def test_the_openai_client_asks_through_it(gateway: RunningGateway):
 
 
 @pytest.mark.parametrize("path", ["/v1/models/dummy:predict", "/predictions/dummy/1.0.0"])
-def test_kserve_v1_is_answered_through_it(client: httpx.Client, path: str):
+def test_kserve_v1_is_answered(client: httpx.Client, path: str):
     instance = {"image": {"b64": as_base64(encoded())}, "question": "what?"}
     reply = client.post(path, json={"instances": [instance]})
     assert reply.json()["predictions"][0]["answer"] == ANSWER
 
 
-def test_kserve_v2_is_answered_through_it(client: httpx.Client):
+def test_kserve_v2_is_answered(client: httpx.Client):
     tensors = [("image", as_base64(encoded())), ("question", "what?")]
     inputs = [{"name": name, "shape": [1], "datatype": "BYTES", "data": [data]} for name, data in tensors]
     reply = client.post("/v2/models/dummy/infer", json={"inputs": inputs})

@@ -175,7 +175,7 @@ def test_a_picture_whose_bytes_look_like_boundaries_passes(client: httpx.Client)
     assert reply.status_code == 200, reply.text
 
 
-def test_a_hundred_fields_are_the_models_business(client: httpx.Client):
+def test_a_form_of_a_hundred_fields_reaches_the_model(client: httpx.Client):
     form = {"question": "what?", **{f"field-{number}": "1" for number in range(98)}}
     reply = client.post("/predictions/dummy", data=form, files={"image": encoded()})
     assert "unknown field 'field-0'" in reply.json()["message"]

@@ -1,4 +1,4 @@
-"""Who may ask: keys, made and revoked while requests go on."""
+"""API keys: accepted and refused, added and revoked under traffic."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from vqaops.paths import ROOT
 from vqaops.server.server import Server
 
 
-def test_a_key_opens_the_models_over_http_2_and_1(gateway: RunningGateway, client: httpx.Client):
+def test_a_key_is_accepted_and_http_2_is_offered(gateway: RunningGateway, client: httpx.Client):
     assert answer_of(ask(client)) == ANSWER
     command = ["curl", "-sS", "--http2", "--cacert", str(gateway.authority), "-w", "%{http_version}", "-o", "/dev/null"]
     done = subprocess.run([*command, f"{gateway.url}/ping"], capture_output=True, text=True, check=True)
@@ -25,21 +25,39 @@ def test_a_key_opens_the_models_over_http_2_and_1(gateway: RunningGateway, clien
 
 
 @pytest.mark.parametrize("key", ["vqa_" + "A" * 43, "vqa_" + "A" * 42 + "/", "../../etc/passwd", "x" * 4000])
-def test_a_wrong_key_is_401_with_how_to_send_one(gateway: RunningGateway, key: str):
+def test_a_wrong_key_is_401_with_the_expected_scheme(gateway: RunningGateway, key: str):
     with gateway.client(key=key) as stranger:
         reply = ask(stranger)
     assert check_error(reply, 401) == "InvalidKeyException"
     assert reply.headers["www-authenticate"].startswith("Bearer")
 
 
-def test_no_key_is_401_also_for_torchserves_own_token(gateway: RunningGateway, torchserve: Server):
+@pytest.mark.parametrize(
+    "header", ["bearer {}", "BEARER {}", "Bearer   {}", "  Bearer {}", "Bearer {}  ", "Bearer {}\t"]
+)
+def test_the_header_with_the_key_is_read_by_its_grammar(gateway: RunningGateway, header: str):
+    line = f"Authorization:{header.format(gateway.key)}"
+    status, body = gateway.raw(f"GET /v1/models HTTP/1.1\r\nHost: x\r\n{line}\r\n\r\n".encode())
+    assert (status, json.loads(body)) == (200, {"models": ["dummy"]})
+
+
+@pytest.mark.parametrize(
+    "header", ["{}", "Basic {}", "Bearer{}", "Bearer {0}, Bearer {0}", "Bearer {} x", 'Bearer "{}"']
+)
+def test_anything_but_one_bearer_key_is_401(gateway: RunningGateway, header: str):
+    line = f"Authorization: {header.format(gateway.key)}"
+    status, body = gateway.raw(f"GET /v1/models HTTP/1.1\r\nHost: x\r\n{line}\r\n\r\n".encode())
+    assert (status, json.loads(body)["code"]) == (401, 401)
+
+
+def test_a_missing_key_is_401_and_so_is_torchserves_token(gateway: RunningGateway, torchserve: Server):
     with gateway.client(key=torchserve.client.token("inference")) as stranger:
         check_error(ask(stranger), 401)
         del stranger.headers["Authorization"]
         check_error(ask(stranger), 401)
 
 
-def test_without_a_token_that_holds_the_gateway_asks_to_come_again(torchserve: Server, client: httpx.Client):
+def test_without_a_valid_token_of_torchserve_the_gateway_answers_503(torchserve: Server, client: httpx.Client):
     file = torchserve.client.key_file
     whole = file.read_text()
     over = json.loads(whole)
@@ -55,7 +73,7 @@ def test_without_a_token_that_holds_the_gateway_asks_to_come_again(torchserve: S
     assert answer_of(ask(client)) == ANSWER
 
 
-def test_a_key_added_and_revoked_under_traffic_holds_at_once_and_loses_no_request(gateway: RunningGateway):
+def test_adding_and_revoking_keys_under_traffic_applies_at_once_and_loses_no_request(gateway: RunningGateway):
     keys, done = gateway.nginx.keys, threading.Event()
 
     def traffic() -> list[int]:
@@ -77,7 +95,7 @@ def test_a_key_added_and_revoked_under_traffic_holds_at_once_and_loses_no_reques
     assert set(statuses) == {200}
 
 
-def test_keys_are_kept_as_hashes_that_only_the_owner_reads(gateway: RunningGateway):
+def test_keys_are_stored_as_hashes_in_files_that_only_the_owner_can_read(gateway: RunningGateway):
     folder = gateway.nginx.keys.folder
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     for path in folder.iterdir():
@@ -85,7 +103,7 @@ def test_keys_are_kept_as_hashes_that_only_the_owner_reads(gateway: RunningGatew
         assert gateway.key not in path.read_text() + path.name
 
 
-def test_the_commands_make_list_and_revoke_a_key(gateway: RunningGateway):
+def test_the_commands_add_list_and_revoke_a_key(gateway: RunningGateway):
     def keys(*words: str) -> subprocess.CompletedProcess[str]:
         where = ["--run", str(gateway.nginx.run), "--config", str(gateway.nginx.config)]
         command = [sys.executable, str(ROOT / "scripts" / "keys.py"), *words, *where]

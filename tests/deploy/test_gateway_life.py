@@ -1,4 +1,4 @@
-"""Start, reload, refusals, stop."""
+"""Starting, reloading and stopping the gateway."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_a_reload_under_traffic_loses_no_request(new_outer_gateway: Callable[...
     assert set(answers) == {ANSWER}
 
 
-def test_settings_that_nginx_or_we_refuse_change_nothing(new_outer_gateway: Callable[..., RunningGateway]):
+def test_a_reload_with_refused_settings_changes_nothing(new_outer_gateway: Callable[..., RunningGateway]):
     outer = new_outer_gateway()
     kept = outer.nginx.config.read_text()
     for wrong, reason in [
@@ -60,13 +60,15 @@ def test_settings_that_nginx_or_we_refuse_change_nothing(new_outer_gateway: Call
         assert answer_of(ask(client)) == ANSWER
 
 
-def test_without_a_server_it_says_what_to_start(run_folder: Callable[[], Path]):
+def test_starting_without_a_server_says_what_to_start(run_folder: Callable[[], Path]):
     with pytest.raises(ServerError, match=r"no TorchServe runs in .*make serve"):
         Gateway(run_folder() / "run").start()
 
 
 @pytest.mark.usefixtures("new_gateway")  # which skips where nginx is missing
-def test_the_commands_start_test_reload_and_stop(torchserve: Server, run_folder: Callable[[], Path], tmp_path: Path):
+def test_the_commands_start_test_reload_and_stop_the_gateway(
+    torchserve: Server, run_folder: Callable[[], Path], tmp_path: Path
+):
     config, run = tmp_path / "gateway.yaml", run_folder()
     socket_ = torchserve.properties["inference_address"]
     config.write_text(f"listen: ['127.0.0.1:{free_ports(1)[0]}']\nupstreams: ['{socket_}']\nanswer_seconds: 300\n")

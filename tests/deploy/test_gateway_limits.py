@@ -1,4 +1,4 @@
-"""What a key may ask for, and what others notice of it."""
+"""The limits of a key; other keys are not affected."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from tests.support.gateways import ANSWER, RunningGateway, answer_of, ask, check_error
 
 
-def test_over_its_rate_a_key_gets_429_and_when_to_come_back_and_another_key_does_not(
+def test_a_key_over_its_rate_gets_429_with_retry_after_and_another_key_does_not(
     new_outer_gateway: Callable[..., RunningGateway],
 ):
     outer = new_outer_gateway(requests_per_minute=2, burst=1)
@@ -21,7 +21,7 @@ def test_over_its_rate_a_key_gets_429_and_when_to_come_back_and_another_key_does
         assert answer_of(ask(other)) == ANSWER
 
 
-def test_idle_and_trickling_clients_stop_nobody_else(gateway: RunningGateway):
+def test_idle_and_slow_clients_do_not_block_others(gateway: RunningGateway):
     head = f"POST /predictions/dummy HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {gateway.key}\r\n".encode()
     with ExitStack() as stack:
         for number in range(120):
@@ -34,7 +34,7 @@ def test_idle_and_trickling_clients_stop_nobody_else(gateway: RunningGateway):
     gateway.nginx.keys.revoke("steady")
 
 
-def test_over_its_connections_a_key_gets_429(new_outer_gateway: Callable[..., RunningGateway]):
+def test_a_key_over_its_number_of_connections_gets_429(new_outer_gateway: Callable[..., RunningGateway]):
     outer = new_outer_gateway(connections=1)
     head = (
         f"POST /predictions/dummy HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {outer.key}\r\n"

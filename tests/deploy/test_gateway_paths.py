@@ -1,4 +1,4 @@
-"""Every path but the listed ones is knocked on, as attackers spell them."""
+"""The list of paths and methods, and spellings that attackers use to get around it."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ from vqaops.server.server import Server
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_nothing_but_the_listed_paths_is_there_for_anybody(gateway: RunningGateway, method: str, path: str):
+def test_a_path_that_is_not_listed_is_404(gateway: RunningGateway, method: str, path: str):
     head = f"{method} {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {gateway.key}\r\nContent-Length: 0\r\n\r\n"
     status, body = gateway.raw(head.encode())
     assert status == 404
@@ -95,15 +95,15 @@ def test_a_head_request_for_a_prediction_leaves_the_connection_usable(client: ht
     assert answer_of(ask(client)) == ANSWER
 
 
-def test_a_query_is_no_part_of_the_path_and_goes_no_further(client: httpx.Client):
+def test_a_query_is_not_part_of_the_path_and_is_not_passed_on(client: httpx.Client):
     assert answer_of(ask(client, "/predictions/dummy?next=..//../models&model_name=other")) == ANSWER
 
 
-def test_a_zero_byte_in_a_path_is_not_even_a_request(gateway: RunningGateway):
+def test_a_zero_byte_in_a_path_is_400(gateway: RunningGateway):
     assert gateway.raw(b"GET /predictions/dummy%00 HTTP/1.1\r\nHost: x\r\n\r\n")[0] == 400
 
 
-def test_an_absolute_address_in_the_request_line_leads_nowhere_else(gateway: RunningGateway):
+def test_an_absolute_address_in_the_request_line_is_read_as_its_path(gateway: RunningGateway):
     rest = f" HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {gateway.key}\r\nContent-Length: 0\r\n\r\n"
     assert gateway.raw(f"POST http://127.0.0.1:8081/models?url=x{rest}".encode())[0] == 404
     assert gateway.raw(f"POST http://127.0.0.1:8081/predictions/dummy{rest}".encode())[0] == 422
@@ -126,20 +126,20 @@ def test_an_absolute_address_in_the_request_line_leads_nowhere_else(gateway: Run
         ("POST", "/v2/health/ready", "GET, HEAD"),
     ],
 )
-def test_other_methods_are_405_with_those_that_are_allowed(client: httpx.Client, method: str, path: str, allowed: str):
+def test_another_method_is_405_with_the_allowed_ones(client: httpx.Client, method: str, path: str, allowed: str):
     reply = client.request(method, path)
     check_error(reply, 405)
     assert reply.headers["allow"] == allowed
 
 
-def test_ping_needs_no_key_and_says_no_more_than_healthy(gateway: RunningGateway):
+def test_ping_needs_no_key_and_tells_only_the_status(gateway: RunningGateway):
     with gateway.client(key="") as balancer:
         del balancer.headers["Authorization"]
         reply = balancer.get("/ping")
     assert reply.json() == {"status": "Healthy"}
 
 
-def test_torchserve_listens_on_no_port_that_takes_requests_over_http(torchserve: Server):
+def test_torchserve_on_sockets_has_no_port_for_requests_over_http(torchserve: Server):
     process = torchserve.process()
     assert process
     connections = getattr(process, "net_connections", None) or process.connections  # the name changed in psutil 6

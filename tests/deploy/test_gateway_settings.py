@@ -37,6 +37,7 @@ from vqaops.server.server import Server
         ("- listen\n", "the file: "),
         ("text\n", "the file: "),
         ("listen: [\n", "is not YAML"),
+        ("burst: 1\nburst: 2\n", "appears twice"),
     ],
 )
 def test_a_wrong_setting_is_refused_with_its_name_and_what_is_allowed(tmp_path: Path, content: str, reason: str):
@@ -115,6 +116,8 @@ def test_predict_is_the_model_that_the_settings_name(
         for path in ("/predict", "/predict/"):
             assert answer_of(client.post(path, json={"image": as_base64(encoded()), "question": "what?"})) == ANSWER
         assert check_error(client.post("/predict", json={"question": "what?"}), 422) == "MissingImage"
+        remote = {"image_url": "https://photos.example.org/cat.jpg", "question": "what?"}
+        assert check_error(client.post("/predict", json=remote), 422) == "InvalidImage"  # the recipe lists no hosts
         reply = client.get("/predict")
         check_error(reply, 405)
         assert reply.headers["allow"] == "POST"

@@ -1,4 +1,4 @@
-"""Upstreams that die, refuse, and answer; and what is said and logged of it."""
+"""Upstreams that answer, refuse or are down; the replies' headers and the access log."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ def metrics_of(server: Server) -> str:
     return server.client.http.get(f"{server.client.addresses.metrics}/metrics").text
 
 
-def test_a_dead_upstream_costs_nobody_a_request(new_outer_gateway: Callable[..., RunningGateway]):
+def test_an_upstream_that_is_down_fails_no_request(new_outer_gateway: Callable[..., RunningGateway]):
     outer = new_outer_gateway(f"https://127.0.0.1:{free_ports(1)[0]}")
     with outer.client() as client:
         assert [answer_of(ask(client)) for _ in range(12)] == [ANSWER] * 12
 
 
-def test_with_every_upstream_dead_the_error_is_ours_and_says_when_to_try_again(
+def test_with_every_upstream_down_the_error_is_502_with_retry_after(
     new_gateway: Callable[..., RunningGateway],
 ):
     dead = new_gateway(upstreams=[f"unix:/tmp/nobody-{port}.sock" for port in free_ports(2)])
@@ -34,7 +34,7 @@ def test_with_every_upstream_dead_the_error_is_ours_and_says_when_to_try_again(
         check_error(client.get("/ping"), 502)
 
 
-def test_torchserves_503_gets_the_retry_after_that_it_does_not_send_itself(torchserve: Server, client: httpx.Client):
+def test_a_503_of_torchserve_gets_retry_after_from_the_gateway(torchserve: Server, client: httpx.Client):
     management = torchserve.client
     scale = f"{management.addresses.management}/models/dummy/2.0.0?max_worker={{0}}&min_worker={{0}}&synchronous=true"
     header = management.header("management")
@@ -47,7 +47,7 @@ def test_torchserves_503_gets_the_retry_after_that_it_does_not_send_itself(torch
         assert management.http.put(scale.format(1), headers=header).status_code == 200
 
 
-def test_a_request_id_is_kept_where_it_is_sane_and_made_where_it_is_not(gateway: RunningGateway, client: httpx.Client):
+def test_a_safe_request_id_is_kept_and_any_other_is_replaced(gateway: RunningGateway, client: httpx.Client):
     assert ask(client, headers={"X-Request-Id": "order-66:b"}).headers["x-request-id"] == "order-66:b"
     for bad in ("with space", "a" * 200, 'quote"', "<script>"):
         given = ask(client, headers={"X-Request-Id": bad}).headers.get_list("x-request-id")
@@ -55,7 +55,7 @@ def test_a_request_id_is_kept_where_it_is_sane_and_made_where_it_is_not(gateway:
         assert len(given[0]) == 32
 
 
-def test_the_time_of_arrival_is_the_gateways_and_a_timeout_counts_from_it(torchserve: Server, client: httpx.Client):
+def test_the_gateway_sets_the_time_of_arrival_and_deadlines_count_from_it(torchserve: Server, client: httpx.Client):
     early = {"X-Request-Start": "t=1"}  # which a client cannot set
     assert answer_of(ask(client, headers={**early, "X-Timeout-Ms": "60000"})) == ANSWER
     assert check_error(ask(client, headers={**early, "X-Timeout-Ms": "0"}), 504) == "DeadlineExceeded"
@@ -64,7 +64,7 @@ def test_the_time_of_arrival_is_the_gateways_and_a_timeout_counts_from_it(torchs
         assert time.monotonic() < deadline
 
 
-def test_the_log_has_the_keys_name_and_both_ids_but_neither_key_nor_question(
+def test_the_access_log_has_the_keys_name_and_both_ids_but_no_key_and_no_question(
     gateway: RunningGateway, client: httpx.Client
 ):
     ask(client, question="is it a secret?", headers={"X-Request-Id": "logged-1"})
@@ -81,7 +81,7 @@ def test_the_log_has_the_keys_name_and_both_ids_but_neither_key_nor_question(
     assert "secret" not in log
 
 
-def test_every_reply_has_the_headers_of_an_api_and_none_names_a_version(client: httpx.Client):
+def test_every_reply_has_the_security_headers_and_none_names_nginxs_version(client: httpx.Client):
     for reply in (ask(client), client.get("/nowhere")):
         assert reply.headers["x-content-type-options"] == "nosniff"
         assert reply.headers["cache-control"] == "no-store"
@@ -89,7 +89,7 @@ def test_every_reply_has_the_headers_of_an_api_and_none_names_a_version(client: 
         assert reply.headers["server"] == "nginx"
 
 
-def test_the_error_of_a_bad_request_is_the_handlers_own(client: httpx.Client):
+def test_the_handlers_error_reaches_the_client(client: httpx.Client):
     reply = client.post("/predictions/dummy", json={"imagee": "x"})
     assert check_error(reply, 400) == "BadRequest"
     assert "imagee" in reply.json()["message"]
