@@ -12,9 +12,12 @@ from PIL import Image, ImageChops, ImageCms, ImageMath
 from PIL.TiffImagePlugin import (
     BITSPERSAMPLE,
     COMPRESSION,
+    IMAGELENGTH,
     PHOTOMETRIC_INTERPRETATION,
     PLANAR_CONFIGURATION,
+    ROWSPERSTRIP,
     SAMPLEFORMAT,
+    STRIPOFFSETS,
     TiffImageFile,
 )
 
@@ -87,6 +90,10 @@ def _check_samples(image: TiffImageFile) -> None:
         )
     if tags.get(PHOTOMETRIC_INTERPRETATION) == _WHITE_IS_ZERO and image.mode in ("I", "F"):
         raise InvalidImage(f"the TIFF has {bits}-bit samples of which 0 is white (MinIsWhite); {_WHAT_PASSES}")
+    height = tags[IMAGELENGTH]
+    rows = tags.get(ROWSPERSTRIP, height) * len(tags.get(STRIPOFFSETS, ()))
+    if STRIPOFFSETS in tags and rows < height:  # Pillow leaves the rest black
+        raise InvalidImage(f"the TIFF is damaged: it has {rows} of its {height} rows; send it again whole")
     is_compressed = tags.get(COMPRESSION, 1) != 1
     # Pillow takes the bytes of both for those of another order.
     if bits == 32 and is_compressed and tags.prefix == b"MM":

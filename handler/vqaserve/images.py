@@ -23,6 +23,9 @@ _SPARE = 2
 _FRACTIONS = (1, 2, 4, 8)
 """Divisors of the width and height that a JPEG can be decoded at."""
 
+_SRGB_GAMMA = 1 / 2.2
+_GAMMA_TOLERANCE = 0.05
+
 _ORIENTATION = 0x0112  # the EXIF tag
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -144,7 +147,7 @@ def _decode(image: Image.Image, data: bytes) -> tuple[Image.Image, tuple[str, ..
     opacity = opacity_of(image, rawmode, data)
     plain, depth_warnings = eight_bit(image)
     pixels, colour_warnings = to_srgb(plain, profile)
-    warnings = (*depth_warnings, *colour_warnings)
+    warnings = (*depth_warnings, *colour_warnings, *_gamma_warnings(image))
     if opacity:
         pixels = Image.composite(pixels, Image.new("RGB", pixels.size, "white"), opacity)
         warnings += (LAID_ON_WHITE,)
@@ -156,6 +159,14 @@ def _rawmode(image: Image.Image) -> str:
     """How Pillow will unpack the pixels of a PNG, such as ``L;4`` for 4-bit grey."""
     tiles = getattr(image, "tile", ())
     return tiles[0].args if tiles and isinstance(tiles[0].args, str) else ""
+
+
+def _gamma_warnings(image: Image.Image) -> tuple[str, ...]:
+    """Viewers differ in whether they apply a PNG's gamma; it is ignored here, as by Pillow, and a warning says so."""
+    gamma, known = image.info.get("gamma"), {"srgb", "icc_profile"} & image.info.keys()
+    if not gamma or known or abs(gamma - _SRGB_GAMMA) < _GAMMA_TOLERANCE:
+        return ()
+    return (f"the picture's gamma of {gamma:g} was not applied; its colours were taken for sRGB",)
 
 
 def _orientation(image: Image.Image) -> int:

@@ -13,7 +13,8 @@ _LARGEST = 2**20
 
 _ORIENTATION_TEXTS = (b"Raw profile type exif", b"Raw profile type APP1", b"XML:com.adobe.xmp")
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
-_ONCE = (b"tRNS", b"iCCP", b"eXIf", b"acTL", b"fcTL", *_TEXTS)
+_LENGTHS = {b"gAMA": 4, b"sRGB": 1}
+_ONCE = (b"tRNS", b"iCCP", b"eXIf", b"acTL", b"fcTL", *_LENGTHS, *_TEXTS)
 _HEAD = struct.Struct(">I4s")
 _CHECKSUM_BYTES = 4
 
@@ -22,8 +23,8 @@ def without_metadata(data: bytes) -> tuple[bytes, tuple[str, ...]]:
     """Drop the chunks that do not change the pixels, such as texts, times and private chunks.
 
     Pillow unpacks every text and profile, and refuses a file for a large one or for a wrong checksum in one. Critical
-    chunks stay as they are. Transparency, orientation, the colour profile and the number of frames stay, once each, if
-    they are not large and their checksum is right.
+    chunks stay as they are. Transparency, orientation, the colour profile, the gamma and the number of frames stay,
+    once each, if they are not large and their checksum is right.
 
     Args:
         data: A PNG file; one that is cut off or damaged stays so.
@@ -67,6 +68,8 @@ def _is_needed(kind: bytes, chunk: memoryview) -> bool:
     content = bytes(chunk[_HEAD.size : -_CHECKSUM_BYTES])
     if chunk[-_CHECKSUM_BYTES:] != struct.pack(">I", zlib.crc32(kind + content)):
         return False
+    if kind in _LENGTHS:
+        return len(content) == _LENGTHS[kind]
     if kind == b"iCCP":
         return _unpacks(content.partition(b"\0")[2][1:])
     if kind in _TEXTS:

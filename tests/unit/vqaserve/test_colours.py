@@ -124,6 +124,11 @@ def test_a_kind_that_cannot_be_read_is_named_with_what_would_pass(file: bytes, n
         opened(file)
 
 
+def test_a_tiff_without_its_last_rows_is_not_answered_as_a_picture_that_ends_in_black():
+    with pytest.raises(InvalidImage, match=r"the TIFF is damaged: it has 8 of its 16 rows; send it again whole"):
+        opened(tiff_of(C8[:8], t257=16))
+
+
 @pytest.mark.parametrize(("at", "byte", "name"), [(4, 12, "12 bits a sample"), (1, 0xC3, "lossless mode")])
 def test_a_jpeg_of_a_rare_kind_is_named(at: int, byte: int, name: str):
     file = bytearray(saved(COLOUR, "JPEG"))

@@ -11,7 +11,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from tests.support.bombs import png_chunk, png_of_profiles
 from tests.support.pictures import animated, saved, triangle
-from tests.support.profiles import rgb_profile
+from tests.support.profiles import SRGB, rgb_profile
 from vqaserve.errors import InvalidImage
 from vqaserve.images import open_picture
 from vqaserve.png_chunks import PROFILE_LEFT_OUT, without_metadata
@@ -84,6 +84,31 @@ def test_thousands_of_profiles_cost_next_to_nothing():
     began = time.process_time()
     assert open_picture(bomb, LIMITS).pixels.size == (8, 8)
     assert time.process_time() - began < 1  # unpacking all of them takes several seconds
+
+
+def gamma(value: int) -> bytes:
+    return png_chunk(b"gAMA", value.to_bytes(4))
+
+
+def test_a_gamma_far_from_srgb_is_not_applied_and_a_warning_says_so():
+    picture = open_picture(with_chunks(gamma(100_000)), LIMITS)
+    said = "the picture's gamma of 1 was not applied; its colours were taken for sRGB"
+    assert (picture.pixels.tobytes(), picture.warnings) == (triangle().tobytes(), (said,))
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        [gamma(45_455)],
+        [gamma(0)],
+        [gamma(100_000), png_chunk(b"sRGB", b"\0")],
+        [png_chunk(b"iCCP", b"a\0\0" + zlib.compress(rgb_profile(SRGB))), gamma(100_000)],
+    ],
+    ids=["that of sRGB", "none", "beside sRGB", "beside a profile"],
+)
+def test_a_gamma_that_does_not_count_says_nothing(chunks: list[bytes]):
+    picture = open_picture(with_chunks(*chunks), LIMITS)
+    assert (picture.pixels.tobytes(), picture.warnings) == (triangle().tobytes(), ())
 
 
 def test_bytes_behind_the_end_do_not_matter():
