@@ -64,12 +64,12 @@ def failed_whole(items: Sequence[Item]) -> VqaError | None:
     return faults[0] if all(faults) else None
 
 
-def notes(item: Item) -> dict[str, object]:
+def warnings_field(item: Item) -> dict[str, object]:
     """``{"warnings": [...]}`` for a reply to an item that has warnings, else nothing."""
     return {"warnings": list(item.warnings)} if item.warnings else {}
 
 
-def settle(parse: Callable[[], Query]) -> Query | VqaError:
+def query_or_error(parse: Callable[[], Query]) -> Query | VqaError:
     """One question of several: a query, or its own error."""
     try:
         return parse()

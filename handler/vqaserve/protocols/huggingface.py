@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import Field
 
 from vqaserve.errors import BadRequest, InvalidQuestion, MissingImage, VqaError
-from vqaserve.protocols.base import Parameters, Protocol, Strict, as_json, failed_whole, notes, settle
+from vqaserve.protocols.base import Parameters, Protocol, Strict, as_json, failed_whole, query_or_error, warnings_field
 from vqaserve.protocols.content import check_count, validate
 from vqaserve.protocols.picture_text import read_picture
 from vqaserve.settings import HandlerSettings
@@ -64,7 +64,7 @@ class HuggingFace(Protocol):
         if not isinstance(body, Mapping) or not isinstance(body["inputs"], list):
             return [_query(body, settings)]
         check_count(len(body["inputs"]), settings.limits)
-        return [settle(partial(_query, {**body, "inputs": one}, settings)) for one in body["inputs"]]
+        return [query_or_error(partial(_query, {**body, "inputs": one}, settings)) for one in body["inputs"]]
 
     def reply(self, request: Request, items: Sequence[Item], model: Model) -> Reply:
         """``[{"answer", "score"}, ...]``, best first; a list has no place for warnings but its best answer."""
@@ -100,4 +100,4 @@ def _one(inner: str | None, outer: str | None, name: str) -> str | None:
 
 def _entry(item: Item) -> list[Mapping[str, object]]:
     best, *others = item.ranked
-    return [{**best, **notes(item)}, *others]
+    return [{**best, **warnings_field(item)}, *others]

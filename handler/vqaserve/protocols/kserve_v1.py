@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import Field
 
 from vqaserve.errors import BadRequest, InvalidQuestion, MissingImage, VqaError
-from vqaserve.protocols.base import Parameters, Protocol, Strict, as_json, failed_whole, notes, settle
+from vqaserve.protocols.base import Parameters, Protocol, Strict, as_json, failed_whole, query_or_error, warnings_field
 from vqaserve.protocols.content import check_count, is_pixels, json_type, pixels_refused, validate
 from vqaserve.protocols.picture_text import read_picture
 from vqaserve.settings import HandlerSettings
@@ -60,7 +60,7 @@ class KServeV1(Protocol):
         body = validate(KServeV1Request, request.body)
         check_count(len(body.instances), settings.limits)
         shared = {} if body.parameters is None else {"parameters": body.parameters.model_dump()}
-        return [settle(partial(_query, instance, shared, settings)) for instance in body.instances]
+        return [query_or_error(partial(_query, instance, shared, settings)) for instance in body.instances]
 
     def reply(self, request: Request, items: Sequence[Item], model: Model) -> Reply:
         """``{"predictions": [{"answer", "confidence", "answers"} or an error, ...]}``."""
@@ -90,4 +90,4 @@ def _query(instance: object, shared: Mapping[str, object], settings: HandlerSett
 def _entry(item: Item) -> dict[str, object]:
     best = item.ranked[0]
     rest = {name: value for name, value in best.items() if name != "score"}
-    return {**rest, "confidence": best["score"], "answers": item.ranked, **notes(item)}
+    return {**rest, "confidence": best["score"], "answers": item.ranked, **warnings_field(item)}

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from vqaserve.errors import BadRequest, InvalidParameter, InvalidQuestion, MissingImage, NotFound, VqaError
-from vqaserve.protocols.base import Protocol, as_json, notes
+from vqaserve.protocols.base import Protocol, as_json, warnings_field
 from vqaserve.protocols.content import validate
 from vqaserve.protocols.picture_text import read_picture
 from vqaserve.settings import HandlerSettings
@@ -110,7 +110,7 @@ class OpenAIChat(Protocol):
                 # Clients require the key; a classifier has no tokens to count.
                 "usage": {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0},
                 "answers": item.ranked,
-                **notes(item),
+                **warnings_field(item),
             }
         )
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pydantic import Field
 
 from vqaserve.errors import BadRequest, InvalidQuestion, MissingImage
-from vqaserve.protocols.base import Parameters, Protocol, as_json, failed_whole, notes
+from vqaserve.protocols.base import Parameters, Protocol, as_json, failed_whole, warnings_field
 from vqaserve.protocols.content import check_count, is_binary, is_text, json_type, text, validate
 from vqaserve.protocols.json_text import parse_json
 from vqaserve.protocols.picture_text import looks_like_picture, read_file, read_picture
@@ -206,5 +206,5 @@ def _entry(item: Item, model: Model) -> dict[str, object]:
         **({"abstained": True} if item.abstained else {}),
         "answers": item.ranked,
         "model": {"name": model.name, "version": model.version},
-        **notes(item),
+        **warnings_field(item),
     }
