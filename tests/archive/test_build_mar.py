@@ -1,4 +1,4 @@
-"""Archives are built by the real archiver and loaded by TorchServe's own loader."""
+"""Archives are built, and loaded by TorchServe's own loader."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What cannot be served is refused while the archive is built, in one line, and leaves no archive."""
+"""A recipe that cannot be served is refused by the build in one line, and leaves no archive."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What TorchServe's management address does with code, for somebody who has its token and reaches its socket.
+"""Code that a client with the management token can make TorchServe run.
 
 It refuses what is elsewhere and workflows, and runs a folder that lies on the machine: SECURITY.md says so. The code
 that runs here leaves one empty file in the test's own folder, and nothing else.
@@ -24,7 +24,7 @@ Register = Callable[[str, str], httpx.Response]
 
 @pytest.fixture
 def register(torchserve: Server) -> Iterator[Register]:
-    """Asks for a registration with TorchServe's own token; whatever came of it is undone when the test is over."""
+    """Asks for a registration with the management token, and undoes it when the test is over."""
     client, asked = torchserve.client, []
 
     def post(kind: str, query: str) -> httpx.Response:
@@ -39,7 +39,7 @@ def register(torchserve: Server) -> Iterator[Register]:
 
 @pytest.fixture
 def marker(tmp_path: Path) -> Path:
-    """The file that foreign code leaves where it has run."""
+    """The file that foreign code creates when it runs."""
     return tmp_path / "ran"
 
 
@@ -50,7 +50,7 @@ def foreign_code(marker: Path) -> str:
 
 @pytest.fixture
 def foreign_folder(tmp_path: Path, foreign_code: str) -> Path:
-    """What is in a model archive, as a folder outside the model store."""
+    """The content of a model archive, as a folder outside the model store."""
     folder = tmp_path / "foreign"
     (folder / "MAR-INF").mkdir(parents=True)
     model = {"modelName": "foreign", "modelVersion": "1.0", "handler": "handler.py:handle"}
@@ -61,7 +61,7 @@ def foreign_folder(tmp_path: Path, foreign_code: str) -> Path:
 
 @pytest.fixture
 def foreign_workflow(torchserve: Server, foreign_code: str) -> Iterator[Path]:
-    """A workflow archive in the model store, which also the workflow store if TorchServe is not told."""
+    """A workflow archive in the model store, which TorchServe takes for the workflow store by default."""
     state = torchserve.state()
     assert state
     archive = state.store / "foreign.war"

@@ -1,4 +1,4 @@
-"""deploy/monitoring, by Prometheus itself: it checks the files, runs the rules, and answers the dashboard's queries."""
+"""deploy/monitoring in a real Prometheus: it checks the files, runs the rules, and answers the dashboard's queries."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ HANDLER = """\
   abstain_below: 0.6
   limits: {max_question_chars: 300000}
 """
-"""The weightless family is half sure of everything; and a question of 250,000 characters gets too long a reply: 500."""
+"""The weightless family scores every answer 0.5; a question of 250,000 characters gets a reply that is too long: 500."""
 MAY_BE_EMPTY = ("vqa_gpu_", "vqa_predictions_dropped_total")
 
 needs_prometheus = pytest.mark.skipif(
@@ -124,7 +124,7 @@ def running(*command: object, cwd: Path) -> Iterator[None]:
 
 @contextmanager
 def load(server: Server) -> Iterator[None]:
-    """Questions of every kind, without a pause until the block ends."""
+    """Ask questions of every kind without pause until the block ends."""
     client, over = server.client, threading.Event()
 
     def ask() -> None:
@@ -173,7 +173,7 @@ def prometheus(serve: Callable[..., Server], make_recipe: RecipeMaker, tmp_path_
 
 
 def wait_ready(client: httpx.Client) -> None:
-    """Until Prometheus answers queries: it listens a while before that, and says so with a 503."""
+    """Wait until Prometheus answers queries; after it starts to listen, it answers 503 for a while."""
     deadline = time.monotonic() + SECONDS
     while True:
         with suppress(httpx.TransportError):

@@ -1,4 +1,4 @@
-"""What an orchestrator is told about a server, and Prometheus beside its metrics address."""
+"""Health checks of a server, and the metrics of the exporter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`make serve` and `make stop` themselves, as commands, with a folder, a store and ports of their own."""
+"""`make serve` and `make stop` run as commands, each test with its own folder, store and ports."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from vqaops.server.server import Server
 
 @dataclass
 class Command:
-    """``scripts/serve.py`` in a place of its own."""
+    """``scripts/serve.py`` with its own folder."""
 
     folder: Path
     recipe: Path

@@ -140,7 +140,7 @@ def test_a_recycled_pid_is_not_taken_for_the_server(tmp_path: Path):
 
 @pytest.fixture
 def absent(tmp_path: Path, new_server: Callable[..., Server]) -> Iterator[Client]:
-    """A client of a server that never was."""
+    """A client of a server that was never started."""
     with httpx.Client(trust_env=False) as http:
         yield Client(new_server().client.addresses, tmp_path / "key_file.json", http, NEVER)
 

@@ -89,7 +89,7 @@ def test_a_token_is_renewed_before_it_expires(server: Server):
 
 
 def expire(server: Server, **left: timedelta) -> dict[str, str]:
-    """Write into the key file how long tokens still live; the tokens by kind."""
+    """Change in the key file when tokens expire; return the tokens by kind."""
     keys = json.loads(server.client.key_file.read_text())
     for kind, life in left.items():
         keys[kind]["expiration time"] = f"{(datetime.now(UTC) + life).isoformat().removesuffix('+00:00')}123Z"

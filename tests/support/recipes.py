@@ -1,4 +1,4 @@
-"""A complete recipe of the weightless family, made on the spot."""
+"""Complete recipes of the weightless family."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RecipeMaker = Callable[..., Path]
 
 @pytest.fixture(scope="session")
 def make_recipe(tmp_path_factory: pytest.TempPathFactory) -> RecipeMaker:
-    """Makes a complete recipe of the weightless family in a folder of its own."""
+    """Makes a complete recipe of the weightless family in its own folder."""
 
     def make(name: str = "dummy", config: str = "", handler: str = "", family: str = "dummy") -> Path:
         recipe = tmp_path_factory.mktemp("recipes") / name

@@ -1,4 +1,4 @@
-"""Workers follow the load, up and down, and each step says why."""
+"""The number of workers follows the load, and each change gives its reason."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def test_workers_follow_the_load_up_and_down_and_clients_that_ask_again_miss_no_
     command = [sys.executable, str(ROOT / "scripts" / "models.py"), *words, "--json", "--run", str(models.server.run)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as following:
         assert following.stdout is not None
-        with asking(models.server, 16) as traffic:  # two batches' worth: one is computed, one waits
+        with asking(models.server, 16) as traffic:  # two batches: one is computed, one waits
             up = json.loads(following.stdout.readline())
-        with asking_again(models.server) as light:  # some of it meets the end of a worker, which waits for no request
-            # A worker that is never idle for long enough is left, and tried again at a later look.
+        with asking_again(models.server) as light:  # some requests meet the end of a worker, which waits for none
+            # A worker that is never idle for long enough stays, and is tried again later.
             steps = map(json.loads, following.stdout)
             down = next(step for step in steps if "; not done: " not in step["reason"])
         following.terminate()
@@ -53,7 +53,7 @@ def test_workers_follow_the_load_up_and_down_and_clients_that_ask_again_miss_no_
 
 @dataclass
 class Light:
-    """What one connection got that asks again."""
+    """Counts of one connection that retries."""
 
     sent: int = 0
     answered: int = 0
@@ -62,7 +62,7 @@ class Light:
 
 @contextmanager
 def asking_again(server: Server) -> Iterator[Light]:
-    """Two questions a second until the block ends."""
+    """Ask two questions a second until the block ends."""
     light, ending = Light(), threading.Event()
 
     def count(_: httpx.Request) -> None:
@@ -73,7 +73,7 @@ def asking_again(server: Server) -> Iterator[Light]:
         with addresses.pool() as pool:
             pool.event_hooks = {"request": [count]}
             client = Client(addresses, server.client.key_file, pool)
-            while not ending.wait(0.4):  # which leaves moments in which a worker can be ended
+            while not ending.wait(0.4):  # pauses in which a worker can be ended
                 try:
                     client.ask("dummy", encoded(), "light?")
                     light.answered += 1

@@ -32,7 +32,7 @@ def test_removals_and_rollbacks_end_canaries_and_a_rollback_that_was_cut_short_i
     assert models("remove", "1.0.0").returncode == 1
     assert gateway.routes.all() == {}
 
-    Management(models.server.client).register("dummy-1.0.0.mar")  # as a rollback leaves it that is killed now
+    Management(models.server.client).register("dummy-1.0.0.mar")  # the state that a killed rollback leaves
     assert models.ready() == {"1.0.0": 1, "1.1.0": 1}
     refused = models("remove", "1.1.0", "--force")
     assert refused.returncode == 1

@@ -1,4 +1,4 @@
-"""A whole rollout, and back, while clients go on asking."""
+"""A whole rollout and its rollback under load."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from tests.support.rollout import ModelsCommand, asking
 
 CONNECTIONS = 4
 PAUSE = 0.01
-"""Seconds between an answer and the next question: steady traffic that leaves the cores time for the commands."""
+"""Seconds between an answer and the next question, which leave CPU time for the commands."""
 
 
 def test_under_load_register_promote_drain_remove_and_roll_back_lose_no_request(models: ModelsCommand, capsys):

@@ -1,4 +1,4 @@
-"""TorchServe killed, and what it served is back: by a command, and by a supervisor."""
+"""What a killed TorchServe served is served again, by a command and by a supervisor."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_in_the_foreground_it_ends_on_sigterm_and_fails_when_torchserve_does(mod
 
 @pytest.fixture
 def fragile(new_server: Callable[..., Server], make_recipe: RecipeMaker, tmp_path: Path) -> ModelsCommand:
-    """A server that has something to resume: a model that waits or fails at load while a file is there."""
+    """A server that can be resumed; its model waits or fails while loading as long as a file exists."""
     models = ModelsCommand(new_server(), make_recipe, tmp_path)
     archive = Archive.read(models.archive("1.0.0", faults(tmp_path)))
     models.server.run.mkdir()
@@ -126,9 +126,9 @@ def test_in_the_foreground_a_start_that_fails_or_is_ended_leaves_no_torchserve(
             assert time.monotonic() < deadline, "TorchServe does not start"
             time.sleep(0.1)
         supervised.send_signal(signal.SIGTERM)
-        told, errors = supervised.communicate(timeout=PATIENCE)
+        output, errors = supervised.communicate(timeout=PATIENCE)
     assert supervised.returncode == 0, errors
-    assert "stopped before it was ready" in told
+    assert "stopped before it was ready" in output
     assert fragile.server.process() is None
     assert "no disk" in (fragile.server.run / "logs.previous" / "model.log").read_text()
 
@@ -144,7 +144,7 @@ def test_an_archive_that_was_changed_behind_the_server_is_not_resumed(models: Mo
 
 
 def test_scale_starts_given_up_workers_anew_and_lets_starting_ones_start(models: ModelsCommand, tmp_path: Path):
-    # One second of retries: the first failed start is the last.
+    # One second of retries: TorchServe gives up after the first failed start.
     quick = "responseTimeout: 3\nmaxRetryTimeoutInSec: 1\n"
     models.json("register", models.archive("1.1.0", faults(tmp_path), config=quick))
     (tmp_path / "broken").touch()

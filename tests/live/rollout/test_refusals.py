@@ -1,4 +1,4 @@
-"""What is refused leaves the old version serving and nothing of the new one behind, and says why in one line."""
+"""A refused operation leaves the old version serving, leaves nothing behind, and gives its reason in one line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The exporter's GPU figures; what it says of a server is asked of a real one (tests/live/test_health.py)."""
+"""The exporter's GPU metrics; its metrics of a server are tested on a real one (tests/live/test_health.py)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from vqaops.paths import ROOT
 
-# NVIDIA's driver library, as far as it is asked, with two GPUs: no machine of the tests has a real one.
+# The functions of NVIDIA's driver library that the exporter calls, with two GPUs: test machines have none.
 DRIVER = """
 struct memory { unsigned long long total, free, used; };
 struct utilization { unsigned int gpu, memory; };

@@ -1,4 +1,4 @@
-"""The controller on made-up series: what is asked for once is not done, and what is done is not undone at once."""
+"""The controller on synthetic series: one observation changes nothing, and a change is not undone at once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PRESSED = {"pending": 20, "waited": 0.5, "busy": 0.95}
 
 
 def followed(looks: Sequence[dict[str, float]], workers: int = 1, rule: ScalingRule = RULE) -> list[int]:
-    """Workers after each look, of a server that does at once what it is told."""
+    """The number of workers after each observation, if decisions take effect at once."""
     controller, counts = ScalingController(rule), []
     for look in looks:
         controller, decision = controller.decide(Observation(workers=workers, ready=workers, **look))  # type: ignore[arg-type]
@@ -51,7 +51,7 @@ def test_between_the_two_bounds_nothing_happens():
 
 
 def test_busy_workers_are_kept_though_nobody_waits():
-    enough = {"pending": 0, "waited": 0.0, "busy": 0.4}  # of two: one alone would be 80 % busy
+    enough = {"pending": 0, "waited": 0.0, "busy": 0.4}  # of two workers; one alone would be 80 % busy
     assert followed([enough] * 20, workers=2) == [2] * 20
 
 

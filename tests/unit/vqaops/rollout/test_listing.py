@@ -1,4 +1,4 @@
-"""What a version's workers hold, by real processes."""
+"""The memory of a version's workers, measured on real processes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def version(*pids: int) -> RegisteredVersion:
 
 
 def test_memory_counts_what_a_worker_has_started_and_passes_over_workers_without_a_process():
-    # The shell starts the second one, which holds more than the shell itself.
+    # The shell starts a second process, which uses more memory than the shell.
     command = ["sh", "-c", f"{sys.executable} -c 'print(1, flush=True); input()'; exit"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as worker:
         assert worker.stdin is not None

@@ -1,4 +1,4 @@
-"""What is sent again, when, and when no longer."""
+"""Which requests are sent again, after which wait, and for how long."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FULL = {"code": 507, "type": "OutOfMemory", "message": "one question alone does 
 def playing(
     *outcomes: httpx.Response | Exception,
 ) -> tuple[Callable[[float | None], httpx.Response], list[float | None]]:
-    """An attempt with these outcomes, one after the other, and the times that it was given."""
+    """An attempt with the given outcomes, in order, and the timeouts that it got."""
     given: list[float | None] = []
 
     def attempt(seconds: float | None) -> httpx.Response:
@@ -117,7 +117,7 @@ def test_a_server_that_hangs_once_costs_the_client_no_answer(tmp_path: Path):
     with ThreadingHTTPServer(("127.0.0.1", 0), HangsOnce) as server:
         threading.Thread(target=server.serve_forever).start()
         addresses = Addresses(inference=f"http://127.0.0.1:{server.server_port}")
-        # As the scripts' own: a pool that waits as long for one attempt as the policy does for all.
+        # A pool whose timeout for one attempt is the policy's time for all of them.
         policy = RetryPolicy(seconds=3, first_wait=0.01, longest_wait=0.02)
         try:
             with addresses.pool(timeout=3) as http:

@@ -1,4 +1,4 @@
-"""One reason out of a log that several versions write to."""
+"""The reason of a failure, found in a log that several versions write to."""
 
 from __future__ import annotations
 

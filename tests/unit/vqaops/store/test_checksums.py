@@ -1,4 +1,4 @@
-"""The list of archives, read by ``sha256sum`` itself, and its signature, made and checked by ``ssh-keygen``."""
+"""The list of archives, checked by ``sha256sum``, and its signature, made and checked by ``ssh-keygen``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a rollback goes, by what was done before."""
+"""The versions that rollbacks go back to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a server shall serve, over changes, restarts and broken files."""
+"""The state of a server over changes, restarts and broken files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from vqaops.store.state import State
 
 @pytest.fixture(scope="module")
 def built(make_recipe: RecipeMaker, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Archive]:
-    """Archives of many names and versions that hold one and the same, which a state does not mind."""
+    """Archives of many names and versions with the same content."""
     first = build(make_recipe(), tmp_path_factory.mktemp("store"))
 
     def make(version: str, name: str = "dummy") -> Archive:
