@@ -32,7 +32,7 @@ HANDLER = """\
   abstain_below: 0.6
   limits: {max_question_chars: 300000}
 """
-"""The weightless family scores every answer 0.5; a question of 250,000 characters gets a reply that is too long: 500."""
+"""The weightless family scores every answer 0.5; a question of 250,000 characters gets too long a reply: 500."""
 MAY_BE_EMPTY = ("vqa_gpu_", "vqa_predictions_dropped_total")
 
 needs_prometheus = pytest.mark.skipif(
