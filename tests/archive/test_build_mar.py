@@ -109,7 +109,7 @@ def test_a_half_written_archive_is_refused_with_what_to_do(recipe: Path, tmp_pat
     archive = build(recipe, tmp_path)
     data = archive.path.read_bytes()
     archive.path.write_bytes(data[: int(keep if keep >= 1 else keep * len(data))])
-    with pytest.raises(RecipeError, match=r"is not a whole archive .*delete it and build it again"):
+    with pytest.raises(RecipeError, match=r"is not a complete archive .*delete it and build it again"):
         archive.check()
 
 

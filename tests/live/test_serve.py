@@ -134,7 +134,7 @@ def test_a_half_built_archive_is_one_clear_line_and_a_non_zero_exit(serve_comman
     store.mkdir()
     (store / "dummy-1.0.0.mar").write_bytes(b"PK\x03\x04 half")
     line = one_line(serve_command("start"))
-    assert "dummy-1.0.0.mar is not a whole archive" in line
+    assert "dummy-1.0.0.mar is not a complete archive" in line
     assert "delete it and build it again" in line
 
 

@@ -125,4 +125,4 @@ def _opened(path: Path, advice: str) -> Iterator[zipfile.ZipFile]:
         with zipfile.ZipFile(path) as archive:
             yield archive
     except (*_UNREADABLE, yaml.YAMLError) as error:
-        raise RecipeError(f"{path} is not a whole archive ({error}); {advice}") from None
+        raise RecipeError(f"{path} is not a complete archive ({error}); {advice}") from None

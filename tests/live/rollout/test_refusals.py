@@ -33,7 +33,7 @@ def test_archives_that_cannot_be_served_leave_nothing_behind(shared_models: Mode
 
     damaged = models.archive("2.2.0")
     damaged.write_bytes(damaged.read_bytes()[:-200])
-    assert "is not a whole archive" in one_line(models("register", damaged))
+    assert "is not a complete archive" in one_line(models("register", damaged))
 
     changed = models.archive("2.3.0")
     changed.with_name("SHA256SUMS").write_text(f"{'0' * 64}  {changed.name}\n")

@@ -119,7 +119,7 @@ def test_a_key_file_that_cannot_be_read(tmp_path: Path, command: list[str], cont
 
 @pytest.mark.parametrize("make", [missing, a_folder, a_text("no zip"), a_text(b"PK\x03\x04")])
 def test_an_archive_that_is_none(tmp_path: Path, make: Callable[[Path], Path]):
-    assert "is not a whole archive" in line_of("models", "register", make(tmp_path / "a.mar"), "--run", tmp_path)
+    assert "is not a complete archive" in line_of("models", "register", make(tmp_path / "a.mar"), "--run", tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -58,9 +58,9 @@ BROKEN: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("make", BROKEN.values(), ids=BROKEN.keys())
-def test_a_file_that_is_no_whole_archive_is_refused_in_words(tmp_path: Path, make: Callable[[Path], object]):
+def test_a_file_that_is_no_complete_archive_is_refused_in_words(tmp_path: Path, make: Callable[[Path], object]):
     make(tmp_path / "a.mar")
-    with pytest.raises(RecipeError, match=r"a\.mar is not a whole archive .*scripts/build_mar.py"):
+    with pytest.raises(RecipeError, match=r"a\.mar is not a complete archive .*scripts/build_mar.py"):
         Archive.read(tmp_path / "a.mar")
 
 
@@ -81,5 +81,5 @@ def test_an_archive_whose_name_or_version_cannot_be_served_is_refused(tmp_path: 
 
 def test_settings_that_are_no_yaml_are_refused_in_words(tmp_path: Path):
     path = packed(tmp_path / "a.mar", manifest=json.dumps({"model": MODEL}), config="a: [")
-    with pytest.raises(RecipeError, match="is not a whole archive"):
+    with pytest.raises(RecipeError, match="is not a complete archive"):
         _ = Archive.read(path).settings
