@@ -1,4 +1,4 @@
-"""PyTorch checkpoints of any trainer: the weights are read, and whatever else the file holds is only named."""
+"""PyTorch checkpoints of any trainer: the weights are read, the rest is only named."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _WEIGHTS: Final = (
 _AVERAGED: Final = (
     *("ema_state_dict", "state_dict_ema", "model_ema", "ema_model", "ema", "shadow", "params_ema", "averaged_model"),
 )
-"""Keys under which trainers put the weights, and those for a running average of them, taken where there is no other."""
+"""Keys of the weights, and of their running average, which is used only if there are no other weights."""
 
 _TRAINING: Final = ("optim", "sched", "scaler", "rng", "callback", "loop", "grad", "loss", "criterion", "_extra_state")
-"""Parts of keys that never lead to the weights."""
+"""Parts of keys that never contain the weights."""
 
 _CONFIGS: Final = ("config", "hyper_parameters", "hparams", "args", "cfg")
 _DEPTH: Final = 5
@@ -39,12 +39,12 @@ SAVE_WEIGHTS: Final = "save the weights alone: torch.save(model.state_dict(), 'w
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """The part of a checkpoint that a recipe can use.
+    """The parts of a checkpoint that a recipe uses.
 
     Attributes:
         tensors: The weights by name.
-        config: What the file says of the architecture, in its trainer's words; empty where it says nothing.
-        passed_over: What else the file holds, such as ``optimizer_state_dict``.
+        config: The settings that describe the architecture, under the trainer's names; empty if there are none.
+        passed_over: Names of the other contents, such as ``optimizer_state_dict``.
     """
 
     tensors: Mapping[str, Tensor]
@@ -59,7 +59,7 @@ def read_checkpoint(path: Path, config_words: Collection[str] = ()) -> Checkpoin
 
     Args:
         path: The file.
-        config_words: Settings that describe the architecture; the config is the first that has one of them.
+        config_words: Names of settings that describe the architecture; the config is the first dictionary with one.
 
     Raises:
         RecipeError: The file is missing or damaged, is of another kind, names something that runs code, or holds no
@@ -92,7 +92,7 @@ def _load(path: Path) -> Any:
         raise RecipeError(f"{path} is not a PyTorch checkpoint; it is {kind}")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of old files, about source code of classes, which is not read
+            warnings.simplefilter("ignore")  # old files cause warnings about source code, which is not read
             return torch.load(path, map_location="cpu", weights_only=False, pickle_module=inert_pickle)
     except UnsafePickleError as error:
         raise RecipeError(
@@ -110,13 +110,13 @@ def _first_line(text: object) -> str:
 
 
 def _find_weights(path: Path, content: Any) -> tuple[Place, Mapping[Any, Any]]:
-    """The state dict in a file, and the keys that lead to it.
+    """Find the state dict, and the keys that lead to it.
 
     Raises:
-        RecipeError: There is none, or there are several and no key tells which is the model.
+        RecipeError: There is none, or there are several and none has a known key.
     """
     found = dict(_state_dicts(content, ()))
-    # Metrics are dictionaries of tensors too; names of weights have dots.
+    # Metrics are dictionaries of tensors too, but only names of weights contain dots.
     found = {place: state for place, state in found.items() if any("." in str(name) for name in state)} or found
     if not found:
         raise RecipeError(f"{path} is not a state dict: it holds {_listed(content)}; {SAVE_WEIGHTS}")
@@ -128,7 +128,7 @@ def _find_weights(path: Path, content: Any) -> tuple[Place, Mapping[Any, Any]]:
 
 
 def _choose(path: Path, places: Sequence[Place]) -> Place:
-    """The state dict that is the model's, of several."""
+    """Choose the model's state dict out of several."""
     if len(places) == 1:
         return places[0]
     ranked = [
@@ -145,7 +145,7 @@ def _choose(path: Path, places: Sequence[Place]) -> Place:
 
 
 def _state_dicts(content: Any, place: Place) -> Iterator[tuple[Place, Mapping[Any, Any]]]:
-    """Every state dict in a file by its place; a dictionary that holds one is none itself."""
+    """Yield all state dicts with their places; a dictionary that contains one is not one itself."""
     if isinstance(content, Placeholder) and "_parameters" in content.state:
         yield place, dict(_module_tensors(content, "", _MODULE_DEPTH))
         return
@@ -162,14 +162,14 @@ def _state_dicts(content: Any, place: Place) -> Iterator[tuple[Place, Mapping[An
 
 
 def _levels(content: Any, place: Place) -> Iterator[Mapping[Any, Any]]:
-    """The dictionaries on the way to a place."""
+    """Yield the dictionaries along the path to a place."""
     for key in place:
         yield (items := _items(content))
         content = items[key]
 
 
 def _module_tensors(module: Placeholder, prefix: str, depth: int) -> Iterator[tuple[str, Any]]:
-    """What ``state_dict()`` would give for a module that was pickled whole."""
+    """Yield the state dict of a module that was pickled whole."""
     unsaved = module.state.get("_non_persistent_buffers_set")
     for part in ("_parameters", "_buffers"):
         for name, tensor in _items(module.state.get(part)).items():
@@ -187,7 +187,7 @@ def _items(content: Any) -> Mapping[Any, Any]:
 
 
 def _find_config(items: Mapping[Any, Any], words: Collection[str]) -> tuple[Mapping[str, Any], str]:
-    """The settings that describe the architecture, and their key."""
+    """Find the settings that describe the architecture, and their key."""
     for key in _CONFIGS:
         config = _plain(items.get(key), _DEPTH)
         for settings in (config, config.get("config")) if isinstance(config, dict) else ():
@@ -197,7 +197,7 @@ def _find_config(items: Mapping[Any, Any], words: Collection[str]) -> tuple[Mapp
 
 
 def _plain(value: Any, depth: int) -> Any:
-    """A setting without the classes around it: Namespace, OmegaConf's nodes, enums, dataclasses."""
+    """Unwrap a setting from its class, such as Namespace, an OmegaConf node, an enum or a dataclass."""
     if isinstance(value, Placeholder):
         for wrapped in ("_content", "_val", "__dict__"):
             if wrapped in value.state:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from vqaops.importing.checkpoints import read_checkpoint
-from vqaops.importing.folders import allow_pickled, choose_local_files, copy_files
+from vqaops.importing.folders import choose_local_files, copy_files
+from vqaops.importing.lora import WEIGHTS, check_fits, find_weights
+from vqaops.importing.model_configs import check_folder, model_kind, read_object
 from vqaops.importing.recipes import Origin, new_recipe
 from vqaserve.errors import RecipeError
 from vqaserve.families.extras import import_object
@@ -22,7 +22,6 @@ from vqaserve.settings import HandlerSettings
 STARTUP_TIMEOUT: Final = 600
 """Seconds; a language model has gigabytes to read."""
 
-_ADAPTER_WEIGHTS: Final = ("adapter_model.safetensors", "adapter_model.bin")
 _PREPROCESSING: Final = ("preprocessor_config.json", "processor_config.json")
 _TOKENIZERS: Final = ("tokenizer.json", "tokenizer.model", "vocab.json", "spiece.model", "tekken.json")
 _DESCRIPTION: Final = (
@@ -59,10 +58,10 @@ def convert_folders(
     """
     _check_clip(clip)
     _check_llm(llm)
-    weights_file = _check_adapter(adapter, pickled)
+    weights_file = find_weights(adapter, pickled)
     names = {folder: choose_local_files(folder, pickled) for folder in (clip, llm)}
     options = _complete(options)
-    _check_fits(weights_file, adapter, llm, names[llm])
+    check_fits(weights_file, adapter, llm, names[llm])
     origin = Origin(
         family="clip_llm",
         pipeline_tag="visual-question-answering",
@@ -72,7 +71,7 @@ def convert_folders(
         ),
         device=device,
         startup_timeout=STARTUP_TIMEOUT,
-        base_model=_hub_name(_read_json(adapter / "adapter_config.json").get("base_model_name_or_path")),
+        base_model=_hub_name(read_object(adapter / "adapter_config.json").get("base_model_name_or_path")),
         options=options,
     )
     with new_recipe(output, origin) as weights:
@@ -83,15 +82,15 @@ def convert_folders(
         copy_files(adapter, weights / "adapter", ["adapter_config.json"])
         if weights_file.suffix == ".bin":
             tensors = {name: tensor.clone() for name, tensor in read_checkpoint(weights_file).tensors.items()}
-            save_file(tensors, weights / "adapter" / _ADAPTER_WEIGHTS[0], metadata={"format": "pt"})
+            save_file(tensors, weights / "adapter" / WEIGHTS[0], metadata={"format": "pt"})
         else:
             copy_files(adapter, weights / "adapter", [weights_file.name])
 
 
 def _check_clip(folder: Path) -> None:
     config = _model_config("--clip", folder, "a CLIP model with its processor, such as openai/clip-vit-base-patch32")
-    if "text_config" not in config or "vision_config" not in config or "clip" not in _kind(config).lower():
-        raise RecipeError(f"--clip {folder} holds a {_kind(config)}; it takes a CLIP model (CLIPModel)")
+    if "text_config" not in config or "vision_config" not in config or "clip" not in model_kind(config).lower():
+        raise RecipeError(f"--clip {folder} holds a {model_kind(config)}; it takes a CLIP model (CLIPModel)")
     _check_one_of("--clip", folder, _PREPROCESSING, "picture preprocessing")
     _check_one_of("--clip", folder, (*_TOKENIZERS, "vocab.txt"), "a tokenizer")
 
@@ -103,35 +102,9 @@ def _check_llm(folder: Path) -> None:
     )
     if config.get("model_type") not in causal:
         raise RecipeError(
-            f"--llm {folder} holds a {_kind(config)}; it takes a causal language model (AutoModelForCausalLM)"
+            f"--llm {folder} holds a {model_kind(config)}; it takes a causal language model (AutoModelForCausalLM)"
         )
     _check_one_of("--llm", folder, _TOKENIZERS, "a tokenizer")
-
-
-def _check_adapter(folder: Path, pickled: bool) -> Path:
-    """The adapter's weights.
-
-    Raises:
-        RecipeError: The folder holds no LoRA adapter.
-    """
-    _check_folder("--adapter", folder)
-    if not (folder / "adapter_config.json").is_file():
-        holds = _kind(_read_json(folder / "config.json")) if (folder / "config.json").is_file() else "no adapter"
-        raise RecipeError(
-            f"--adapter {folder} holds {holds} and no adapter_config.json; it takes a LoRA adapter, as peft's "
-            "save_pretrained writes it. A model with a merged adapter needs none: serve it as it is"
-        )
-    kind = str(_read_json(folder / "adapter_config.json").get("peft_type", "")).upper()
-    if kind != "LORA":
-        raise RecipeError(
-            f"--adapter {folder} is of type {kind or 'unknown'}; it takes a LoRA adapter (peft_type LORA)"
-        )
-    found = next((folder / name for name in _ADAPTER_WEIGHTS if (folder / name).is_file()), None)
-    if found is None:
-        raise RecipeError(f"--adapter {folder} holds neither {' nor '.join(_ADAPTER_WEIGHTS)}, the adapter's weights")
-    if found.suffix == ".bin":
-        allow_pickled(found.name, str(folder), pickled)
-    return found
 
 
 def _complete(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -146,73 +119,13 @@ def _complete(options: Mapping[str, Any]) -> dict[str, Any]:
     return {"prompt": chosen.prompt, "marker": chosen.marker, **options}
 
 
-def _check_fits(weights: Path, adapter: Path, llm: Path, names: Sequence[str]) -> None:
-    """Compare the adapter's shapes with those of the layers that it changes.
-
-    Raises:
-        RecipeError: The language model has none of these layers, or one has another size.
-    """
-    base = _shapes([llm / name for name in names if name.endswith(".safetensors")])
-    if not base or "quantization_config" in _read_json(llm / "config.json"):
-        return  # pickled, or packed to other shapes; the build loads both
-    named = _read_json(adapter / "adapter_config.json").get("base_model_name_or_path")
-    trained_on = f"; the adapter was trained on {named}" if named else ""
-    shapes = _adapter_shapes(weights)
-    layers = {
-        name.removeprefix("base_model.model.").rpartition(".lora_")[0]: name for name in shapes if ".lora_" in name
-    }
-    found = [layer for layer in layers if f"{layer}.weight" in base]
-    if layers and not found:
-        raise RecipeError(
-            f"--adapter {adapter} changes {next(iter(layers))} and others, which --llm {llm} does not have{trained_on}"
-        )
-    for name, shape in shapes.items():
-        layer, _, half = name.removeprefix("base_model.model.").rpartition(".lora_")
-        wanted = base.get(f"{layer}.weight")
-        if wanted is None or len(shape) != 2 or half[:1] not in "AB":
-            continue
-        size, axis = (shape[1], 1) if half[0] == "A" else (shape[0], 0)
-        if size != wanted[axis]:
-            raise RecipeError(
-                f"--adapter {adapter} is for another model: {name} is {list(shape)}, and {layer}.weight of --llm {llm} "
-                f"is {list(wanted)}{trained_on}"
-            )
-
-
-def _adapter_shapes(weights: Path) -> dict[str, Sequence[int]]:
-    if weights.suffix == ".bin":
-        return {name: tuple(tensor.shape) for name, tensor in read_checkpoint(weights).tensors.items()}
-    return _shapes([weights])
-
-
-def _shapes(files: Sequence[Path]) -> dict[str, Sequence[int]]:
-    """Shapes of the tensors in safetensors files, from their headers.
-
-    Raises:
-        RecipeError: A file is damaged.
-    """
-    shapes: dict[str, Sequence[int]] = {}
-    for file in files:
-        try:
-            with safe_open(file, "pt") as tensors:
-                shapes |= {name: tensors.get_slice(name).get_shape() for name in tensors.keys()}  # noqa: SIM118
-        except SafetensorError as error:
-            raise RecipeError(f"{file} is damaged or not safetensors: {error}") from None
-    return shapes
-
-
 def _model_config(option: str, folder: Path, wanted: str) -> dict[str, Any]:
-    _check_folder(option, folder)
+    check_folder(option, folder)
     if not (folder / "config.json").is_file() and (folder / "adapter_config.json").is_file():
         raise RecipeError(f"{option} {folder} holds a LoRA adapter; it takes {wanted}. Give the adapter as --adapter")
     if not (folder / "config.json").is_file():
         raise RecipeError(f"{option} {folder} has no config.json; it takes the folder of {wanted}")
-    return _read_json(folder / "config.json")
-
-
-def _check_folder(option: str, folder: Path) -> None:
-    if not folder.is_dir():
-        raise RecipeError(f"{option} {folder} is {'a file' if folder.exists() else 'missing'}; it takes a folder")
+    return read_object(folder / "config.json")
 
 
 def _check_one_of(option: str, folder: Path, files: Sequence[str], what: str) -> None:
@@ -223,24 +136,3 @@ def _check_one_of(option: str, folder: Path, files: Sequence[str], what: str) ->
 def _hub_name(name: object) -> str | None:
     """The name, if it is a repository's on the Hub and not a path of the machine that trained the adapter."""
     return name if isinstance(name, str) and re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", name) else None
-
-
-def _kind(config: Mapping[str, Any]) -> str:
-    architectures = config.get("architectures")
-    named = architectures[0] if isinstance(architectures, list) and architectures else config.get("model_type")
-    return str(named or "model of an unknown kind")
-
-
-def _read_json(file: Path) -> dict[str, Any]:
-    """An object in a JSON file.
-
-    Raises:
-        RecipeError: It is damaged, or holds something else.
-    """
-    try:
-        content = json.loads(file.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
-        raise RecipeError(f"{file} is not a JSON file ({error})") from None
-    if not isinstance(content, dict):
-        raise RecipeError(f"{file} holds a {type(content).__name__}, not an object")
-    return content

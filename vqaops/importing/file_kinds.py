@@ -1,4 +1,4 @@
-"""What a file is when it is not what it should be, in words for its owner."""
+"""Descriptions of files of another kind than expected, for error messages."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _TAR = (257, b"ustar")
 
 
 def describe(path: Path) -> str | None:
-    """What the first bytes of a file, or the names in an archive, show it to be; None where they show nothing."""
+    """Describe a file by its first bytes, or by the names in an archive; None if they are unknown."""
     with path.open("rb") as file:
         head = file.read(512)
     if not head:
@@ -54,7 +54,7 @@ def describe(path: Path) -> str | None:
 
 
 def is_safetensors(path: Path) -> bool:
-    """Whether a file begins as safetensors do: the length of a JSON header, and the header."""
+    """Whether a file begins like safetensors, with the length of a JSON header and the header."""
     with path.open("rb") as file:
         head = file.read(9)
     return len(head) == 9 and head[8:] == b"{" and int.from_bytes(head[:8], "little") < path.stat().st_size

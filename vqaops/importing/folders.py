@@ -79,7 +79,7 @@ def choose_local_files(folder: Path, pickled: bool) -> list[str]:
         RecipeError: As ``choose_files``; or a file that the index names is missing.
     """
     if (folder / _ADAPTER).is_file():
-        from vqaserve.families.pretrained import adapter_refusal
+        from vqaserve.families.hf_folder import adapter_refusal
 
         raise RecipeError(adapter_refusal(folder, (folder / "config.json").is_file()))
     names = choose_files(sorted(path.name for path in folder.iterdir() if path.is_file()), str(folder), pickled)
@@ -105,7 +105,7 @@ def find_family(folder: Path) -> tuple[str, str]:
         # Importing transformers takes seconds, and it is optional.
         from transformers import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING, MODEL_FOR_VISUAL_QUESTION_ANSWERING_MAPPING
 
-        from vqaserve.families.pretrained import read_config
+        from vqaserve.families.hf_folder import read_config
     except ModuleNotFoundError as error:
         raise RecipeError(
             f"{error.name} is not installed; .venv/bin/pip install -c constraints.txt -e '.[hf]'"

@@ -1,4 +1,4 @@
-"""An unpickler that imports no class and runs no code of a file; whatever it does not know becomes a placeholder."""
+"""An unpickler that neither imports nor runs anything; objects of unknown classes become placeholders."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ _NUMPY_TYPE: Final = re.compile(r"[biufU]\d{1,6}")
 
 
 class UnsafePickleError(Exception):
-    """A file names something that only a program needs; the message is its full name."""
+    """A pickle names something that runs code; the message is its full name."""
 
 
 class Placeholder:
-    """An object whose class was not imported: it keeps what the file says of the object, and can do nothing.
+    """An object whose class was not imported. It keeps the object's content, and has no behaviour.
 
     Attributes:
         source: Full name of the class, such as ``argparse.Namespace``.
-        arguments: What the class would have been called with.
-        state: Attributes and items, by name.
+        arguments: The arguments that the class would have been called with.
+        state: The attributes and items by name.
     """
 
     source: ClassVar[str] = "an unknown class"
-    dump_patches: ClassVar[bool] = False  # torch.load asks the class of a pickled module for it
+    dump_patches: ClassVar[bool] = False  # torch.load reads it from the class of a pickled module
 
     __slots__ = ("arguments", "state")
 
@@ -70,7 +70,7 @@ class Placeholder:
 
 
 class _Mapping(dict[Any, Any]):
-    """A dictionary of any of Python's kinds, without the attributes that the file may set on it."""
+    """A dictionary of any kind, without the attributes that a pickle may set on it."""
 
     __slots__ = ()
 
@@ -79,7 +79,7 @@ class _Mapping(dict[Any, Any]):
 
 
 class _NumpyType:
-    """The type of a numpy number, as the file spells it."""
+    """The type of a numpy number: its code and byte order."""
 
     __slots__ = ("code", "order")
 
@@ -93,7 +93,7 @@ class _NumpyType:
 
 
 class _Known:
-    """A function of ours that stands for one that files name; unlike a function, it cannot be changed."""
+    """A function of this module that replaces one that pickles name; unlike a function, it cannot be changed."""
 
     __slots__ = ("_function",)
     _function: Callable[..., Any]
@@ -109,7 +109,7 @@ class _Known:
 
 
 def _tensor(storage: Any, offset: int, size: Any, stride: Any, *more: Any) -> Tensor:
-    """A tensor over a storage; ``more`` may end in a type that storages do not have, after gradient and hooks."""
+    """Build a tensor on a storage; besides gradient and hooks, ``more`` may contain a type that storages lack."""
     dtype = next((value for value in more if isinstance(value, torch.dtype)), storage.dtype)
     last = offset + sum((length - 1) * step for length, step in zip(size, stride, strict=True))
     beyond = (last + 1) * dtype.itemsize > storage._untyped_storage.nbytes()
@@ -119,7 +119,7 @@ def _tensor(storage: Any, offset: int, size: Any, stride: Any, *more: Any) -> Te
 
 
 def _tensor_of_type(rebuild: Any, kind: Any, arguments: Any, state: Any) -> Any:
-    """A tensor that carries attributes, without them."""
+    """Build a tensor without the attributes that it was saved with."""
     del kind, state
     return _call(rebuild, arguments)
 
@@ -130,14 +130,14 @@ def _mapping(*arguments: Any) -> _Mapping:
 
 
 def _numpy_scalar(kind: Any, data: Any = b"") -> Any:
-    """A numpy number as Python's."""
+    """Convert a numpy number to Python's."""
     if not isinstance(kind, _NumpyType) or not isinstance(data, bytes) or not _NUMPY_TYPE.fullmatch(kind.code):
         return _placeholder_type("numpy.scalar")()
     return np.frombuffer(data, dtype=np.dtype(kind.order + kind.code))[0].item()
 
 
 def _encode(text: Any, encoding: Any = "latin1") -> bytes:
-    """Bytes, in the form that Python 3 gives them for Python 2."""
+    """Restore bytes, which protocols up to 2 save as text."""
     if not isinstance(text, str) or encoding != "latin1":
         raise pickle.UnpicklingError("the file encodes text in an unusual way")
     return text.encode("latin1")
@@ -175,7 +175,7 @@ _KNOWN: Final = {
         ("copyreg._reconstructor", "copy_reg._reconstructor"), _Known(lambda kind, base, state: _call(kind, (state,)))
     ),
 }
-"""What is built, by the names in files: dictionaries, tensors, numbers. None of it calls what the file brings along."""
+"""Replacements by name, for dictionaries, tensors and numbers. None of them calls anything from the pickle."""
 
 
 def _placeholder_type(source: str) -> type[Placeholder]:
@@ -183,12 +183,12 @@ def _placeholder_type(source: str) -> type[Placeholder]:
 
 
 def _call(function: Any, arguments: Any) -> Any:
-    """Call what stands for a function or class of the file.
+    """Call the replacement of a function or class.
 
     Raises:
-        pickle.UnpicklingError: It stands for none.
+        pickle.UnpicklingError: The object is not a replacement.
     """
-    if isinstance(function, Placeholder):  # such as a method, which getattr would have given
+    if isinstance(function, Placeholder):  # such as a method that a pickle takes with getattr
         function = type(function)
     harmless = isinstance(function, _Known) or (isinstance(function, type) and issubclass(function, Placeholder))
     if not harmless or not isinstance(arguments, tuple):
@@ -197,10 +197,10 @@ def _call(function: Any, arguments: Any) -> Any:
 
 
 class InertUnpickler(pickle._Unpickler):
-    """Reads any pickle; every opcode that could import, call or change something is answered by this module alone.
+    """Reads any pickle; all opcodes that import, call or change something use the replacements of this module only.
 
-    It extends Python's own unpickler in Python: the one in C leaves no say about registered extensions, and reserves
-    gigabytes for a number that a file of ten bytes gives.
+    It extends the unpickler of Python that is written in Python. The one in C cannot refuse registered extensions, and
+    a file of ten bytes can make it allocate gigabytes.
     """
 
     stack: list[Any]
@@ -211,10 +211,11 @@ class InertUnpickler(pickle._Unpickler):
         self._types: dict[str, type[Placeholder]] = {}
 
     def find_class(self, module: str, name: str) -> Any:
-        """What stands for a name that the file imports.
+        """Return the replacement of a name that the pickle imports.
 
         Raises:
-            UnsafePickleError: The name is one that runs code. Nothing would run it; but such a file is hostile.
+            UnsafePickleError: The name runs code. It would not be run here, but the file is hostile, and its user
+                should know.
         """
         source = f"{module}.{name}"
         if source in _KNOWN:
@@ -222,36 +223,36 @@ class InertUnpickler(pickle._Unpickler):
         if module == "torch" and isinstance(vars(torch).get(name), torch.dtype):
             return vars(torch)[name]
         if source == "torch.storage.UntypedStorage":
-            return torch.UntypedStorage  # torch.load compares with it; nothing here calls it
+            return torch.UntypedStorage  # only compared by torch.load; nothing calls it
         listed = _RUNS_CODE_BY_NAME.get(module, frozenset())
         if name.partition(".")[0] in listed or module.partition(".")[0] in _RUNS_CODE:
             raise UnsafePickleError(source)
         return self._types.setdefault(source, _placeholder_type(source))
 
     def get_extension(self, code: int) -> NoReturn:
-        """Refuse names that are registered with ``copyreg`` under a number."""
+        """Refuse extensions, which are names registered with ``copyreg`` under a number."""
         raise pickle.UnpicklingError(f"the file names extension {code}")
 
     def load_reduce(self) -> None:
-        """Answer ``REDUCE``."""
+        """Call a replacement."""
         arguments = self.stack.pop()
         self.stack[-1] = _call(self.stack[-1], arguments)
 
     def load_newobj(self) -> None:
-        """Answer ``NEWOBJ``."""
+        """Call a replacement."""
         self.load_reduce()
 
     def load_newobj_ex(self) -> None:
-        """Answer ``NEWOBJ_EX``; named arguments are dropped."""
+        """Call a replacement without its keyword arguments."""
         self.stack.pop()
         self.load_reduce()
 
     def _instantiate(self, kind: Any, arguments: list[Any]) -> None:
-        """Answer ``INST`` and ``OBJ``."""
+        """Call a replacement, for the opcodes ``INST`` and ``OBJ``."""
         self.append(_call(kind, tuple(arguments)))
 
     def load_build(self) -> None:
-        """Answer ``BUILD``."""
+        """Set the state of a placeholder, dictionary or numpy type."""
         state = self.stack.pop()
         if not isinstance(self.stack[-1], Placeholder | _Mapping | _NumpyType):
             raise pickle.UnpicklingError("the file sets attributes of something that has none")
@@ -267,14 +268,14 @@ class InertUnpickler(pickle._Unpickler):
 
 
 Unpickler = InertUnpickler
-"""By this name ``torch.load`` finds it in its ``pickle_module``."""
+"""The name under which ``torch.load`` looks it up in ``pickle_module``."""
 
 
 def load(file: BinaryIO, **options: Any) -> Any:
     """Read one pickle, as ``pickle.load`` does.
 
     Raises:
-        UnsafePickleError: The file names something that runs code.
-        Exception: It is damaged; what is raised depends on the damage.
+        UnsafePickleError: The pickle names something that runs code.
+        Exception: The pickle is damaged; the type depends on the damage.
     """
     return InertUnpickler(file, **options).load()

@@ -1,4 +1,4 @@
-"""A vocabulary in a pickle, read without importing or running any of it."""
+"""Pickled vocabularies, read without importing or running anything."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _REMEDY: Final = "save the dictionary alone: pickle.dump(dict(vocabulary), file)
 
 
 def read_words(path: Path) -> dict[str, int]:
-    """A vocabulary from a pickled dictionary, word to number.
+    """Read a vocabulary from a pickled dictionary of words and numbers.
 
-    ``OrderedDict``, ``Counter`` and ``defaultdict`` are dictionaries too, and numpy's whole numbers are numbers.
+    ``OrderedDict``, ``Counter``, ``defaultdict`` and numpy's integers are accepted too.
 
     Raises:
         RecipeError: The file is missing, too large or damaged, names something that runs code, or holds anything but
             words and whole numbers.
     """
     if not path.is_file():
-        raise RecipeError(f"{path} is missing; it is the pickled dictionary from words to numbers")
+        raise RecipeError(f"{path} is missing; it is a pickled dictionary from words to numbers")
     if path.stat().st_size > MAX_BYTES:
         raise RecipeError(f"{path} has {path.stat().st_size:,} bytes; a vocabulary has at most {MAX_BYTES:,}")
     words = _load(path)

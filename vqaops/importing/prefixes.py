@@ -1,4 +1,4 @@
-"""Prefixes that wrappers put before the names of a model's tensors, taken off."""
+"""Removal of the prefixes that wrappers add to the names of a model's tensors."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from vqaserve.errors import RecipeError
 _TRANSPARENT: Final = frozenset(
     {"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module", "_forward_module", "_module"}
 )
-"""Of torch.compile, FSDP, activation checkpointing, Fabric and Opacus: no author calls a module so, wherever it is."""
+"""Added by torch.compile, FSDP, activation checkpointing, Fabric and Opacus; no model has modules of these names."""
 
 _PARALLEL: Final = "module"
-"""Of DataParallel, DDP and AveragedModel."""
+"""Added by DataParallel, DDP and AveragedModel."""
 
 _AVERAGES: Final = frozenset({"ema", "shadow", "averaged", "swa"})
 
@@ -30,8 +30,8 @@ class Stripped:
 
     Attributes:
         tensors: By name.
-        file_names: The name that each has in the file.
-        passed_over: Tensors that are not the model's, such as a running average, in words.
+        file_names: The original name of each.
+        passed_over: Descriptions of tensors that are not the model's, such as a running average.
     """
 
     tensors: Mapping[str, Tensor]
@@ -40,10 +40,10 @@ class Stripped:
 
 
 def strip_wrappers(tensors: Mapping[str, Tensor]) -> Stripped:
-    """Take off what torch.compile, FSDP and DataParallel add, whatever the model is.
+    """Remove the prefixes of torch.compile, FSDP and DataParallel from the names of any model.
 
     Raises:
-        RecipeError: Two tensors would get one name.
+        RecipeError: Two tensors would get the same name.
     """
     names = {name: _opened(name) for name in tensors}
     while names and all(words[:1] == (_PARALLEL,) and len(words) > 1 for words in names.values()):
@@ -52,14 +52,14 @@ def strip_wrappers(tensors: Mapping[str, Tensor]) -> Stripped:
 
 
 def strip_prefixes(tensors: Mapping[str, Tensor], roots: Collection[str]) -> Stripped:
-    """Take off whatever stands before a model's own names.
+    """Remove everything before a model's own names.
 
     Args:
-        tensors: By name.
-        roots: First words of the model's own names.
+        tensors: The tensors by name.
+        roots: First parts of the model's own names.
 
     Raises:
-        RecipeError: Two tensors would get one name.
+        RecipeError: Two tensors would get the same name.
     """
     groups: dict[NameParts, list[str]] = defaultdict(list)
     own: dict[str, NameParts] = {}
@@ -73,7 +73,7 @@ def strip_prefixes(tensors: Mapping[str, Tensor], roots: Collection[str]) -> Str
         return strip_wrappers(tensors)
     main = max(groups, key=lambda prefix: (not _is_average(prefix), len(groups[prefix])))
     dropped = [name for prefix, names in groups.items() if prefix != main and _is_average(prefix) for name in names]
-    for name in tensors.keys() - own.keys():  # no name of the model's
+    for name in tensors.keys() - own.keys():  # not the model's, by their names
         words = _opened(name)
         if words[: len(main)] == main:
             own[name] = words[len(main) :]
@@ -92,25 +92,25 @@ def _is_average(prefix: NameParts) -> bool:
 
 
 def _renamed(tensors: Mapping[str, Tensor], names: Mapping[str, NameParts], dropped: Iterable[str] = ()) -> Stripped:
-    """Tensors under new names.
+    """Rename the tensors.
 
     Raises:
-        RecipeError: Two tensors would get one name.
+        RecipeError: Two tensors would get the same name.
     """
     file_names: dict[str, str] = {}
     for name, words in names.items():
         plain = ".".join(words)
         if plain in file_names:
             raise RecipeError(
-                f"without their prefixes, the tensors {file_names[plain]} and {name} have one name, {plain}; save the "
-                "weights of one model alone: torch.save(model.state_dict(), 'weights.pth')"
+                f"without their prefixes, the tensors {file_names[plain]} and {name} would both be named {plain}; save "
+                "the weights of one model alone: torch.save(model.state_dict(), 'weights.pth')"
             )
         file_names[plain] = name
     return Stripped({plain: tensors[name] for plain, name in file_names.items()}, file_names, tuple(dropped))
 
 
 def _counted(names: Iterable[str]) -> list[str]:
-    """Names by their first word: a running average has as many tensors as the model."""
+    """Group names by their first part, because a running average has as many tensors as the model."""
     counts: dict[str, list[str]] = defaultdict(list)
     for name in names:
         counts[name.partition(".")[0]].append(name)

@@ -20,9 +20,9 @@ from vqaserve.families.clip_llm.options import ClipLlmOptions
 from vqaserve.families.device import prepare_device
 from vqaserve.families.generation import GeneratedAnswer, GenerationSettings, generate, group_by_settings, merge_answers
 from vqaserve.families.generative import GenerativeFamily
+from vqaserve.families.hf_folder import read_processor
 from vqaserve.families.options import read_options
 from vqaserve.families.precision import load_at_precision
-from vqaserve.families.pretrained import read_processor
 from vqaserve.families.prompts import control_tokens, remove_control_tokens
 from vqaserve.families.question_warnings import count_tokens, warn_if_control_tokens, warn_if_cut
 from vqaserve.settings import HandlerSettings, Limits

@@ -13,7 +13,7 @@ from safetensors import safe_open
 from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
 from vqaserve.errors import RecipeError
-from vqaserve.families.pretrained import errors_in_one_line, read_config, read_model
+from vqaserve.families.hf_folder import errors_in_one_line, read_config, read_model
 
 _MAX_LISTED: Final = 4
 

@@ -18,9 +18,9 @@ from vqaserve.families.aspect_ratio import preprocess_any_shape
 from vqaserve.families.base import Family
 from vqaserve.families.device import prepare_device
 from vqaserve.families.extras import import_object
+from vqaserve.families.hf_folder import errors_in_one_line, read_config, read_model, read_processor
 from vqaserve.families.options import Options, read_options
 from vqaserve.families.precision import load_at_precision
-from vqaserve.families.pretrained import errors_in_one_line, read_config, read_model, read_processor
 from vqaserve.families.question_warnings import count_tokens, warn_if_cut
 from vqaserve.settings import HandlerSettings
 from vqaserve.types import Answer, Query

@@ -26,9 +26,9 @@ from vqaserve.families.hf_classifier.family import (
     read_answers,
 )
 from vqaserve.families.hf_classifier.vilt import ViltGraph
+from vqaserve.families.hf_folder import errors_in_one_line, read_config, read_processor
 from vqaserve.families.openvino import Graph, has_bf16, read, to_int8, trace, write
 from vqaserve.families.options import read_options
-from vqaserve.families.pretrained import errors_in_one_line, read_config, read_processor
 from vqaserve.families.probe import agreement, probe_answers
 from vqaserve.settings import HandlerSettings
 from vqaserve.types import Answer, Query

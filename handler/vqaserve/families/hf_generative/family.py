@@ -13,12 +13,12 @@ from pydantic import Field
 from vqaserve.families.device import prepare_device
 from vqaserve.families.generation import GeneratedAnswer, group_by_settings, merge_answers
 from vqaserve.families.generative import GenerativeFamily
+from vqaserve.families.hf_folder import errors_in_one_line, read_config, read_model, read_processor
 from vqaserve.families.hf_generative.blip import BlipGenerator
 from vqaserve.families.hf_generative.chat import ChatGenerator
 from vqaserve.families.hf_generative.generator import AnswerGenerator
 from vqaserve.families.options import Options, read_options
 from vqaserve.families.precision import load_at_precision
-from vqaserve.families.pretrained import errors_in_one_line, read_config, read_model, read_processor
 from vqaserve.settings import HandlerSettings, Limits
 from vqaserve.types import Answer, Query
 

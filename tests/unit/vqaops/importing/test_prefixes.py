@@ -83,7 +83,7 @@ def test_a_tensor_under_the_models_prefix_is_kept_though_unknown():
     ],
 )
 def test_two_tensors_never_get_one_name(names: tuple[str, ...]):
-    with pytest.raises(RecipeError, match=r"without their prefixes, the tensors \S+ and \S+ have one name"):
+    with pytest.raises(RecipeError, match=r"without their prefixes, the tensors \S+ and \S+ would both be named"):
         strip_prefixes(tensors(*names), ROOTS)
 
 

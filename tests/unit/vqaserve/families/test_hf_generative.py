@@ -14,7 +14,7 @@ from transformers import AutoModelForImageTextToText, AutoProcessor, BlipForQues
 from tests.support.families import PAIRS, SHORT, answers, assert_same
 from tests.tiny.kinds import Tiny
 from vqaserve.errors import InvalidParameter, RecipeError
-from vqaserve.families.pretrained import read_processor
+from vqaserve.families.hf_folder import read_processor
 from vqaserve.types import Query
 
 CHATS = ["llava", "qwen2_vl", "smolvlm", "paligemma"]
