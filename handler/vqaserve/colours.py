@@ -26,7 +26,7 @@ from vqaserve.errors import InvalidImage
 PROFILE_UNUSABLE = "the picture's colour profile cannot be used; its colours were taken for sRGB"
 POLARITY_GUESSED = "the CMYK JPEG has no Adobe marker; it was read as Adobe writes it, with inverted inks"
 
-_WHAT_PASSES = "save it with 8 or 16 bits a channel, as PNG or JPEG"
+WHAT_PASSES = "save it with 8 or 16 bits a channel, as PNG or JPEG"
 _WHITE_IS_ZERO = 0
 _SIGNED = 2
 _SEPARATE_PLANES = 2
@@ -86,10 +86,10 @@ def _check_samples(image: TiffImageFile) -> None:
     bits, kind = tags.get(BITSPERSAMPLE, (1,))[0], tags.get(SAMPLEFORMAT, (1,))[0]
     if kind == _SIGNED and bits <= 16:
         raise InvalidImage(
-            f"the TIFF has signed {bits}-bit samples, whose black and white are not known; {_WHAT_PASSES}"
+            f"the TIFF has signed {bits}-bit samples, whose black and white are not known; {WHAT_PASSES}"
         )
     if tags.get(PHOTOMETRIC_INTERPRETATION) == _WHITE_IS_ZERO and image.mode in ("I", "F"):
-        raise InvalidImage(f"the TIFF has {bits}-bit samples of which 0 is white (MinIsWhite); {_WHAT_PASSES}")
+        raise InvalidImage(f"the TIFF has {bits}-bit samples of which 0 is white (MinIsWhite); {WHAT_PASSES}")
     height = tags[IMAGELENGTH]
     rows = tags.get(ROWSPERSTRIP, height) * len(tags.get(STRIPOFFSETS, ()))
     if STRIPOFFSETS in tags and rows < height:  # Pillow leaves the rest black
@@ -97,9 +97,9 @@ def _check_samples(image: TiffImageFile) -> None:
     is_compressed = tags.get(COMPRESSION, 1) != 1
     # Pillow takes the bytes of both for those of another order.
     if bits == 32 and is_compressed and tags.prefix == b"MM":
-        raise InvalidImage(f"the TIFF has compressed {bits}-bit samples in big-endian order; {_WHAT_PASSES}")
+        raise InvalidImage(f"the TIFF has compressed {bits}-bit samples in big-endian order; {WHAT_PASSES}")
     if bits > 8 and not is_compressed and tags.get(PLANAR_CONFIGURATION) == _SEPARATE_PLANES:
-        raise InvalidImage(f"the TIFF has {bits}-bit samples in separate planes; {_WHAT_PASSES}")
+        raise InvalidImage(f"the TIFF has {bits}-bit samples in separate planes; {WHAT_PASSES}")
 
 
 def _from_16_bit(image: Image.Image) -> Image.Image:
@@ -118,11 +118,11 @@ def _from_32_bit(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
     what = "32-bit floating-point" if image.mode == "F" else "32-bit integer"
     low, high = cast(tuple[float, float], image.getextrema())
     if image.mode == "F" and not _is_finite(image):
-        raise InvalidImage(f"the picture has {what} samples that are not numbers (NaN or infinite); {_WHAT_PASSES}")
+        raise InvalidImage(f"the picture has {what} samples that are not numbers (NaN or infinite); {WHAT_PASSES}")
     white = _white(image.mode, high)
     if low < 0 or white is None:
         values = f"{what} samples " + (f"from {low:g} to {high:g}" if image.mode == "F" else "outside 0 to 65,535")
-        raise InvalidImage(f"the picture has {values}, whose black and white are not known; {_WHAT_PASSES}")
+        raise InvalidImage(f"the picture has {values}, whose black and white are not known; {WHAT_PASSES}")
     scale = 255 / white if white <= 255 else 1 / 256
     warning = f"the picture has {what} samples; 0 was taken for black and {white:g} for white"
     offset = 0.5 if image.mode == "F" else 0  # rounded as other tools round

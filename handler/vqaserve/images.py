@@ -8,7 +8,7 @@ from warnings import catch_warnings
 from PIL import Image, UnidentifiedImageError
 
 from vqaserve import png_chunks
-from vqaserve.colours import eight_bit, to_srgb
+from vqaserve.colours import WHAT_PASSES, eight_bit, to_srgb
 from vqaserve.errors import InvalidImage
 from vqaserve.picture_formats import FORMATS, list_formats, name_format, unsupported_kind
 from vqaserve.transparency import opacity_of
@@ -179,16 +179,19 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _unidentified(data: bytes) -> str:
-    kind = unsupported_kind(data)
-    if kind:
-        return f"the picture is {kind}, which cannot be read; save it with 8 or 16 bits a channel, as PNG or JPEG"
     name = name_format(data)
     but = f" but {name}" if name else ""
-    return f"the picture ({len(data):,} bytes) is not a {list_formats()} file{but}; convert it to one of these"
+    return _unsupported(data) or f"{_sized(data)} is not a {list_formats()} file{but}; convert it to one of these"
 
 
 def _undecodable(data: bytes) -> str:
+    return _unsupported(data) or f"{_sized(data)} is damaged or cut off and cannot be decoded; send it again whole"
+
+
+def _unsupported(data: bytes) -> str | None:
     kind = unsupported_kind(data)
-    if kind:
-        return f"the picture is {kind}, which cannot be read; save it with 8 or 16 bits a channel, as PNG or JPEG"
-    return f"the picture ({len(data):,} bytes) is damaged or cut off and cannot be decoded; send it again whole"
+    return f"the picture is {kind}, which cannot be read; {WHAT_PASSES}" if kind else None
+
+
+def _sized(data: bytes) -> str:
+    return f"the picture ({len(data):,} bytes)"

@@ -97,6 +97,12 @@ def test_a_picture_of_8_mb_sent_twice_as_base64_is_answered(client: Client):
     assert (reply.status_code, reply.json()[0]["answer"]) == (200, "1600x1740 #ff0000: what?")
 
 
+def test_a_phones_photograph_of_48_megapixels_is_answered(client: Client):
+    reply = post(client, files={"image": encoded("red", (8064, 6048), "JPEG")}, data={"question": "what?"})
+    assert (reply.status_code, reply.json()["answer"]) == (200, "2016x1512 #fe0000: what?")
+    assert reply.json()["warnings"] == ["the picture was decoded at 2016 x 1512, 1/4 of its size"]
+
+
 def test_a_picture_over_10_megapixels_is_refused(client: Client):
     reply = post(client, files={"image": encoded("red", (4000, 2501))}, data={"question": "what?"})
     assert (reply.status_code, reply.json()["type"]) == (422, "InvalidImage")
