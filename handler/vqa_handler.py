@@ -9,7 +9,8 @@ import socket
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,6 @@ from ts.context import Context
 from ts.metrics.metric_cache_errors import MetricsCacheKeyError
 from ts.metrics.metric_cache_yaml_impl import MetricsCacheYamlImpl
 from ts.metrics.metric_type_enum import MetricTypes
-from ts.service import Service
 
 from vqaserve.logs import HarmlessFormatter, safe_id
 from vqaserve.memory import Trimmer, trim
@@ -79,7 +79,6 @@ def _quieten_worker() -> None:
         handler.setFormatter(HarmlessFormatter("%(message)s"))
 
 
-_retrieve_from_torchserve = Service.retrieve_data_for_inference
 _REPEATED = "\0repeated"
 """The field that lists the names that occur more than once; as a tuple, it cannot come from a client."""
 
@@ -90,12 +89,18 @@ def _receive_as_sent() -> None:
     By default the worker decodes JSON and text itself: as UTF-8 whatever the charset is, and with the last of two equal
     names. Of two form fields of one name it also keeps the last; that has no switch, so the method is wrapped.
     """
+    from ts.service import Service  # it imports torch, which a worker has done already and others need not do
+
     os.environ["TS_DECODE_INPUT_REQUEST"] = "false"  # read for each request
-    Service.retrieve_data_for_inference = staticmethod(_retrieve)
+    Service.retrieve_data_for_inference = staticmethod(partial(_retrieve, Service.retrieve_data_for_inference))
 
 
-def _retrieve(batch: Sequence[Mapping[str, Any]]) -> tuple[list[Any], list[dict[str, object]], dict[int, str]]:
-    processors, inputs, ids = _retrieve_from_torchserve(batch)
+_Batch = Sequence[Mapping[str, Any]]
+_Retrieved = tuple[list[Any], list[dict[str, object]], dict[int, str]]
+
+
+def _retrieve(retrieve: Callable[[_Batch], _Retrieved], batch: _Batch) -> _Retrieved:
+    processors, inputs, ids = retrieve(batch)
     for request, fields in zip(batch, inputs, strict=True):
         names = [parameter["name"] for parameter in request["parameters"]]
         if len(names) > len(set(names)):
