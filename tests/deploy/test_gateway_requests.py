@@ -73,6 +73,23 @@ def test_http_1_0_is_answered(gateway: RunningGateway):
     assert (status, json.loads(body)["answer"]) == (200, ANSWER)
 
 
+@pytest.mark.parametrize(
+    ("request_line", "code"),
+    [
+        ("GET /ping HTTP/2.5", 505),
+        ("get /ping HTTP/1.1", 400),
+        ("OPTIONS * HTTP/1.1", 400),
+        ("CONNECT x:443 HTTP/1.1", 400),
+        ("GET ping HTTP/1.1", 400),
+    ],
+)
+def test_a_request_line_that_nginx_refuses_gets_an_error_with_our_keys(
+    gateway: RunningGateway, request_line: str, code: int
+):
+    status, body = gateway.raw(f"{request_line}\r\nHost: x\r\n\r\n".encode())
+    assert (status, json.loads(body)["code"]) == (code, code)
+
+
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "GZIP", "x-gzip", "identity"])
 def test_a_compressed_body_is_answered(client: httpx.Client, coding: str):
     body = json.dumps({"image": as_base64(encoded()), "question": "what?"}).encode()

@@ -108,11 +108,11 @@ class Gateway:
         Raises:
             ServerError: TorchServe does not run, the settings are invalid, or nginx refuses them.
         """
+        backend = self._backend()  # before anything is written
         for name in ("logs", "tmp"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o700)
         self.keys.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        backend = self._backend()
         if not self.settings.certificate:
             self.certificate.create_self_signed()
         new = self._written.with_suffix(".new")

@@ -24,7 +24,7 @@ GATEWAY_FILES = DEPLOY / "gateway"
 BODY_SECONDS = 15
 """Longest pause between two reads of a request's body."""
 ERRORS = (
-    "error_page 400 401 403 404 405 413 414 429 500 501 502 503 504 /error; error_page 494 =431 /error; "
+    "error_page 400 401 403 404 405 408 413 414 429 500 501 502 503 504 505 /error; error_page 494 =431 /error; "
     "error_page 495 496 497 =400 /error;"
 )
 CHECKS = 'if ($methods = "") { return 404; } if ($preflight) { return 204; } if ($allowed = 0) { return 405; }'
