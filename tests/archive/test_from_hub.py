@@ -1,4 +1,4 @@
-"""ModelsCommand from a hub: the real client library against a local server, and from there to an archive."""
+"""Models from a hub: the real client library with a local server, up to the archive."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def test_the_command_makes_recipe_and_archive_as_the_chat_apps_variables_say(hub
 
 @pytest.fixture
 def chat_hub(tmp_path: Path) -> Iterator[Hub]:
-    """The repository that the chat app fetches its own files from."""
+    """A repository with the chat app's files."""
     files = tmp_path / "files"
     files.mkdir()
     *_, answers = chat_app.App("small_cnn", "lstm", "concatenation").save(files)

@@ -1,4 +1,4 @@
-"""A real checkpoint of the chat app, converted, served and asked: the answers of its own layers.
+"""A real checkpoint of the chat app, converted and served: it gives the answers of the app's own layers.
 
 It is asked every 19th of DAQUAR's 5,673 questions. All of them, in half a minute:
 
@@ -39,7 +39,7 @@ needs_shared = pytest.mark.skipif(
 
 
 class Original(nn.Module):
-    """The app's layers as its description names them; nothing of ours takes part."""
+    """The app's layers, built from its description without the project's code."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ class Original(nn.Module):
 
 @torch.inference_mode()
 def original_answers(questions: Sequence[Question]) -> list[str]:
-    """What the app answers to each question alone, without padding.
+    """The app's answer to each question by itself, without padding.
 
     DAQUAR's copy ends every question in " ?", which neither the app's data nor its vocabulary had.
     """
@@ -81,7 +81,7 @@ def original_answers(questions: Sequence[Question]) -> list[str]:
 
 
 def words_of(pickled: Path) -> dict[str, int]:
-    """The vocabulary, read off the pickle's instructions without following them: words and numbers alternate."""
+    """The vocabulary, from the pickle's opcodes without running them: words and numbers alternate."""
     values = [value for _, value, _ in pickletools.genops(pickled.read_bytes())]
     words = [value for value in values if isinstance(value, str)]
     numbers = [value for value in values[values.index(words[0]) :] if isinstance(value, int)]

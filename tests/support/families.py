@@ -1,4 +1,4 @@
-"""What the families are asked in their tests, and what an answer must look like."""
+"""Pictures and questions for the tests of families, and checks of their answers."""
 
 from __future__ import annotations
 

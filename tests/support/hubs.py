@@ -1,4 +1,4 @@
-"""A small server on loopback that speaks the part of the Hugging Face Hub's API that a download uses."""
+"""A small server on loopback with the part of the Hugging Face Hub's API that downloads use."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 @dataclass
 class Hub:
-    """One repository and what happened to it.
+    """A repository, and the requests for it.
 
     Attributes:
-        repo: ``ORG/NAME``; every other is unknown.
+        repo: ``ORG/NAME``; all others are unknown.
         files: Contents by name.
-        token: Without it nothing is given, where it is set.
-        card: The metadata of the repository's card.
-        cuts: Files whose transfer breaks off half-way, by how often it still will.
-        fails: Files that answer 410, which the client does not try again.
-        fetched: Name and ``Range`` header of each file that was asked for, in order.
+        token: The token that requests need, or None.
+        card: Metadata of the repository's card.
+        cuts: Files whose transfer breaks off half-way, with the number of times.
+        fails: Files that answer 410, which the client does not retry.
+        fetched: Name and ``Range`` header of each file request, in order.
     """
 
     repo: str
@@ -48,7 +48,7 @@ class Hub:
 
     @property
     def names(self) -> set[str]:
-        """Of the files that were fetched."""
+        """Names of the files that were fetched."""
         return {name for name, _ in self.fetched}
 
     @contextmanager
@@ -90,7 +90,7 @@ class _Handler(BaseHTTPRequestHandler):
         path = unquote(urlsplit(self.path).path)
         given = self.headers.get("Authorization")
         if self.hub.token and given != f"Bearer {self.hub.token}":
-            # As the Hub does: a wrong token is said to be one, no token looks like no repository.
+            # As on the Hub: a wrong token is reported, and without a token a repository looks missing.
             error = {"X-Error-Message": "Invalid credentials in Authorization header"} if given else NOT_FOUND
             return self._send(401, b"{}", with_body, error)
         api, files = f"/api/models/{self.hub.repo}", f"/{self.hub.repo}/resolve/{COMMIT}/"

@@ -1,4 +1,4 @@
-"""Tiny random models of the real classes, each made in well under a second and saved as its users would save it."""
+"""Tiny random models of the real classes, each created in less than a second and saved as users save it."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ KINDS = {
     "paligemma": ("hf_generative", "tests.tiny.chat:make_paligemma"),
     "clip_llm": ("clip_llm", "tests.tiny.clip_llm:make"),
 }
-"""Each kind of model: its family, and the function that fills a new weights folder and gives the ``options:``."""
+"""Kinds of models: the family, and the function that fills a new weights folder and returns the ``options:``."""
 
 
 def make_weights(kind: str, weights: Path) -> dict[str, Any]:
-    """Fill a ``weights`` folder that does not exist yet; the ``handler:`` settings that serve it.
+    """Fill a new ``weights`` folder, and return the ``handler:`` settings that serve it.
 
-    A family's name stands for the first of its kinds.
+    A family's name means the first of its kinds.
     """
     if kind not in KINDS:
         kind = next(name for name, (family, _) in KINDS.items() if family == kind)

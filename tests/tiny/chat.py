@@ -143,7 +143,7 @@ def _save(kind: Any, config: Any, weights: Path) -> None:
 
 
 def _save_parts(weights: Path, name: str, tokenizer: Any, pictures: Any, template: str, **rest: Any) -> None:
-    """What a processor with a video part saves; making one would ask for torchvision."""
+    """Write the files of a processor with a video part, which cannot be created without torchvision."""
     tokenizer.save_pretrained(weights)
     pictures.save_pretrained(weights)
     (weights / "processor_config.json").write_text(json.dumps({"processor_class": name, **rest}))

@@ -1,4 +1,4 @@
-"""The chat app's models, tiny, with its names; and its files, as its users hold them."""
+"""Tiny models of the chat app with its tensor names, and its files as its users have them."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class SmallCnnEncoder(nn.Module):
 
 
 class PublishedEncoder(nn.Module):
-    """A CNN with torchvision's names; that ours has its numbers too was checked against it by hand."""
+    """A CNN with torchvision's names; that it computes the same numbers was checked by hand."""
 
     side = 224
     kind: type[ResNet18] | type[EfficientNetB0]
@@ -70,7 +70,7 @@ class EfficientNetEncoder(PublishedEncoder):
         super().__init__(width)
         for module in self.modules():
             if isinstance(module, nn.BatchNorm2d):
-                nn.init.constant_(module.weight, 2.4)  # untrained, its squeezing lets next to nothing through
+                nn.init.constant_(module.weight, 2.4)  # untrained, it passes next to nothing
 
 
 class VitEncoder(nn.Module):
@@ -136,7 +136,7 @@ class AppCoAttention(nn.Module):
         self.norm1, self.norm2 = nn.LayerNorm(16), nn.LayerNorm(16)
         self.ff1 = nn.Sequential(nn.Linear(16, 64), nn.ReLU(), nn.Dropout(), nn.Linear(64, 16))
         self.final_proj = nn.Linear(32, width)
-        # In its files, but without a part in its answers.
+        # Saved in its files, but not used for its answers.
         self.cross_attention = nn.MultiheadAttention(16, 8, batch_first=True)
         self.ff2 = nn.Sequential(nn.Linear(16, 64), nn.ReLU(), nn.Dropout(), nn.Linear(64, 16))
 
@@ -174,7 +174,7 @@ FUSIONS = {"concatenation": AppConcatenation, "coattention": AppCoAttention, "bi
 
 
 class App(nn.Module):
-    """The app's model: an answer to one question at a time."""
+    """The app's model, which answers one question at a time."""
 
     def __init__(self, image: str, text: str, fusion: str) -> None:
         super().__init__()
@@ -184,12 +184,12 @@ class App(nn.Module):
         self.fusion, self.classifier = FUSIONS[fusion](12, 14, 20), nn.Linear(20, len(ANSWERS))
         for name, weights in self.named_parameters():
             if weights.dim() > 1 and any(part in name for part in ("proj", "fusion", "classifier", "embedding")):
-                nn.init.normal_(weights, std=0.5)  # far apart, so that a test sees a wrong answer
+                nn.init.normal_(weights, std=0.5)  # large enough for answers that differ
         self.eval()
 
     @torch.inference_mode()
     def logits(self, pictures: Sequence[Image.Image], questions: Sequence[str], *, padded: bool = False) -> Tensor:
-        resample = "bicubic"  # Pillow's own, when nothing is said
+        resample = "bicubic"  # Pillow's default
         size = Pixels(width=self.image_encoder.side, height=self.image_encoder.side, resample=resample)
         return torch.cat(
             [self._logits(to_pixels([p], size), q, padded) for p, q in zip(pictures, questions, strict=True)]
@@ -202,7 +202,7 @@ class App(nn.Module):
         return self.classifier(self.fusion(self.image_encoder(pixels / 255), text))
 
     def save(self, folder: Path, *, config: object = None) -> list[Path]:
-        """Write checkpoint, vocabulary and answers; gives them back in this order."""
+        """Write checkpoint, vocabulary and answers, and return their paths in this order."""
         image, text, fusion = self.kinds
         words = {"text_encoder_type": text, "fusion_type": fusion, "fusion_dim": 20, "learning_rate": 0.001}
         kind = (
@@ -226,7 +226,7 @@ class App(nn.Module):
 
 
 def older_vit(name: str) -> str:
-    """The name that transformers 4 gave to a tensor of ViT."""
+    """The name of a ViT tensor in transformers 4."""
     if not name.startswith("image_encoder.vit.layers."):
         return name
     name = name.replace("vit.layers.", "vit.encoder.layer.").replace(".mlp.fc1.", ".intermediate.dense.")

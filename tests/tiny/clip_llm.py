@@ -24,7 +24,7 @@ def make(weights: Path) -> dict[str, Any]:
     model = LlamaForCausalLM(config)
     model.save_pretrained(weights / "llm")
     tokenizer.save_pretrained(weights / "llm")
-    # Both halves random: the adapter that peft starts from changes nothing.
+    # Random weights in both matrices, because peft's initial adapter changes nothing.
     lora = LoraConfig(r=8, target_modules=["q_proj", "k_proj", "v_proj", "o_proj"], init_lora_weights=False)
     get_peft_model(model, lora).save_pretrained(weights / "adapter")
     return {"max_new_tokens": 6}

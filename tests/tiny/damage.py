@@ -1,4 +1,4 @@
-"""What happens to weights on their way."""
+"""Damage to weights."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def remove(file: Path) -> None:
 
 
 def reshape(file: Path) -> None:
-    """Give the first matrix of a file a row more."""
+    """Add a row to the first matrix of a file."""
     tensors = load_file(file)
     name = next(name for name, tensor in tensors.items() if tensor.ndim == 2)
     tensors[name] = np.concatenate([tensors[name], tensors[name][:1]])

@@ -1,4 +1,4 @@
-"""The weightless family."""
+"""The family without weights."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ from typing import Any
 
 
 def make(weights: Path) -> dict[str, Any]:
-    """There is nothing to write."""
+    """Write nothing."""
     del weights
     return {}

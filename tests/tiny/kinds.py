@@ -1,4 +1,4 @@
-"""A tiny model of each kind as fixtures, in a folder of its own or in one that all tests read."""
+"""Fixtures for tiny models, in a folder of their own or in one that tests share."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from vqaserve.settings import HandlerSettings
 
 @dataclass(frozen=True)
 class Tiny:
-    """A kind of model in its folder."""
+    """A tiny model in its folder."""
 
     kind: str
     folder: Path
@@ -31,7 +31,7 @@ class Tiny:
 
 @pytest.fixture(scope="session")
 def make_tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Tiny]:
-    """A kind of model in a folder of its own, to be changed at will."""
+    """Create a model in a folder of its own, which the test may change."""
 
     def make(kind: str) -> Tiny:
         folder = tmp_path_factory.mktemp(kind)
@@ -43,5 +43,5 @@ def make_tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Tiny]
 
 @pytest.fixture(scope="session")
 def shared_tiny(make_tiny: Callable[[str], Tiny]) -> Callable[[str], Tiny]:
-    """A kind of model in a folder that all tests read."""
+    """Return a model in a folder that tests share and must not change."""
     return cache(make_tiny)

@@ -1,4 +1,4 @@
-"""Tiny modular models with random weights, written as a recipe's folder."""
+"""Tiny modular models with random weights, written as a recipe."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ FUSIONS: dict[str, dict[str, Any]] = {
 
 
 def make(weights: Path) -> dict[str, Any]:
-    """Write the first combination; the folder must be called ``weights``."""
+    """Write the default combination; the folder must be called ``weights``."""
     write_recipe(weights.parent)
     return {}
 
@@ -47,7 +47,7 @@ def write_recipe(
     fusion: str = "glimpse_attention",
     heads: int = 1,
 ) -> Path:
-    """Write ``folder/weights``, complete; gives back ``folder``."""
+    """Write ``folder/weights`` and return ``folder``."""
     config = ModularConfig.model_validate(
         {
             "pixels": {"width": 64, "height": 32},
@@ -63,10 +63,10 @@ def write_recipe(
 
 
 def write(folder: Path, config: ModularConfig) -> Path:
-    """Write ``folder/weights`` with random weights for any config; gives back ``folder``."""
+    """Write ``folder/weights`` with random weights for a config, and return ``folder``."""
     torch.manual_seed(0)
     model = ModularModel(config, vocabulary=len(WORDS), answers=len(ANSWERS))
-    for head in model.heads:  # far apart, so that a test sees a wrong answer
+    for head in model.heads:  # large enough for answers that differ
         torch.nn.init.normal_(head.classifier.weight, std=2.0)
     weights = folder / "weights"
     weights.mkdir(parents=True)
@@ -78,7 +78,7 @@ def write(folder: Path, config: ModularConfig) -> Path:
 
 
 def tokenizer() -> Tokenizer:
-    """Words of WORDS; anything else is unknown."""
+    """A tokenizer of WORDS; all other words are unknown."""
     made = Tokenizer(models.WordLevel({word: number for number, word in enumerate(WORDS)}, unk_token="[UNK]"))
     made.normalizer = normalizers.Lowercase()
     made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
@@ -92,5 +92,5 @@ def edit_config(folder: Path, **changes: Any) -> None:
 
 
 def load(folder: Path) -> Modular:
-    """The family on the CPU."""
+    """Load the family on the CPU."""
     return Modular.load(folder, SETTINGS)

@@ -1,4 +1,4 @@
-"""The rest of a recipe around weights that ``make_weights`` has written."""
+"""The other files of a recipe, around weights from ``make_weights``."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import yaml
 
 
 def complete_recipe(recipe: Path, settings: Mapping[str, Any], picture: bytes, question: str) -> Path:
-    """Write card, sample and ``model-config.yaml`` beside the weights; gives back the folder.
+    """Write card, sample and ``model-config.yaml`` beside the weights, and return the folder.
 
     Args:
         recipe: The folder that holds the weights folder.
-        settings: The ``handler:`` section, as ``make_weights`` gives it.
+        settings: The ``handler:`` section from ``make_weights``.
         picture: The sample's picture, a PNG file.
-        question: The sample's question; any answer to it will do.
+        question: The sample's question; any answer to it is right.
     """
     samples = recipe / "samples"
     samples.mkdir(parents=True)  # a family may need no weights, and so no folder yet

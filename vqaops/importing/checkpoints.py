@@ -100,9 +100,10 @@ def _load(path: Path) -> Any:
             f"trust who made it, {SAVE_WEIGHTS}"
         ) from None
     except Exception as error:  # noqa: BLE001 - damaged files raise nearly anything
-        raise RecipeError(
-            f"{path} is not a PyTorch checkpoint ({type(error).__name__}: {_first_line(error)})"
-        ) from None
+        reason = f"{type(error).__name__}: {_first_line(error)}"
+        if "Invalid magic number" in reason:
+            reason = f"a pickle that torch.save did not write; load it where it was made, and {SAVE_WEIGHTS}"
+        raise RecipeError(f"{path} is not a PyTorch checkpoint ({reason})") from None
 
 
 def _first_line(text: object) -> str:

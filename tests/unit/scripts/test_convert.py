@@ -1,4 +1,4 @@
-"""The chat app's files as recipes: the same numbers as its own layers, and refusals that run nothing."""
+"""The chat app's files as recipes: the same numbers as its own layers, and refusals of faulty files."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ OLDER = {
 
 
 class Hostile:
-    """Runs a command when it is unpickled the usual way."""
+    """An object that runs a command when ``pickle.load`` reads it."""
 
     def __init__(self, proof: Path) -> None:
         self.proof = proof
@@ -69,14 +69,14 @@ def run(checkpoint: Path, vocab: Path, answers: Path, output: Path, *more: str) 
 
 @pytest.fixture
 def older(tmp_path: Path) -> list[Path]:
-    """The older kind: a bare state dict, nothing said about its architecture."""
+    """The older kind of checkpoint, a bare state dict without a config."""
     files = chat_app.App("small_cnn", "lstm", "concatenation").save(tmp_path)
     torch.save({name: torch.rand(shape) for name, shape in OLDER.items()}, files[0])
     return files
 
 
 def refusal(files: list[Path], *more: str) -> str:
-    """The one line that a refused conversion says; it leaves nothing behind."""
+    """The message of a refused conversion, which is one line and leaves no files."""
     output = files[0].parent / "recipes" / "chat"
     done = run(*files, output, *more)
     assert done.exit_code == 1

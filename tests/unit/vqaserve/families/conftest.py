@@ -1,4 +1,4 @@
-"""Each kind of model, saved and loaded once for all the tests of the families."""
+"""Fixtures: each kind of model, saved and loaded once for all tests of the families."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vqaserve.families.base import Family
 
 @pytest.fixture(scope="session", params=KINDS)
 def tiny(request: pytest.FixtureRequest, shared_tiny: Callable[[str], Tiny]) -> Tiny:
-    """Each kind of model in turn; not to be changed."""
+    """Each kind of model in turn; tests must not change it."""
     return shared_tiny(request.param)
 
 

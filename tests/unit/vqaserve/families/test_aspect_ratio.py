@@ -1,4 +1,4 @@
-"""Pictures of extreme shapes are squeezed only as far as the preprocessing needs."""
+"""Pictures with extreme aspect ratios are resized only as far as the preprocessing needs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from vqaserve.families.aspect_ratio import is_ordinary, preprocess_any_shape
 
 
 def size_if(limit: float):
-    """Preprocessing that takes pictures up to so many times as long as wide."""
+    """Preprocessing that accepts aspect ratios up to a limit."""
 
     def preprocess(picture: Image.Image) -> tuple[int, int]:
         if max(picture.size) > limit * min(picture.size):

@@ -1,4 +1,4 @@
-"""CLIP and a language model, beside CLIP's own similarity and peft's own generation."""
+"""Family ``clip_llm`` compared with CLIP's similarity and peft's generation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every family promises, asked of tiny random models of the real classes."""
+"""The contract of all families, tested with tiny random models of the real classes."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def test_a_chat_template_is_found_wherever_a_version_has_put_it(
 
 
 def image_processor(weights: Path) -> dict[str, Any]:
-    """What ``preprocessor_config.json`` held before ``processor_config.json`` took it in."""
+    """The content of ``preprocessor_config.json`` before ``processor_config.json`` replaced it."""
     inner = json.loads((weights / "processor_config.json").read_text()).get("image_processor")
     return inner or json.loads((weights / "preprocessor_config.json").read_text())
 

@@ -1,4 +1,4 @@
-"""Classifiers from a Hugging Face folder, beside the library's own road."""
+"""Family ``hf_classifier`` compared with transformers itself."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def tiny(shared_tiny: Callable[[str], Tiny]) -> Tiny:
 
 @torch.inference_mode()
 def logits(tiny: Tiny, picture: Image.Image, question: str) -> torch.Tensor:
-    """What the library itself computes."""
+    """The logits that transformers computes."""
     model = ViltForQuestionAnswering.from_pretrained(tiny.folder / "weights").eval()
     processor = AutoProcessor.from_pretrained(tiny.folder / "weights")
     return model(**processor(picture, question, return_tensors="pt")).logits[0]

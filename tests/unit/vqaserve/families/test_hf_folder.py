@@ -1,4 +1,4 @@
-"""A Hugging Face folder is data: nothing in it runs, and what it lacks is named."""
+"""Hugging Face folders: no code in them runs, and missing files are named."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ModelsCommand that write, beside the library's own ``generate``."""
+"""Family ``hf_generative`` compared with ``generate`` of transformers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ GENERATORS = ["blip", *CHATS]
 
 @torch.inference_mode()
 def written(tiny: Tiny, picture: Image.Image, question: str, **arguments: Any) -> list[str]:
-    """What the library's own ``generate`` writes."""
+    """The text of transformers' ``generate``."""
     folder = tiny.folder / "weights"
     arguments = {"do_sample": False, "max_new_tokens": 6, **arguments}
     if tiny.kind == "blip":

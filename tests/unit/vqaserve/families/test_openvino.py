@@ -1,4 +1,4 @@
-"""The classifier computed by OpenVINO, beside the same one computed by torch."""
+"""The classifier on OpenVINO compared with the same classifier in torch."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def tiny(shared_tiny: Callable[[str], Tiny]) -> Tiny:
 
 
 def prepared(tiny: Tiny, folder: Path, **changes: Any) -> Tiny:
-    """The model with what its archive would hold beside it."""
+    """The model with the files that its archive would contain."""
     settings = tiny.settings.model_copy(update=changes)
     prepare(tiny.folder, settings, folder)
     (folder / "weights").symlink_to(tiny.folder / "weights")

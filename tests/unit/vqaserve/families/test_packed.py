@@ -1,4 +1,4 @@
-"""Layers laid out for oneDNN give the numbers of torch's own."""
+"""Packed layers compute the same numbers as torch's own."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vqaserve.families.packed import PackedLinear, can_pack, pack, pack_in_bf16
 
 @pytest.fixture(params=[torch.float32, torch.bfloat16], ids=str)
 def dtype(request: pytest.FixtureRequest) -> torch.dtype:
-    """What convolutions are packed in, where this processor has it."""
+    """The types in which convolutions are packed, if the processor supports them."""
     if not can_pack(request.param):
         pytest.skip("not on this processor")
     return request.param

@@ -1,4 +1,4 @@
-"""Another arithmetic is used only when it keeps the answers."""
+"""A lower precision is used only if it keeps the answers."""
 
 from __future__ import annotations
 

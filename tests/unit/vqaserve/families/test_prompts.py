@@ -1,4 +1,4 @@
-"""What spells a control token in a question."""
+"""Control tokens in questions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Families are found by name, and what they need is named."""
+"""Families are found by name, and missing libraries are named."""
 
 from __future__ import annotations
 
