@@ -247,7 +247,7 @@ def test_a_canary_needs_a_running_gateway(torchserve: Server, tmp_path: Path):
 
 @pytest.mark.usefixtures("dead_new_version")
 def test_a_version_without_a_worker_is_refused_as_a_canary(torchserve: Server, gateway: RunningGateway):
-    with pytest.raises(ServerError, match="has no worker that is ready"):
+    with pytest.raises(ServerError, match="has no ready worker"):
         canary.start(torchserve, gateway.nginx, "dummy", Route("2.0.0", 0.1, "canary"))
 
 
