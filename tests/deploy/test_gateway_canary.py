@@ -189,8 +189,8 @@ def test_a_canary_survives_a_restart_of_the_gateway(new_outer_gateway: Callable[
         assert set(versions(client, 5)) == {"2.0.0"}
 
 
-def models(gateway: RunningGateway, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / "scripts" / "models.py"), *words, "--run", str(gateway.nginx.run)]
+def models(gateway: RunningGateway, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "scripts" / "models.py"), *arguments, "--run", str(gateway.nginx.run)]
     return subprocess.run(command, capture_output=True, text=True, timeout=120)
 
 
@@ -224,7 +224,7 @@ def test_removing_a_version_ends_its_own_route_only(run_folder: Callable[[], Pat
 
 
 @pytest.mark.parametrize(
-    ("words", "reason"),
+    ("arguments", "reason"),
     [
         (["dummy", "2.0.0", "--share", "130%"], "give 0% to 100%"),
         (["dummy", "2.0.0", "--share", "0.1"], "as in: --share 10%"),
@@ -232,8 +232,8 @@ def test_removing_a_version_ends_its_own_route_only(run_folder: Callable[[], Pat
         (["dummy", "9.9.9", "--share", "10%"], "9.9.9"),
     ],
 )
-def test_the_command_refuses_in_one_line(gateway: RunningGateway, words: list[str], reason: str):
-    done = models(gateway, "canary", *words)
+def test_the_command_refuses_in_one_line(gateway: RunningGateway, arguments: list[str], reason: str):
+    done = models(gateway, "canary", *arguments)
     assert done.returncode == 1
     assert reason in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1

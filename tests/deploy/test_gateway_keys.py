@@ -104,9 +104,9 @@ def test_keys_are_stored_as_hashes_in_files_that_only_the_owner_can_read(gateway
 
 
 def test_the_commands_add_list_and_revoke_a_key(gateway: RunningGateway):
-    def keys(*words: str) -> subprocess.CompletedProcess[str]:
+    def keys(*arguments: str) -> subprocess.CompletedProcess[str]:
         where = ["--run", str(gateway.nginx.run), "--config", str(gateway.nginx.config)]
-        command = [sys.executable, str(ROOT / "scripts" / "keys.py"), *words, *where]
+        command = [sys.executable, str(ROOT / "scripts" / "keys.py"), *arguments, *where]
         return subprocess.run(command, capture_output=True, text=True, timeout=120)
 
     made = keys("add", "chat-app")

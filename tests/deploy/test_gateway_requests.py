@@ -109,7 +109,7 @@ def test_a_compressed_body_is_answered(client: httpx.Client, coding: str):
         ("deflate", zlib.compress(bytes(50_000_000)), 413),
     ],
 )
-def test_a_body_that_cannot_be_unpacked_within_limits_is_refused_in_words(
+def test_a_body_that_cannot_be_unpacked_within_limits_is_refused_with_the_reason(
     client: httpx.Client, coding: str, body: bytes, status: int
 ):
     headers = {"Content-Type": "application/json", "Content-Encoding": coding}

@@ -1,4 +1,4 @@
-"""A web server on loopback for tests of what is fetched."""
+"""A web server on loopback for tests of pictures that are fetched by URL."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.pictures import encoded
 
 
 class Site(BaseHTTPRequestHandler):
-    """A web server on loopback with every kind of trouble."""
+    """A picture, redirects of every kind, and broken, endless, slow or compressed replies, each at its own path."""
 
     protocol_version = "HTTP/1.1"
 
