@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -88,8 +89,8 @@ def main(
     chat_app = {"CHECKPOINT": checkpoint, "--vocab": vocab, "--answers": answers}
     clip_llm = {"--clip": clip, "--llm": llm, "--adapter": adapter}
     with one_line_errors("convert"):
-        if device not in ("auto", "cpu", "cuda"):
-            raise RecipeError(f"--device is {device!r}; it takes auto, cpu or cuda")
+        if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
+            raise RecipeError(f"--device is {device!r}; it takes auto, cpu or cuda, or cuda:1 and the like")
         if checkpoint and vocab and answers:
             _refuse(clip_llm | {"--prompt": prompt, "--marker": marker, "--four-bit": four_bit, "--pickled": pickled})
             passed_over = convert_files(
