@@ -1,4 +1,4 @@
-"""Write the HTTP interface as an OpenAPI document, made from the models that parse the requests."""
+"""Write the HTTP interface as an OpenAPI document, generated from the models that parse the requests."""
 
 from __future__ import annotations
 

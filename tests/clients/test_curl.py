@@ -60,6 +60,15 @@ def test_json_that_gzip_has_compressed(server: Server, tmp_path: Path):
     assert curl(server, "/predictions/dummy", *sent)["answer"] == "4x3 #ff0000: q"
 
 
+def test_a_form_that_torchserve_itself_cannot_read(server: Server, tmp_path: Path):
+    parts = [('name="question"', b"q"), ('name="image"; filename="a.png"', encoded())]
+    heads = [(f"--b  \r\nContent-Disposition: form-data; {head}\r\n\r\n".encode(), value) for head, value in parts]
+    body = tmp_path / "form.gz"
+    body.write_bytes(gzip.compress(b"a preamble\r\n" + b"".join(h + v + b"\r\n" for h, v in heads) + b"--b--"))
+    sent = ["-H", "content-type: Multipart/Form-Data; Boundary=b", "-H", "content-encoding: gzip"]
+    assert curl(server, "/predictions/dummy", *sent, "--data-binary", f"@{body}")["answer"] == "4x3 #ff0000: q"
+
+
 def test_json_from_a_file_under_another_content_type(server: Server, tmp_path: Path):
     body = tmp_path / "body.json"
     body.write_text(json.dumps({"image": as_base64(encoded()), "question": "q"}))
