@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from vqaops.paths import RECIPES
-from vqaops.questions import read_samples
+from vqaops.questions import read_questions
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +28,11 @@ def model_questions(recipes: tuple[str, ...] = ()) -> tuple[ModelQuestion, ...]:
         recipes: Recipe folders.
 
     Raises:
-        RecipeError: A recipe has no samples, or a sample is faulty.
+        RecipeError: A recipe has no samples, or a sample is faulty or has no answers to check replies with.
     """
     folders = [Path(one).resolve() for one in recipes] or sorted(path.parent for path in RECIPES.glob("*/samples"))
     return tuple(
         ModelQuestion(folder.name, sample.read_image(), sample.text, sample.answers)
         for folder in folders
-        for sample in read_samples(folder)
+        for sample in read_questions(folder / "samples" / "questions.jsonl", folder / "samples")
     )
