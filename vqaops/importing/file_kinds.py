@@ -40,8 +40,8 @@ def describe(path: Path) -> str | None:
         head = file.read(512)
     if not head:
         return "empty"
-    if zipfile.is_zipfile(path):
-        return _describe_zip(path)
+    if head.startswith(b"PK") and (what := _describe_zip(path)):
+        return what
     if head[_TAR[0] :].startswith(_TAR[1]):
         return "a tar archive: unpack it; or, if PyTorch before 0.1.10 wrote it, save it again with a later one"
     lowered = head.lstrip()[:32].lower()
@@ -60,9 +60,14 @@ def is_safetensors(path: Path) -> bool:
     return len(head) == 9 and head[8:] == b"{" and int.from_bytes(head[:8], "little") < path.stat().st_size
 
 
-def _describe_zip(path: Path) -> str:
-    with zipfile.ZipFile(path) as archive:
-        names = archive.namelist()
+def _describe_zip(path: Path) -> str | None:
+    try:
+        if not zipfile.is_zipfile(path):
+            return None
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError):
+        return "a damaged zip archive"
     for ending, what in _MEMBERS:
         if any(name.endswith(ending) for name in names):
             return what

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import pickle
 import zipfile
 from pathlib import Path
 
 import pytest
+import torch
 
 from vqaops.importing.checkpoints import read_checkpoint
 from vqaserve.errors import RecipeError
@@ -54,3 +56,13 @@ def test_an_archive_of_another_kind_is_named(tmp_path: Path, member: str, messag
 def test_a_folder_is_not_taken_for_a_checkpoint(tmp_path: Path):
     with pytest.raises(RecipeError, match="is a folder; name the checkpoint in it"):
         read_checkpoint(tmp_path)
+
+
+def test_a_damaged_archive_is_refused_in_one_line(tmp_path: Path):
+    path = tmp_path / "model.pth"
+    torch.save({"fc.weight": torch.ones(2)}, path)
+    whole = path.read_bytes()
+    for place in range(len(whole) - 120, len(whole)):
+        path.write_bytes(whole[:place] + b"\xff" + whole[place + 1 :])
+        with contextlib.suppress(RecipeError):
+            read_checkpoint(path)
