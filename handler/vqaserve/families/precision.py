@@ -76,7 +76,7 @@ def load_at_precision(
         family.precision = precision
         return family
     if wanted == "auto":
-        log.warning("%s, %s is asked; staying with fp32", figure, f"{settings.agreement:.0%}")
+        log.warning("%s, and agreement is %s; staying with fp32", figure, f"{settings.agreement:.0%}")
         return build()
     raise RecipeError(f"{figure}, and agreement is {settings.agreement:.0%}; set precision: fp32 or auto")
 
