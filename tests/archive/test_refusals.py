@@ -68,7 +68,7 @@ def test_a_hugging_face_folder_that_answers_no_questions(tmp_path: Path):
 
     BertModel(BertConfig(hidden_size=8, num_hidden_layers=1, num_attention_heads=1)).save_pretrained(tmp_path / "bert")
     line = refusal(tmp_path, "--from-folder", tmp_path / "bert", "-o", tmp_path / "new")
-    assert "is a BertModel, which answers no questions about pictures" in line
+    assert "holds a BertModel, which does not answer questions about pictures" in line
     assert not (tmp_path / "new").exists()
 
 
@@ -76,7 +76,7 @@ def test_a_folder_with_pickled_weights_alone(tmp_path: Path):
     (tmp_path / "old").mkdir()
     (tmp_path / "old" / "pytorch_model.bin").touch()
     line = refusal(tmp_path, "--from-folder", tmp_path / "old", "-o", tmp_path / "new")
-    assert "holds pytorch_model.bin, which is pickled" in line
+    assert "has pytorch_model.bin, a pickled file, and no safetensors" in line
 
 
 def test_a_folder_without_weights(tmp_path: Path):
@@ -87,7 +87,7 @@ def test_a_folder_without_weights(tmp_path: Path):
 def test_a_file_where_the_new_recipe_should_go(tmp_path: Path):
     file = tmp_path / "notes"
     file.write_text("mine")
-    assert "notes is a file; say -o" in refusal(tmp_path, "--from-folder", tmp_path, "-o", file)
+    assert "notes is a file; give -o" in refusal(tmp_path, "--from-folder", tmp_path, "-o", file)
     assert file.read_text() == "mine"
 
 
