@@ -27,7 +27,7 @@ PICTURES = 8
 def main(
     recipe: Annotated[Path, typer.Argument(help="A recipe folder.")],
     connections: Annotated[int, typer.Option(min=1, help="Requests at the same time.")] = 8,
-    limit: Annotated[float, typer.Option(min=1, help="Limit of the 95th percentile of the latency, in ms.")] = 250,
+    limit: Annotated[float, typer.Option(min=0.001, help="Limit of the 95th percentile of the latency, in ms.")] = 250,
     batch: Annotated[list[int] | None, typer.Option(min=1, help="Batch sizes to try; default 1, 2, 4, 8, 16.")] = None,
     delay: Annotated[list[int] | None, typer.Option(min=1, help="Batch delays to try, in ms; default 1, 5.")] = None,
     precision: Annotated[

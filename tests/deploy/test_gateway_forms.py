@@ -153,8 +153,8 @@ MIXED = (
     [
         ('multipart/form-data; boundary="Y"; boundary=X', PART.format("X", "a").encode(), "boundary 'Y'"),
         ("multipart/form-data; boundary=X; charset=utf-16", PART.format("X", "a").encode("utf-16"), "boundary 'X'"),
-        ("multipart/form-data; boundary=", b"--\r\n\r\n1\r\n", "without a boundary"),
-        ("multipart/form-data", PART.format("X", "a").encode(), "without a boundary"),
+        ("multipart/form-data; boundary=", b"--\r\n\r\n1\r\n", "has no boundary"),
+        ("multipart/form-data", PART.format("X", "a").encode(), "has no boundary"),
         ("multipart/related; boundary=X", PART.format("X", "a").encode(), "send multipart/form-data"),
         (MULTIPART, b" \n\n" + MIXED, "multipart/mixed itself"),
         (MULTIPART, MIXED, "multipart/mixed itself"),
