@@ -92,7 +92,8 @@ def _receive_as_sent() -> None:
     from ts.service import Service  # it imports torch, which a worker has done already and others need not do
 
     os.environ["TS_DECODE_INPUT_REQUEST"] = "false"  # read for each request
-    Service.retrieve_data_for_inference = staticmethod(partial(_retrieve, Service.retrieve_data_for_inference))
+    if not isinstance(Service.retrieve_data_for_inference, partial):  # a process may load more than one archive
+        Service.retrieve_data_for_inference = staticmethod(partial(_retrieve, Service.retrieve_data_for_inference))
 
 
 _Batch = Sequence[Mapping[str, Any]]
