@@ -52,13 +52,13 @@ def eight_bit(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
     if image.mode == "LAB":
         return _from_lab(image), ()
     if image.mode in ("1", "L", "LA", "La"):
-        return image.convert("LA").convert("L") if image.mode == "La" else image.convert("L"), ()
+        return _in_mode(image.convert("LA") if image.mode == "La" else image, "L"), ()
     if image.mode == "CMYK":
         guessed = image.format in ("JPEG", "MPO") and "adobe" not in image.info
         return image, (POLARITY_GUESSED,) if guessed else ()
     if image.mode == "RGBa" or (image.mode in ("P", "PA") and image.has_transparency_data):
         image = image.convert("RGBA")  # the only way from these that Pillow has, or does not warn of
-    return image.convert("RGB"), ()
+    return _in_mode(image, "RGB"), ()
 
 
 def to_srgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, tuple[str, ...]]:
@@ -75,10 +75,15 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, tup
         try:
             transform = _transform(profile, image.mode)
         except (ImageCms.PyCMSError, OSError, ValueError):
-            return image.convert("RGB"), (PROFILE_UNUSABLE,)
+            return _in_mode(image, "RGB"), (PROFILE_UNUSABLE,)
         if transform:
             return transform(image), ()
-    return image.convert("RGB"), ()
+    return _in_mode(image, "RGB"), ()
+
+
+def _in_mode(image: Image.Image, mode: str) -> Image.Image:
+    """The picture itself if it has the mode: Pillow's ``convert`` would copy it."""
+    return image if image.mode == mode else image.convert(mode)
 
 
 def _check_samples(image: TiffImageFile) -> None:
