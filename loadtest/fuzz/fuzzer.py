@@ -1,7 +1,7 @@
 """Sends damaged and unusual requests, and checks every reply and the workers.
 
-A reply must be an answer, or a refusal with status 4xx and our error body. No worker may restart or grow. httpx sends
-the requests, since it takes any header and body.
+A reply must be an answer, or a refusal with status 4xx and our error body. No worker may restart; their memory is
+reported. httpx sends the requests, since it takes any header and body.
 """
 
 from __future__ import annotations
