@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from vqaserve.deadline import start_time
 from vqaserve.exchange import Exchange
 from vqaserve.metrics import BatchReport, Emit, MetricsRecorder
-from vqaserve.predictions import PredictionRecord, PredictionWriter
+from vqaserve.prediction_log import PredictionRecord, PredictionWriter
 from vqaserve.settings import HandlerSettings
 from vqaserve.types import Model, Reply
 

@@ -72,8 +72,8 @@ def figures_of(result: BenchResult) -> dict[str, Any]:
         "worker_resident_mb": [memory.resident for memory in result.memory],
         "worker_own_mb": [memory.own for memory in result.memory],
         "agreement_with_fp32": result.agreement and asdict(result.agreement),
-        "ways": {name: _figures(one) for name, one in result.workloads.items()},
-        "life_of_a_request_ms": {part.name: part.server_ms for part in latency_breakdown(result)},
+        "workloads": {name: _figures(one) for name, one in result.workloads.items()},
+        "latency_breakdown_ms": {part.name: part.server_ms for part in latency_breakdown(result)},
     }
 
 

@@ -46,4 +46,4 @@ def peer_bars(model: str, report: Path = REPORT) -> Iterator[Bar]:
 
 def _answered(servers: Mapping[str, Any], title: str) -> dict[str, Any]:
     """Return a server's workloads with at least one answer."""
-    return {name: one for name, one in servers.get(title, {}).get("ways", {}).items() if one["answers"]}
+    return {name: one for name, one in servers.get(title, {}).get("workloads", {}).items() if one["answers"]}

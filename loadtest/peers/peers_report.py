@@ -70,7 +70,7 @@ def _figures(result: ServerResult) -> dict[str, Any]:
         "start_seconds": result.start_seconds,
         "resident_mb": [memory.resident for memory in result.memory],
         "own_mb": [memory.own for memory in result.memory],
-        "ways": {
+        "workloads": {
             name: {
                 "answers": one.answers,
                 "rate": one.rate,

@@ -215,10 +215,10 @@ def test_removing_a_version_ends_its_own_route_only(run_folder: Callable[[], Pat
     shadow = Route("1.1.0", 1.0, "shadow")
     gateway.routes.set("dummy", Route("2.0.0", 0.5, "canary"))
     gateway.routes.set("other", shadow)
-    assert canary.end_route(server, gateway, "dummy", "1.0.0") is None
-    assert canary.end_route(server, gateway, "dummy", "2.0.0") == Route("2.0.0", 0.5, "canary")
+    assert canary.end(server, gateway, "dummy", "1.0.0") is None
+    assert canary.end(server, gateway, "dummy", "2.0.0") == Route("2.0.0", 0.5, "canary")
     assert gateway.routes.all() == {"other": shadow}
-    assert canary.end_route(server, gateway, "other") == shadow
+    assert canary.end(server, gateway, "other") == shadow
     noted = [json.loads(line) for line in server.history_file.read_text().splitlines()]
     assert [(one["action"], one["model"]) for one in noted] == [("end canary", "dummy"), ("end shadow", "other")]
 

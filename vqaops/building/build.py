@@ -14,7 +14,7 @@ from pathlib import Path
 from model_archiver.model_archiver_config import ModelArchiverConfig
 from model_archiver.model_packaging_utils import ModelExportUtils
 
-from vqaops.building.content import Content, files_in
+from vqaops.building.archive_content import Content, files_in
 from vqaops.paths import HANDLER, MODEL_STORE, resolved
 from vqaops.store import checksums
 from vqaops.store.archive import CONTENT, MANIFEST, Archive

@@ -38,16 +38,10 @@ def start(server: Server, gateway: Gateway, name: str, route: Route) -> None:
 
 
 def end(server: Server, gateway: Gateway, name: str, version: str | None = None) -> Route | None:
-    """End a model's canary or shadow, as `end_route`, under the lock of the run folder."""
-    with locked(server.run):
-        return end_route(server, gateway, name, version)
-
-
-def end_route(server: Server, gateway: Gateway, name: str, version: str | None = None) -> Route | None:
     """End a model's canary or shadow: the default version gets every request again.
 
     Args:
-        server: The server, in whose history the end is recorded; the caller holds the lock of its run folder.
+        server: The server, in whose history the end is recorded.
         gateway: The gateway; it need not run, since routes outlive it.
         name: The model.
         version: End the route only if it leads to this version; None for any.
@@ -55,11 +49,12 @@ def end_route(server: Server, gateway: Gateway, name: str, version: str | None =
     Returns:
         The route that was ended, or None.
     """
-    route = gateway.routes.all().get(name)
-    if route is None or version not in {None, route.version}:
-        return None
-    gateway.routes.set(name, None)
-    _record(server, f"end {route.kind}", name, route)
+    with locked(server.run):
+        route = gateway.routes.all().get(name)
+        if route is None or version not in {None, route.version}:
+            return None
+        gateway.routes.set(name, None)
+        _record(server, f"end {route.kind}", name, route)
     return route
 
 

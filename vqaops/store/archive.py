@@ -21,7 +21,7 @@ from vqaserve.settings import ModelConfig
 
 MANIFEST = "MAR-INF/MANIFEST.json"
 CONTENT = "MAR-INF/CONTENT.sha256"
-"""Hash of all that the archive was built from (`vqaops.building.content`)."""
+"""Hash of all that the archive was built from (`vqaops.building.archive_content`)."""
 _QUESTIONS = "samples/questions.jsonl"
 # RuntimeError: encrypted, or packed by an unknown method.
 _UNREADABLE = (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, KeyError, TypeError, ValueError)

@@ -24,9 +24,9 @@ def test_the_bench_starts_a_server_checks_every_answer_and_leaves_a_report(
     assert done.returncode == 0, done.stderr
     assert "bare: answers that differ from the floor's" in done.stdout
     figures = json.loads((folder / "out" / "bare.json").read_text())
-    assert figures["ways"]["unique, 4 connections"]["answers"] > 0
-    assert figures["ways"]["zipf, 4 connections"]["wrong"] == 0
-    assert figures["ways"]["open loop, 95%"]["cpu_ms"] > 0
+    assert figures["workloads"]["unique, 4 connections"]["answers"] > 0
+    assert figures["workloads"]["zipf, 4 connections"]["wrong"] == 0
+    assert figures["workloads"]["open loop, 95%"]["cpu_ms"] > 0
     assert figures["worker_resident_mb"][0] > 10
     report = (folder / "out" / "report.md").read_text()
     assert "| bare: answers that differ from the floor's | 0 | 0 | pass |" in report

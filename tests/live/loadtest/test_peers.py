@@ -30,8 +30,8 @@ def test_our_server_and_a_peer_give_the_same_answers_and_leave_no_process(
     assert list(servers) == ["ours (TorchServe)", "FastAPI", "floor"]
     for title in ("ours (TorchServe)", "FastAPI"):
         assert not servers[title]["failure"]
-        assert len(servers[title]["ways"]) == 4
-        for figures in servers[title]["ways"].values():
+        assert len(servers[title]["workloads"]) == 4
+        for figures in servers[title]["workloads"].values():
             assert figures["answers"] > 0
             assert figures["cpu_ms"] > 0
             assert (figures["wrong"], figures["refused"]) == (0, {})

@@ -11,7 +11,7 @@ from loadtest.bench.peer_bars import FLOOR, OURS, peer_bars
 
 
 def workloads(**cpu_ms: float) -> dict[str, object]:
-    return {"ways": {name: {"answers": 10 if value else 0, "cpu_ms": value} for name, value in cpu_ms.items()}}
+    return {"workloads": {name: {"answers": 10 if value else 0, "cpu_ms": value} for name, value in cpu_ms.items()}}
 
 
 @pytest.fixture

@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 
 from tests.support.pictures import as_base64, encoded
-from vqaserve import predictions
+from vqaserve import prediction_log
 from vqaserve.errors import RecipeError
 from vqaserve.metrics import MetricSample
 from vqaserve.pipeline import Pipeline
-from vqaserve.predictions import PredictionWriter
+from vqaserve.prediction_log import PredictionWriter
 from vqaserve.settings import HandlerSettings, PredictionLog
 from vqaserve.types import Model, Request
 
@@ -201,7 +201,7 @@ def test_a_disk_that_hangs_delays_no_answer(logged: Callable[..., Logged], monke
         arrived.set()
         hangs.wait(60)
 
-    monkeypatch.setattr(predictions, "_WAITING", 3)
+    monkeypatch.setattr(prediction_log, "_WAITING", 3)
     monkeypatch.setattr(PredictionWriter, "_write_lines", hang)
     log = logged()
     log.ask(question())
@@ -251,7 +251,7 @@ def test_a_long_queue_makes_no_file_larger_than_its_limit(
 WORKER = """
 import sys
 from pathlib import Path
-from vqaserve.predictions import PredictionRecord, PredictionWriter
+from vqaserve.prediction_log import PredictionRecord, PredictionWriter
 from vqaserve.settings import PredictionLog
 from vqaserve.types import Item, Model, Request
 
