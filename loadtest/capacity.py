@@ -20,7 +20,7 @@ import typer
 from loadtest.slo import BREACHED
 from vqaops.console import new_console, one_line_errors
 from vqaops.errors import ServerError
-from vqaops.paths import ROOT, RUN
+from vqaops.paths import ROOT, RUN, resolved
 from vqaserve.text_files import split_lines
 
 LOCUSTFILE = ROOT / "loadtest" / "locustfile.py"
@@ -107,10 +107,11 @@ def main(
     Examples: loadtest/capacity.py; loadtest/capacity.py Popular --recipes recipes/shapes --seconds 30
     """
     console = new_console()
-    options = ["--host", host, "--header-file", str(header_file.resolve()), "--slo", str(slo.resolve())]
-    if recipes:
-        options += ["--recipes", *(str(one.resolve()) for one in recipes)]
-        options.append("--")  # ends the list of recipes
+    with one_line_errors("capacity"):
+        options = ["--host", host, "--header-file", str(resolved(header_file)), "--slo", str(resolved(slo))]
+        if recipes:
+            options += ["--recipes", *(str(resolved(one)) for one in recipes)]
+            options.append("--")  # ends the list of recipes
 
     def kept(rate: int) -> bool:
         with console.status(f"{rate} requests per second for {seconds} s"):

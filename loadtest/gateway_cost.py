@@ -28,7 +28,7 @@ from vqaops.console import new_console, one_line_errors
 from vqaops.errors import ServerError
 from vqaops.gateway.nginx import Gateway
 from vqaops.gateway.routes import Route
-from vqaops.paths import RECIPES, RUN
+from vqaops.paths import RECIPES, RUN, resolved
 from vqaops.questions import Question, read_samples
 from vqaops.server.ports import free_ports
 from vqaops.server.server import Server
@@ -76,8 +76,8 @@ def main(
 
     Example: python loadtest/gateway_cost.py shapes --version 1.0.0
     """
-    server = Server(run.resolve())
     with one_line_errors("gateway_cost"), tempfile.TemporaryDirectory(prefix="vqa-") as temporary:
+        server = Server(resolved(run))
         java_process(server)  # refuses before the gateway starts
         sample = read_samples(RECIPES / model)[0]
         config = Path(temporary) / "gateway.yaml"

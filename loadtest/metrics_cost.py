@@ -21,6 +21,7 @@ import yaml
 from rich.progress import track
 from rich.table import Table
 
+from loadtest.bench.bench_models import find_recipe
 from loadtest.bench.measured_server import java_process
 from loadtest.fast_client import FastClient
 from loadtest.loops import closed_loop
@@ -29,7 +30,6 @@ from loadtest.process_usage import cpu_seconds
 from vqaops.building.build import build
 from vqaops.console import new_console, one_line_errors
 from vqaops.errors import ServerError
-from vqaops.paths import RECIPES
 from vqaops.questions import read_samples
 from vqaops.server.own_server import own_server
 from vqaops.server.server import METRICS, Server
@@ -47,8 +47,9 @@ def main(
 
     Example: python loadtest/metrics_cost.py shapes --connections 1 --connections 16
     """
-    recipe, counts = RECIPES / model, connections or [1, 16]
+    counts = connections or [1, 16]
     with one_line_errors("metrics_cost"), ExitStack() as stack:
+        recipe = find_recipe(model)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vqa-")))
         empty = folder / "no-metrics.yaml"
         gauge = {"name": "vqa_nothing", "unit": "Count", "dimensions": ["model_name"]}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from vqaops.paths import RECIPES
+from vqaops.paths import RECIPES, resolved
 from vqaops.questions import read_questions
 
 
@@ -30,7 +30,7 @@ def model_questions(recipes: tuple[str, ...] = ()) -> tuple[ModelQuestion, ...]:
     Raises:
         RecipeError: A recipe has no samples, or a sample is faulty or has no answers to check replies with.
     """
-    folders = [Path(one).resolve() for one in recipes] or sorted(path.parent for path in RECIPES.glob("*/samples"))
+    folders = [resolved(Path(one)) for one in recipes] or sorted(path.parent for path in RECIPES.glob("*/samples"))
     return tuple(
         ModelQuestion(folder.name, sample.read_image(), sample.text, sample.answers)
         for folder in folders

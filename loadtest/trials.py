@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import tempfile
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +23,7 @@ from vqaops.tuning.search import TrialOutcome
 from vqaops.tuning.space import Candidate
 from vqaserve.errors import RecipeError
 from vqaserve.settings import ModelConfig
+from vqaserve.text_files import decode, read_text
 
 WARM_UP_SECONDS = 2.0
 _CONFIG = "model-config.yaml"
@@ -81,7 +82,7 @@ class TrialRunner:
             for member in given.infolist():
                 data = given.read(member)
                 if member.filename == _CONFIG:
-                    data = with_settings(data.decode(), candidate).encode()
+                    data = with_settings(decode(data, _CONFIG), candidate).encode()
                 packed.writestr(member, data)
         return Archive(path, self._archive.name, self._archive.version)
 
@@ -92,16 +93,15 @@ class TrialRunner:
             RecipeError: The recipe does not build in this precision.
         """
         if candidate.precision not in self._built:
-            folder = self._folder / "recipes" / candidate.precision
-            recipe = folder / self._recipe.name
-            shutil.rmtree(folder, ignore_errors=True)
-            recipe.mkdir(parents=True)
-            for part in self._recipe.iterdir():
-                (recipe / part.name).symlink_to(part)
-            text = (recipe / _CONFIG).read_text(encoding="utf-8")
-            (recipe / _CONFIG).unlink()
-            (recipe / _CONFIG).write_text(with_settings(text, candidate), encoding="utf-8")
-            self._built[candidate.precision] = build(recipe, folder / "store")
+            with tempfile.TemporaryDirectory(dir=self._folder, prefix="recipe-") as temporary:
+                recipe = Path(temporary) / self._recipe.name
+                recipe.mkdir()
+                for part in self._recipe.iterdir():
+                    if part.name != _CONFIG:
+                        (recipe / part.name).symlink_to(part)
+                text = with_settings(read_text(self._recipe / _CONFIG), candidate)
+                (recipe / _CONFIG).write_text(text, encoding="utf-8", newline="")
+                self._built[candidate.precision] = build(recipe, self._folder / candidate.precision, replace=True)
         return self._built[candidate.precision]
 
 

@@ -13,6 +13,7 @@ from vqaops.console import new_console, one_line_errors
 from vqaops.evaluation.comparison import WordingComparison, compare_wordings
 from vqaops.evaluation.predictions import predict
 from vqaops.evaluation.scores import Scores, compute_scores
+from vqaops.files import prepare_output
 from vqaops.questions import read_questions
 from vqaops.server.server import Server
 
@@ -45,7 +46,7 @@ def main(
         beside = file.parent / "images"
         questions = read_questions(file, images or (beside if beside.is_dir() else file.parent))
         if output:
-            output.parent.mkdir(parents=True, exist_ok=True)
+            prepare_output(output, (file, *(question.image for question in questions)))
         client = Server().client
         run = predict(client, model, questions, connections)
         scores = compute_scores(run.predictions)

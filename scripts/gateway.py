@@ -12,7 +12,7 @@ from rich.markup import escape
 from vqaops.console import new_console, one_line_errors
 from vqaops.gateway.nginx import Gateway
 from vqaops.gateway.rendering import GATEWAY_FILES
-from vqaops.paths import RUN
+from vqaops.paths import RUN, resolved
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 console = new_console()
@@ -27,8 +27,8 @@ def start(config: Config = GATEWAY_FILES / "gateway.yaml", run: Run = RUN) -> No
 
     Example: scripts/gateway.py start --config /etc/vqaserve/gateway.yaml
     """
-    gateway = Gateway(run.resolve(), config)
     with one_line_errors("make gateway"):
+        gateway = Gateway(resolved(run), config)
         gateway.start()
         certificate = gateway.certificate.chain
         console.print(f"[green]Listening[/] at {escape(gateway.url)} (certificate: {escape(str(certificate))})")
@@ -49,7 +49,7 @@ def stop(run: Run = RUN) -> None:
     Example: scripts/gateway.py stop
     """
     with one_line_errors("gateway"), console.status("answering the accepted requests"):
-        was_running = Gateway(run.resolve()).stop()
+        was_running = Gateway(resolved(run)).stop()
     console.print("the gateway has stopped" if was_running else "no gateway was running")
 
 
@@ -60,7 +60,7 @@ def reload(config: Config = GATEWAY_FILES / "gateway.yaml", run: Run = RUN) -> N
     Example: scripts/gateway.py reload
     """
     with one_line_errors("gateway"):
-        Gateway(run.resolve(), config).reload()
+        Gateway(resolved(run), config).reload()
     console.print("reloaded")
 
 
@@ -71,7 +71,7 @@ def check(config: Config = GATEWAY_FILES / "gateway.yaml", run: Run = RUN) -> No
     Example: scripts/gateway.py test --config new.yaml
     """
     with one_line_errors("gateway"):
-        Gateway(run.resolve(), config).check()
+        Gateway(resolved(run), config).check()
     console.print("nginx accepts these settings")
 
 

@@ -13,7 +13,7 @@ from rich.table import Table
 from vqaops.console import new_console, one_line_errors
 from vqaops.gateway.nginx import Gateway
 from vqaops.gateway.rendering import GATEWAY_FILES
-from vqaops.paths import RUN
+from vqaops.paths import RUN, resolved
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 console = new_console()
@@ -32,7 +32,7 @@ def add(name: Name, config: Config = GATEWAY_FILES / "gateway.yaml", run: Run = 
     Example: scripts/keys.py add chat-app
     """
     with one_line_errors("keys"):
-        typer.echo(Gateway(run.resolve(), config).keys.add(name))
+        typer.echo(Gateway(resolved(run), config).keys.add(name))
 
 
 @app.command("list")
@@ -46,7 +46,7 @@ def list_(
     Example: scripts/keys.py list --json
     """
     with one_line_errors("keys"):
-        entries = Gateway(run.resolve(), config).keys.entries()
+        entries = Gateway(resolved(run), config).keys.entries()
     if as_json:
         typer.echo(json.dumps([asdict(entry) for entry in entries]))
         return
@@ -63,7 +63,7 @@ def revoke(name: Name, config: Config = GATEWAY_FILES / "gateway.yaml", run: Run
     Example: scripts/keys.py revoke chat-app
     """
     with one_line_errors("keys"):
-        Gateway(run.resolve(), config).keys.revoke(name)
+        Gateway(resolved(run), config).keys.revoke(name)
     console.print(f"{name} is revoked")
 
 

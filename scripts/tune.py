@@ -12,12 +12,12 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from loadtest.bench.recipe_archives import current_archive
 from loadtest.trials import TrialRunner, sample_pairs
 from vqaops.console import new_console, one_line_errors
-from vqaops.paths import RUN
+from vqaops.paths import RUN, resolved
 from vqaops.tuning.plot import plot_trade_off
-from vqaops.tuning.recipe_file import write_settings
+from vqaops.tuning.recipe_file import check_writable, write_settings
 from vqaops.tuning.report import describe_misfit, outcome_table
 from vqaops.tuning.search import Search, TrialOutcome
-from vqaops.tuning.space import Candidate, Space, layouts
+from vqaops.tuning.space import Candidate, Space, layouts, parse_precisions
 from vqaserve.errors import RecipeError
 from vqaserve.settings import ModelConfig
 
@@ -50,9 +50,10 @@ def main(
     """
     console = new_console()
     with one_line_errors("tune"):
-        recipe = recipe.resolve()
+        recipe, precisions = resolved(recipe), parse_precisions(precision or [])
         file = recipe / "model-config.yaml"
         own = Candidate.of(ModelConfig.read(file))
+        check_writable(file, own)
         pairs = sample_pairs(recipe, PICTURES)
         with console.status(f"packing {recipe.name}"):
             archive = current_archive(recipe, output / "tune" / "recipe")
@@ -60,7 +61,7 @@ def main(
             layouts(cores or len(os.sched_getaffinity(0))),
             tuple(sorted(batch or [1, 2, 4, 8, 16])),
             tuple(sorted(delay or [1, 5])),
-            tuple(dict.fromkeys(precision or [own.precision, "fp32", "bf16"])),
+            tuple(dict.fromkeys(precisions or (own.precision, "fp32", "bf16"))),
         )
         runner = TrialRunner(recipe, archive, connections, seconds, output / "tune")
         columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 
 from vqaops.console import one_line_errors
-from vqaops.training.datasets import read_split
+from vqaops.files import prepare_output
+from vqaops.training.datasets import Split, read_split
 
 
 def main(
@@ -23,11 +24,13 @@ def main(
     Example: python scripts/write_questions.py work/easy-vqa.jsonl
     """
     with one_line_errors("write_questions"):
+        questions = read_split(data, "eval")
+        splits = (Path(data) / f"{split}.jsonl" for split in get_args(Split))
+        prepare_output(output, (*splits, *{question.image for question in questions}))
         rows = [
             {"image": str(question.image.resolve()), "question": question.text, "answers": list(question.answers)}
-            for question in read_split(data, "eval")
+            for question in questions
         ]
-        output.parent.mkdir(parents=True, exist_ok=True)
         output.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
 

@@ -10,7 +10,10 @@ from pathlib import Path
 import typer
 from PIL import Image, ImageDraw
 
+from vqaops.console import one_line_errors
+from vqaops.files import prepare_output
 from vqaops.paths import RECIPES
+from vqaserve.errors import RecipeError
 
 # Shape, corners, colour and background; the colours are those of easy-VQA.
 SHAPES = {
@@ -41,11 +44,20 @@ def main() -> None:
 
     Example: python scripts/write_samples.py
     """
-    drawn = {name: draw_shape(name) for name in SHAPES}
-    write_samples(RECIPES / "shapes" / "samples", drawn, SHAPES_QUESTIONS)
-    photographs = Path(str(files("skimage"))) / "data"
-    opened = {name: Image.open(photographs / source).convert("RGB") for name, source in ROOMS.items()}
-    write_samples(RECIPES / "rooms" / "samples", opened, ROOMS_QUESTIONS)
+    with one_line_errors("write_samples"):
+        photographs = _photographs()
+        drawn = {name: draw_shape(name) for name in SHAPES}
+        opened = {name: Image.open(photographs / source).convert("RGB") for name, source in ROOMS.items()}
+        inputs = [photographs / source for source in ROOMS.values()]
+        write_samples(RECIPES / "shapes" / "samples", drawn, SHAPES_QUESTIONS, inputs)
+        write_samples(RECIPES / "rooms" / "samples", opened, ROOMS_QUESTIONS, inputs)
+
+
+def _photographs() -> Path:
+    try:
+        return Path(str(files("skimage"))) / "data"
+    except ModuleNotFoundError:
+        raise RecipeError("the photographs need the package scikit-image: pip install scikit-image") from None
 
 
 def draw_shape(name: str) -> Image.Image:
@@ -56,9 +68,16 @@ def draw_shape(name: str) -> Image.Image:
     return picture
 
 
-def write_samples(folder: Path, pictures: Mapping[str, Image.Image], questions: Sequence[tuple[str, str, str]]) -> None:
-    """Write pictures, and the ``questions.jsonl`` about them."""
-    folder.mkdir(parents=True, exist_ok=True)
+def write_samples(
+    folder: Path, pictures: Mapping[str, Image.Image], questions: Sequence[tuple[str, str, str]], inputs: Sequence[Path]
+) -> None:
+    """Write pictures, and the ``questions.jsonl`` about them.
+
+    Raises:
+        RecipeError: One of the files is a link to an input, or cannot be written.
+    """
+    for name in (*pictures, "questions.jsonl"):
+        prepare_output(folder / name, inputs)
     for name, picture in pictures.items():
         picture.save(folder / name, quality=95, subsampling=0)
     lines = (

@@ -1,13 +1,43 @@
-"""Files that several processes write: replaced atomically, under a lock."""
+"""Files that commands write: outputs that are none of the inputs, and files that several processes write."""
 
 from __future__ import annotations
 
 import fcntl
 import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from vqaserve.errors import RecipeError
+
+
+def prepare_output(path: Path, inputs: Iterable[Path] = ()) -> None:
+    """Make the folder of a file that a command will write, and refuse a file that it could or should not write.
+
+    A command calls this before its work, so that the work is not lost.
+
+    Args:
+        path: The file.
+        inputs: Files that the command reads. Another spelling of a path, and a link, lead to the same file.
+
+    Raises:
+        RecipeError: The path is one of the inputs, is a folder, or may not be written.
+        OSError: The folder cannot be made.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir():
+        raise RecipeError(f"{path} is a folder; give the name of a file to write")
+    if not path.exists():
+        if not os.access(path.parent, os.W_OK):
+            raise RecipeError(f"{path} cannot be written: no permission for {path.parent}")
+        return
+    if not os.access(path, os.W_OK):
+        raise RecipeError(f"{path} cannot be written: no permission")
+    for read in inputs:
+        with suppress(FileNotFoundError):
+            if path.samefile(read):
+                raise RecipeError(f"{path} is {read}, which this command reads; give another file to write")
 
 
 def replace_whole(path: Path, text: str) -> None:

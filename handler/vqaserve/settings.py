@@ -19,6 +19,8 @@ from vqaserve.types import PictureLimits
 from vqaserve.validation import FrozenModel
 from vqaserve.yaml_files import read_settings, validate_settings
 
+Precision = Literal["auto", "fp32", "bf16", "fp16", "int8"]
+
 
 class Limits(FrozenModel):
     """What a client may ask for; a request over a limit is refused with 422.
@@ -163,7 +165,7 @@ class HandlerSettings(FrozenModel):
     weights: str = "weights"
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
     threads: Annotated[int, Field(gt=0)] = 1
-    precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = "fp32"
+    precision: Precision = "fp32"
     agreement: Annotated[float, Field(gt=0, le=1)] = 0.98
     options: dict[str, Any] = {}  # noqa: RUF012 - pydantic copies defaults
     question: str | None = None

@@ -10,7 +10,7 @@ from loadtest.bench.photographs import photographs
 from loadtest.bench.plan import BenchModel
 from loadtest.bench.recipe_archives import current_archive, unpack
 from loadtest.pairs import Pair, all_pairs
-from vqaops.paths import RECIPES
+from vqaops.paths import RECIPES, resolved
 from vqaops.store.archive import Archive
 from vqaserve.errors import RecipeError
 
@@ -33,7 +33,7 @@ def find_model(name: str, output: Path, console: Console) -> tuple[BenchModel, l
     if name == "vilt":
         return _vilt(pictures, output, console)
     if name.endswith(".mar"):
-        archive = Archive.read(Path(name).resolve())
+        archive = Archive.read(resolved(Path(name)))
     else:
         recipe = find_recipe(name, "vilt", "a .mar file")
         with console.status(f"packing {recipe.name}"):
@@ -51,7 +51,7 @@ def find_recipe(name: str, *others: str) -> Path:
     Raises:
         RecipeError: There is no such recipe.
     """
-    for folder in (RECIPES / name, Path(name).resolve()):
+    for folder in (RECIPES / name, resolved(Path(name))):
         if (folder / "model-config.yaml").is_file():
             return folder
     takes = ", ".join(["the name of a recipe in recipes/", "the folder of a recipe", *others])

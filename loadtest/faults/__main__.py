@@ -12,8 +12,9 @@ import typer
 
 from loadtest.faults.scenario_table import scenario_table
 from loadtest.faults.scenarios import SCENARIOS, ScenarioResult, ScenarioSkipped
-from vqaops.console import new_console
+from vqaops.console import new_console, one_line_errors
 from vqaops.errors import ServerError
+from vqaops.files import prepare_output
 from vqaops.paths import RUN
 
 
@@ -32,6 +33,8 @@ def main(
     console = new_console()
     if unknown := set(scenarios or ()) - set(SCENARIOS):
         raise typer.BadParameter(f"no such scenario: {', '.join(sorted(unknown))}; there are: {', '.join(SCENARIOS)}")
+    with one_line_errors("chaos"):
+        prepare_output(output)
     results: list[ScenarioResult] = []
     broken = False
     for name in scenarios or SCENARIOS:
@@ -44,7 +47,6 @@ def main(
                 console.print(f"{name}: {error}", style="red", markup=False)
                 broken = True
     console.print(scenario_table(results))
-    output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(json.dumps([{**asdict(one), "kept": one.kept} for one in results], indent=2) + "\n")
     raise typer.Exit(0 if all(one.kept for one in results) and not broken else 1)
 

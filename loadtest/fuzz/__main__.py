@@ -10,7 +10,7 @@ import typer
 from loadtest.bench.measured_server import java_process
 from loadtest.fuzz.fuzzer import fuzz
 from vqaops.console import new_console, one_line_errors
-from vqaops.paths import RUN
+from vqaops.paths import RUN, resolved
 from vqaops.server.server import Server
 
 SHOWN = 10
@@ -31,7 +31,7 @@ def main(
     """
     console = new_console()
     with one_line_errors("fuzz"):
-        server = Server(run.resolve())
+        server = Server(resolved(run))
         java_process(server)
         result = fuzz(server.client, model, cases, seed, console, whole)
     for kind, count in result.replies.most_common():

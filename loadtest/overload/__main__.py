@@ -15,6 +15,7 @@ from loadtest.overload.connections import CONNECTIONS, idle, p95_among
 from loadtest.overload.flood import flood
 from loadtest.overload.targets import running_target, slow_target
 from vqaops.console import new_console, one_line_errors
+from vqaops.files import prepare_output
 from vqaops.paths import RUN
 
 QUESTIONS = 50
@@ -41,6 +42,7 @@ def main(
     """
     console = new_console()
     with one_line_errors("overload"), ExitStack() as stack:
+        prepare_output(output)
         if recipe:
             target = running_target(recipe)
         else:
@@ -55,7 +57,6 @@ def main(
                 among[f"{count} {name}"] = p95_among(target, kind, count, QUESTIONS)
         for name, p95 in among.items():
             console.print(f"p95 of a normal client among {name}: {1000 * p95:.0f} ms")
-        output.parent.mkdir(parents=True, exist_ok=True)
         output.write_text(json.dumps({**asdict(result), "kept": result.kept, "p95_among": among}, indent=2) + "\n")
     raise typer.Exit(0 if result.kept else 1)
 

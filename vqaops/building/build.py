@@ -63,6 +63,8 @@ def build(recipe: Path, store: Path = MODEL_STORE, replace: bool = False) -> Arc
     """
     recipe = resolved(recipe)
     archive = archive_of(recipe, store)
+    if resolved(store).is_relative_to(recipe):
+        raise RecipeError(f"the model store {store} lies in the recipe, and would be packed with it; choose another")
     if archive.path.exists() and not replace:
         raise RecipeError(
             f"{archive.path} exists with other content, and a server that serves it could not start again without it; "

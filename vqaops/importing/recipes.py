@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 from PIL import Image, ImageDraw
 
+from vqaops.paths import resolved
 from vqaops.store.names import check_model_name
 from vqaserve.errors import RecipeError
 
@@ -59,7 +60,8 @@ def new_recipe(folder: Path, origin: Origin) -> Iterator[Path]:
     Raises:
         RecipeError: The folder exists already, or its name cannot be a model's.
     """
-    check_model_name(folder.resolve().name)
+    folder = resolved(folder)  # `new/..` would lead out of the temporary folder
+    check_model_name(folder.name)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise RecipeError(f"{folder} exists already; remove it or choose another name")
     folder.parent.mkdir(parents=True, exist_ok=True)

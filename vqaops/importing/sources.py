@@ -11,6 +11,7 @@ from rich.console import Console
 from vqaops.importing.chat_app import convert_files
 from vqaops.importing.folders import choose_local_files, copy_files, find_family, is_pickled
 from vqaops.importing.recipes import Origin, new_recipe
+from vqaops.paths import resolved
 from vqaops.store.names import check_model_name
 from vqaserve.errors import RecipeError
 
@@ -38,7 +39,7 @@ class Source:
     @property
     def name(self) -> str:
         """A model's name derived from the source, in the characters that TorchServe allows."""
-        last = (self.hub or str((self.folder or Path()).resolve())).rstrip("/").rpartition("/")[2]
+        last = (self.hub or str(resolved(self.folder or Path()))).rstrip("/").rpartition("/")[2]
         return re.sub(r"[^a-z0-9_.-]+", "-", last.lower()).strip("-.") or "model"
 
 
@@ -48,7 +49,7 @@ def make_recipe(source: Source, output: Path, console: Console) -> None:
     Raises:
         RecipeError: The source cannot be read, is not a model for pictures and questions, or ``output`` exists already.
     """
-    check_model_name(output.resolve().name)
+    check_model_name(resolved(output).name)
     if output.exists() and not output.is_dir():
         raise RecipeError(f"{output} is a file; give -o the name of a new folder")
     if output.exists() and any(output.iterdir()):

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from vqaops.tuning.space import Candidate
+from vqaserve.errors import RecipeError
 from vqaserve.text_files import read_text
 
 
@@ -22,13 +24,33 @@ def write_settings(file: Path, candidate: Candidate) -> None:
     file.write_bytes(with_settings(read_text(file), candidate).encode())
 
 
+def check_writable(file: Path, candidate: Candidate) -> None:
+    """Refuse a ``model-config.yaml`` into which `write_settings` could not write, before anything is measured.
+
+    Raises:
+        RecipeError: The file cannot be read, or not with its comments.
+    """
+    try:
+        with_settings(read_text(file), candidate)
+    except RecipeError as error:
+        raise RecipeError(f"{file}: {error}") from None
+
+
 def with_settings(text: str, candidate: Candidate) -> str:
-    """Return the text of a ``model-config.yaml`` with a candidate's settings; comments and line ends stay."""
+    """Return the text of a ``model-config.yaml`` with a candidate's settings; comments and line ends stay.
+
+    Raises:
+        RecipeError: The text is YAML 1.1 only, as the server reads it, and not YAML 1.2, which keeps comments.
+    """
     yaml = YAML()  # keeps comments
     yaml.preserve_quotes = True
     yaml.width = 10_000  # wraps no line
     line_end = "\r\n" if "\r\n" in text else "\n"
-    document: Any = yaml.load(text.replace("\r\n", "\n"))
+    try:
+        document: Any = yaml.load(text.replace("\r\n", "\n"))
+    except YAMLError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise RecipeError(f"settings cannot be changed in this file, which is not YAML 1.2: {reason}") from None
     document["minWorkers"] = document["maxWorkers"] = candidate.workers
     document["batchSize"] = candidate.batch
     document["maxBatchDelay"] = candidate.delay

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Literal, get_args
 
-from vqaserve.settings import ModelConfig
+from vqaserve.errors import RecipeError
+from vqaserve.settings import ModelConfig, Precision
 
 Setting = Literal["precision", "layout", "batch", "delay"]
 SETTINGS: tuple[Setting, ...] = get_args(Setting)
@@ -30,7 +31,7 @@ class Candidate:
     threads: int
     batch: int
     delay: int
-    precision: str
+    precision: Precision
 
     @classmethod
     def of(cls, config: ModelConfig) -> Candidate:
@@ -56,7 +57,7 @@ class Space:
     layouts: tuple[tuple[int, int], ...]
     batches: tuple[int, ...]
     delays: tuple[int, ...]
-    precisions: tuple[str, ...]
+    precisions: tuple[Precision, ...]
 
     def __len__(self) -> int:
         return len(self.layouts) * len(self.batches) * len(self.delays) * len(self.precisions)
@@ -102,6 +103,18 @@ class Space:
             case "delay":
                 ways = _up_and_down(self.delays, candidate.delay)
                 return [[replace(candidate, delay=delay) for delay in way] for way in ways]
+
+
+def parse_precisions(names: Sequence[str]) -> tuple[Precision, ...]:
+    """Return precisions that a user names.
+
+    Raises:
+        RecipeError: A recipe cannot have one of them.
+    """
+    known: tuple[Precision, ...] = get_args(Precision)
+    if unknown := [name for name in names if name not in known]:
+        raise RecipeError(f"--precision {unknown[0]!r} is none of {', '.join(known)}")
+    return tuple(one for name in names for one in known if one == name)
 
 
 def layouts(cores: int) -> tuple[tuple[int, int], ...]:
