@@ -117,4 +117,5 @@ def _with_result(item: Item, computed: Item) -> Item:
 
 def _key(item: Item) -> Hashable:
     query = item.query
-    return item.picture.digest, query.question, query.top_k, tuple(sorted(query.parameters.items()))
+    asked = query.question, query.labels, query.hypothesis_template, query.top_k
+    return item.picture.digest, *asked, tuple(sorted(query.parameters.items()))

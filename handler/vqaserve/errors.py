@@ -63,6 +63,10 @@ class InvalidQuestion(InvalidInput):
     """The question is missing, empty or exceeds a limit."""
 
 
+class InvalidLabels(InvalidInput):
+    """The candidate labels are missing, repeated or exceed a limit."""
+
+
 class InvalidParameter(InvalidInput):
     """A parameter is out of its range."""
 

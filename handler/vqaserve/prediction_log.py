@@ -45,7 +45,7 @@ class PredictionRecord:
         client_request_id: The client's ``X-Request-Id``, made safe for logs.
         picture: SHA-256 of the picture file.
         bytes: Size of that file; None if it came as a URL.
-        question: The question as the model was asked, or as it came if it was refused.
+        question: The question as the model was asked, or as it came if it was refused; candidate labels with commas.
         answer: The best answer; None after an error.
         confidence: The score of the best answer.
         abstained: Whether the score is below the recipe's ``abstain_below``.
@@ -78,7 +78,7 @@ class PredictionRecord:
             client_request_id=request.client_id,
             picture=item.picture.digest or None,
             bytes=len(query.image) if query and isinstance(query.image, bytes) else None,
-            question=query.question[:_LONGEST_TEXT] if query else None,
+            question=(query.question or ", ".join(query.labels))[:_LONGEST_TEXT] if query else None,
             answer=best.answer[:_LONGEST_TEXT] if best else None,
             confidence=best.score if best and math.isfinite(best.score) else None,
             abstained=item.abstained,

@@ -35,6 +35,8 @@ class Limits(FrozenModel):
         max_question_chars: Characters of one question.
         max_questions: Questions in one request.
         max_top_k: Ranked answers to one question.
+        max_labels: Candidate labels of a zero-shot classification.
+        max_label_chars: Characters of one candidate label, and of a hypothesis template.
         max_new_tokens: Tokens that a generative model may write for one answer.
         max_beams: Beams of a generative model's search.
     """
@@ -47,6 +49,8 @@ class Limits(FrozenModel):
     max_question_chars: Annotated[int, Field(gt=0)] = 500
     max_questions: Annotated[int, Field(gt=0)] = 32
     max_top_k: Annotated[int, Field(gt=0)] = 20
+    max_labels: Annotated[int, Field(gt=0)] = 128
+    max_label_chars: Annotated[int, Field(gt=0)] = 300
     max_new_tokens: Annotated[int, Field(gt=0)] = 128
     max_beams: Annotated[int, Field(gt=0)] = 8
 
@@ -64,11 +68,13 @@ class CacheLimits(FrozenModel):
         shared_features_mb: MiB of files under the server's temporary folder for features that all workers of the
             version share. Worth it if encoding a picture takes much longer than reading a file; not every family can.
         answers: Cached answers; an entry holds the ranked answers to one question about one picture.
+        labels: Cached embeddings of candidate labels; one of CLIP takes 2 kB.
     """
 
     features_mb: Annotated[int, Field(ge=0)] = 64
     shared_features_mb: Annotated[int, Field(ge=0)] = 0
     answers: Annotated[int, Field(ge=0)] = 4096
+    labels: Annotated[int, Field(ge=0)] = 4096
 
 
 class RemoteImages(FrozenModel):
@@ -150,7 +156,9 @@ class HandlerSettings(FrozenModel):
         options: Options of the family; an unknown one is refused.
         question: The question for a picture that comes without one (``curl -T photo.jpg``); without this setting such
             a picture is refused.
-        top_k: Ranked answers in a reply if the client sends no ``top_k``.
+        hypothesis_template: The sentence that a candidate label is put into, in place of ``{}``, if the client sends
+            none. The default is that of Hugging Face's pipeline; ``"{}"`` takes captions as they are.
+        top_k: Ranked answers in a reply if the client sends no ``top_k``; for candidate labels, all of them.
         abstain_below: An answer with a lower score is marked as ``abstained`` in the plain format, and counted.
         limits: Limits of a request.
         cache: Sizes of the caches.
@@ -169,6 +177,7 @@ class HandlerSettings(FrozenModel):
     agreement: Annotated[float, Field(gt=0, le=1)] = 0.98
     options: dict[str, Any] = {}  # noqa: RUF012 - pydantic copies defaults
     question: str | None = None
+    hypothesis_template: Annotated[str, Field(pattern=r"^[^{}]*\{\}[^{}]*$")] = "This is a photo of {}."
     top_k: Annotated[int, Field(gt=0)] = 5
     abstain_below: Annotated[float, Field(ge=0, le=1)] = 0
     limits: Limits = Limits()

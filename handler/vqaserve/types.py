@@ -61,28 +61,32 @@ class RemoteImage:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One question about one picture, as the client sent it.
+    """What is asked about one picture, as the client sent it; the task defines which fields it reads.
 
     Attributes:
         image: The encoded picture file (JPEG, PNG, ...), or its URL.
-        question: Free text.
+        question: Free text; empty if none was sent.
         top_k: The number of ranked answers; None means the recipe's default.
         parameters: Other parameters of the model, such as ``max_new_tokens``; the family defines which it takes.
         lenient: Whether a parameter that the family does not take is dropped with a warning instead of refused: chat
             front ends send ``temperature`` to every model.
         warnings: What was sent with the question and is not used, one sentence each. A protocol adds what it leaves
             out; a warning about the whole request belongs to each of its queries.
+        labels: The candidate labels of ``zero_shot_image_classification``; empty if none were sent.
+        hypothesis_template: The sentence that a label is put into, with ``{}`` in its place; empty means the recipe's.
     """
 
     image: bytes | RemoteImage
-    question: str
+    question: str = ""
     top_k: int | None = None
     parameters: Mapping[str, float] = field(default_factory=dict)
     lenient: bool = False
     warnings: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    hypothesis_template: str = ""
 
 
-UNREADABLE = Query(b"", "")
+UNREADABLE = Query(b"")
 """Stands for a query that could not be read; its item has an error."""
 
 
@@ -156,7 +160,7 @@ class Answer:
     """One answer and its probability.
 
     Attributes:
-        answer: The text.
+        answer: The text: an answer to a question, or a label.
         score: The model's probability of the answer, in [0, 1].
         details: What the family adds to the reply, such as ``clip_similarity``.
     """
@@ -164,6 +168,31 @@ class Answer:
     answer: str
     score: float
     details: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """Ranked answers in a task's output format.
+
+    Attributes:
+        noun: What the task calls one of them, ``answer`` or ``label``; a list of them has the plural.
+        entries: Objects for JSON, best first, with the noun and ``score`` as keys, and the details.
+    """
+
+    noun: str = ""
+    entries: tuple[Mapping[str, object], ...] = ()
+
+    @property
+    def best(self) -> str:
+        """The text of the first answer."""
+        return str(self.entries[0][self.noun])
+
+    @property
+    def summary(self) -> dict[str, object]:
+        """The best answer with its details, its score as ``confidence``, and all answers under the noun's plural."""
+        best = dict(self.entries[0])
+        confidence = best.pop("score")
+        return {**best, "confidence": confidence, f"{self.noun}s": self.entries}
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +208,7 @@ class Item:
         picture: The picture of the question.
         answers: The family's answers, best first.
         recalled: What the caches held: ``answers``, the picture's ``features``, or nothing.
-        ranked: The answers in the task's output format, ready for JSON.
+        ranked: The answers in the task's output format; without entries until they are finished.
         abstained: Whether the best score is below the recipe's ``abstain_below``.
         error: The error of the stage that failed.
     """
@@ -189,7 +218,7 @@ class Item:
     picture: Picture = field(default_factory=Picture)
     answers: tuple[Answer, ...] = ()
     recalled: str = ""
-    ranked: tuple[Mapping[str, object], ...] = ()
+    ranked: Ranking = Ranking()
     abstained: bool = False
     error: VqaError | None = None
 

@@ -9,7 +9,7 @@ from http import HTTPStatus
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from vqaserve.errors import VqaError
+from vqaserve.errors import BadRequest, VqaError
 from vqaserve.settings import HandlerSettings
 from vqaserve.types import Item, Model, Query, RemoteImage, Reply, Request
 
@@ -51,11 +51,50 @@ class Parameters(Strict):
     max_new_tokens: int | None = Field(default=None, description="Generative models: maximum length of the answer.")
     num_beams: int | None = Field(default=None, description="Generative models: beams to search; 1 is greedy.")
     temperature: float | None = Field(default=None, description="Generative models: 0 is greedy.")
+    candidate_labels: list[str] | str | None = Field(
+        default=None, description="Zero-shot classification: the labels, as a list or separated by commas."
+    )
+    hypothesis_template: str | None = Field(
+        default=None, description="Zero-shot classification: the sentence that a label is put into, in place of {}."
+    )
 
-    def query(self, image: bytes | RemoteImage, question: str, warnings: Sequence[str] = ()) -> Query:
-        """A query with these parameters."""
+    def query(
+        self,
+        image: bytes | RemoteImage,
+        question: str | None,
+        warnings: Sequence[str] = (),
+        labels: Sequence[str] | str | None = None,
+    ) -> Query:
+        """A query with these parameters; the task refuses what it does not read, and says what is missing.
+
+        Args:
+            image: The picture.
+            question: The question, if one was sent.
+            warnings: What was sent and is not used.
+            labels: Candidate labels that were sent as ``labels``.
+
+        Raises:
+            BadRequest: There are labels under both names.
+        """
+        if labels and self.candidate_labels:
+            raise BadRequest("the request has both 'labels' and 'candidate_labels'; send one of them")
         rest = self.model_dump(include={"max_new_tokens", "num_beams", "temperature"}, exclude_none=True)
-        return Query(image=image, question=question, top_k=self.top_k, parameters=rest, warnings=tuple(warnings))
+        return Query(
+            image=image,
+            question=question or "",
+            top_k=self.top_k,
+            parameters=rest,
+            warnings=tuple(warnings),
+            labels=_split(labels or self.candidate_labels),
+            hypothesis_template=self.hypothesis_template or "",
+        )
+
+
+def _split(labels: Sequence[str] | str | None) -> tuple[str, ...]:
+    """Labels as they came in a list, or the parts of a text between its commas, without those that are blank."""
+    if isinstance(labels, str):
+        return tuple(label.strip() for label in labels.split(",") if label.strip())
+    return tuple(labels or ())
 
 
 def failed_whole(items: Sequence[Item]) -> VqaError | None:

@@ -1,24 +1,29 @@
-"""The Hugging Face Hub's schema of visual question answering, as ``huggingface_hub.InferenceClient`` sends it.
+"""The Hugging Face Hub's schemas of the tasks, as ``huggingface_hub.InferenceClient`` sends them.
 
 ``inputs`` has three shapes: the picture as base64 with ``question`` beside it (the client sends the picture a second
-time as ``image``), the Hub's own ``{"image", "question"}``, or a list of either. The reply is a list of answers, best
-first; for a list of inputs, it is a list of such lists.
+time as ``image``), the Hub's own ``{"image", "question"}``, or a list of either. ``parameters`` has ``top_k`` and the
+candidate labels. For classification the client may send the picture alone as the body. The reply is a list of answers,
+best first; for a list of inputs, it is a list of such lists.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from pydantic import Field
 
-from vqaserve.errors import BadRequest, InvalidQuestion, MissingImage, VqaError
+from vqaserve.errors import BadRequest, MissingImage, VqaError
 from vqaserve.protocols.base import Parameters, Protocol, Strict, as_json, failed_whole, query_or_error, warnings_field
 from vqaserve.protocols.content import check_count, validate
-from vqaserve.protocols.picture_text import read_picture
+from vqaserve.protocols.picture_text import read_file, read_picture
 from vqaserve.settings import HandlerSettings
 from vqaserve.types import Item, Model, Query, Reply, Request
+
+_CLIENTS = re.compile(r"\bhf_hub/|@huggingface/")
+"""Product tokens of ``huggingface_hub`` (Python) and ``@huggingface/inference`` (JavaScript)."""
 
 _TENSOR_NAMES = frozenset({"name", "datatype", "shape", "data"})
 """An entry of ``inputs`` that has one of these names is a tensor of the Open Inference Protocol."""
@@ -45,7 +50,12 @@ class HuggingFace(Protocol):
     """A JSON object with ``inputs`` that are not tensors is of this format."""
 
     def recognises(self, request: Request) -> bool:
-        """Whether the body is a JSON object with ``inputs`` that are not tensors."""
+        """Whether the body is a JSON object with ``inputs`` that are not tensors, or a file from a client of the Hub.
+
+        To classify a picture, the Hub's clients send the file as the body; their ``User-Agent`` tells them from others.
+        """
+        if isinstance(request.body, bytes | bytearray) and request.body:
+            return _CLIENTS.search(request.headers.get("user-agent", "")) is not None
         inputs = request.body.get("inputs") if isinstance(request.body, Mapping) else None
         if not isinstance(inputs, list):
             return inputs is not None
@@ -57,14 +67,16 @@ class HuggingFace(Protocol):
         Raises:
             BadRequest: A field is unknown or of the wrong type, or two fields contradict each other.
             MissingImage: There is no picture.
-            InvalidQuestion: There is no question, or the list of inputs is too long.
+            InvalidQuestion: The list of inputs is too long.
             InvalidImage: The picture is neither base64 nor a data URI.
         """
         body = request.body
+        if isinstance(body, bytes | bytearray):
+            return [Query(read_file(bytes(body)))]
         if not isinstance(body, Mapping) or not isinstance(body["inputs"], list):
-            return [_query(body, settings)]
+            return [_query(body)]
         check_count(len(body["inputs"]), settings.limits)
-        return [query_or_error(partial(_query, {**body, "inputs": one}, settings)) for one in body["inputs"]]
+        return [query_or_error(partial(_query, {**body, "inputs": one})) for one in body["inputs"]]
 
     def reply(self, request: Request, items: Sequence[Item], model: Model) -> Reply:
         """``[{"answer", "score"}, ...]``, best first; a list has no place for warnings but its best answer."""
@@ -76,17 +88,13 @@ class HuggingFace(Protocol):
         return as_json(entries if is_list else entries[0])
 
 
-def _query(body: object, settings: HandlerSettings) -> Query:
+def _query(body: object) -> Query:
     asked = validate(HuggingFaceRequest, body)
     given = HuggingFaceInputs(image=asked.inputs) if isinstance(asked.inputs, str) else asked.inputs
     image = _one(given.image, asked.image, "image")
     question = _one(given.question, asked.question, "question")
     if not image:
         raise MissingImage("the request has no picture; send its base64 as 'inputs' or 'inputs.image'")
-    if question is None:
-        question = settings.question
-    if question is None:
-        raise InvalidQuestion("the request has no question; send it as 'question' or 'inputs.question'")
     unused = ["'options' has no effect on this server"] if asked.options else []
     return asked.parameters.query(read_picture(image), question, unused)
 
@@ -99,5 +107,5 @@ def _one(inner: str | None, outer: str | None, name: str) -> str | None:
 
 
 def _entry(item: Item) -> list[Mapping[str, object]]:
-    best, *others = item.ranked
+    best, *others = item.ranked.entries
     return [{**best, **warnings_field(item)}, *others]

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import Field
 
-from vqaserve.errors import BadRequest, InvalidQuestion, MissingImage, VqaError
+from vqaserve.errors import BadRequest, MissingImage, VqaError
 from vqaserve.protocols.base import Parameters, Protocol, Strict, as_json, failed_whole, query_or_error, warnings_field
 from vqaserve.protocols.content import check_count, is_pixels, json_type, pixels_refused, validate
 from vqaserve.protocols.picture_text import read_picture
@@ -27,10 +27,11 @@ class BinaryValue(Strict):
 
 
 class KServeInstance(Strict):
-    """One question about one picture."""
+    """One question about one picture, or its candidate labels."""
 
     image: BinaryValue | str | None = Field(default=None, description='``{"b64": ...}``, base64 or a data URI.')
     question: str | None = Field(default=None, description="The question.")
+    labels: list[str] | str | None = Field(default=None, description="Zero-shot classification: the labels.")
     parameters: Parameters = Parameters()
 
 
@@ -60,10 +61,10 @@ class KServeV1(Protocol):
         body = validate(KServeV1Request, request.body)
         check_count(len(body.instances), settings.limits)
         shared = {} if body.parameters is None else {"parameters": body.parameters.model_dump()}
-        return [query_or_error(partial(_query, instance, shared, settings)) for instance in body.instances]
+        return [query_or_error(partial(_query, instance, shared)) for instance in body.instances]
 
     def reply(self, request: Request, items: Sequence[Item], model: Model) -> Reply:
-        """``{"predictions": [{"answer", "confidence", "answers"} or an error, ...]}``."""
+        """``{"predictions": [{"answer", "confidence", "answers"} or an error, ...]}``, or ``label`` and ``labels``."""
         del request
         if error := failed_whole(items):
             return self.refuse(error)
@@ -71,7 +72,7 @@ class KServeV1(Protocol):
         return as_json({"predictions": predictions, "model": {"name": model.name, "version": model.version}})
 
 
-def _query(instance: object, shared: Mapping[str, object], settings: HandlerSettings) -> Query:
+def _query(instance: object, shared: Mapping[str, object]) -> Query:
     if not isinstance(instance, Mapping):
         raise BadRequest(
             f'the instance is {json_type(instance)}; send {{"image": {{"b64": "..."}}, "question": "..."}}'
@@ -81,13 +82,8 @@ def _query(instance: object, shared: Mapping[str, object], settings: HandlerSett
     image = asked.image.b64 if isinstance(asked.image, BinaryValue) else asked.image
     if not image:
         raise MissingImage('the instance has no picture; send "image": {"b64": "<base64>"}')
-    question = settings.question if asked.question is None else asked.question
-    if question is None:
-        raise InvalidQuestion('the instance has no question; send "question": "..."')
-    return asked.parameters.query(read_picture(image), question)
+    return asked.parameters.query(read_picture(image), asked.question, labels=asked.labels)
 
 
 def _entry(item: Item) -> dict[str, object]:
-    best = item.ranked[0]
-    rest = {name: value for name, value in best.items() if name != "score"}
-    return {**rest, "confidence": best["score"], "answers": item.ranked, **warnings_field(item)}
+    return {**item.ranked.summary, **warnings_field(item)}

@@ -1,8 +1,8 @@
 """The Open Inference Protocol (KServe v2, Triton) over HTTP: ``POST /v2/models/<name>/infer``.
 
-In: BYTES tensors ``image`` [n] and ``question`` [n]; out: BYTES ``answer`` [n, k] and FP32 ``score`` [n, k]. In JSON, a
-picture is base64 text. The protocol has no error for a single element, so the first error is the whole reply's. Raw
-tensors are in ``tensors.py``.
+In: BYTES tensors ``image`` [n] and ``question`` [n], or ``labels`` [k] for all pictures of a zero-shot classification.
+Out: BYTES ``answer`` [n, k], or ``label``, and FP32 ``score`` [n, k]. In JSON, a picture is base64 text. The protocol
+has no error for a single element, so the first error is the whole reply's. Raw tensors are in ``tensors.py``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import Field
 
-from vqaserve.errors import BadRequest, InvalidQuestion, MissingImage, VqaError
+from vqaserve.errors import BadRequest, MissingImage, VqaError
 from vqaserve.protocols.base import Parameters, Protocol, Strict, as_json
 from vqaserve.protocols.body import BINARY_HEADER
 from vqaserve.protocols.content import check_count, text, validate
@@ -23,14 +23,14 @@ from vqaserve.settings import HandlerSettings
 from vqaserve.types import Item, Model, Query, RemoteImage, Reply, Request
 
 PLATFORM = "vqaserve"
-_INPUTS, _OUTPUTS = ("image", "question"), ("answer", "score")
+_INPUTS, _OUTPUTS = ("image", "question", "labels"), ("answer", "label", "score")
 _BINARY, _BINARY_OUTPUT, _SHARED = "binary_data", "binary_data_output", "shared_memory"
 
 
 class RequestedOutput(Strict):
     """An output that the reply is to hold."""
 
-    name: str = Field(max_length=64, description="``answer`` or ``score``.")
+    name: str = Field(max_length=64, description="``answer`` (or ``label``) or ``score``.")
     parameters: dict[str, Any] = Field(default={}, description="``binary_data``: whether it comes as a raw tensor.")
 
 
@@ -61,22 +61,21 @@ class KServeV2(Protocol):
         Raises:
             BadRequest: The body is not of this shape, or the tensors do not fit together.
             MissingImage: There is no tensor ``image``.
-            InvalidQuestion: There is no tensor ``question`` and the recipe has no default, or there are too many.
+            InvalidQuestion: There are too many.
             InvalidImage: A picture is not base64.
         """
         body, raw = _split(request)
         _check_names([tensor.name for tensor in body.inputs], _INPUTS, "input")
         _check_names([output.name for output in body.outputs], _OUTPUTS, "output")
         _check_parameters(body)
-        tensors = read_tensors(body.inputs, raw, settings.limits.max_questions)
+        limits = settings.limits
+        most = {"image": limits.max_questions, "question": limits.max_questions, "labels": limits.max_labels}
+        tensors = read_tensors(body.inputs, raw, most)
         if not tensors.get("image"):
             raise MissingImage("the request has no input 'image'; send a BYTES tensor of that name")
-        default = [] if settings.question is None else [settings.question]
-        questions = [text(value, "question") for value in tensors.get("question", default)]
-        if not questions:
-            raise InvalidQuestion("the request has no input 'question'; send a BYTES tensor of that name")
+        questions = [text(value, "question") for value in tensors.get("question", [""])]
         count = max(len(tensors["image"]), len(questions))
-        check_count(count, settings.limits)
+        check_count(count, limits)
         (image,) = (tensor for tensor in body.inputs if tensor.name == "image")
         images = [_picture(value, image) for value in tensors["image"]]
         if len(images) not in (1, count) or len(questions) not in (1, count):
@@ -85,9 +84,9 @@ class KServeV2(Protocol):
             )
         asked = {name: value for name, value in body.parameters.items() if name != _BINARY_OUTPUT}
         parameters = validate(Parameters, asked)
-        return [
-            parameters.query(images[index % len(images)], questions[index % len(questions)]) for index in range(count)
-        ]
+        labels = tuple(text(value, "labels") for value in tensors.get("labels", ()))
+        rows = [(images[index % len(images)], questions[index % len(questions)]) for index in range(count)]
+        return [parameters.query(picture, question, labels=labels) for picture, question in rows]
 
     def refuse(self, error: VqaError) -> Reply:
         """The protocol's ``{"error"}`` with TorchServe's three keys."""
@@ -109,7 +108,8 @@ class KServeV2(Protocol):
         content |= {"parameters": {"warnings": "; ".join(warned)}} if warned else {}
         tensors = _outputs(items)
         wanted = {output.name: bool(output.parameters.get(_BINARY)) for output in body.outputs}
-        wanted = wanted or dict.fromkeys(_OUTPUTS, False)
+        wanted = wanted or dict.fromkeys(tensors, False)
+        _check_names(list(wanted), list(tensors), "output")
         if not any(wanted.values()):
             return as_json({**content, "outputs": [tensors[name].as_json() for name in wanted]})
         return as_raw(content, [(tensors[name], binary) for name, binary in wanted.items()])
@@ -121,7 +121,7 @@ def metadata(name: str, versions: Sequence[str]) -> dict[str, object]:
         "name": name,
         "versions": list(versions),
         "platform": PLATFORM,
-        "inputs": [{"name": input_, "datatype": "BYTES", "shape": [-1]} for input_ in _INPUTS],
+        "inputs": [{"name": input_, "datatype": "BYTES", "shape": [-1]} for input_ in ("image", "question")],
         "outputs": [
             {"name": "answer", "datatype": "BYTES", "shape": [-1, -1]},
             {"name": "score", "datatype": "FP32", "shape": [-1, -1]},
@@ -146,7 +146,8 @@ def _split(request: Request) -> tuple[KServeV2Request, memoryview]:
 def _check_names(names: Sequence[str], known: Sequence[str], what: str) -> None:
     for name in names:
         if name not in known:
-            raise BadRequest(f"unknown {what} {name!r:.40}; the {what}s are {known[0]!r} and {known[1]!r}")
+            all_known = f"{', '.join(map(repr, known[:-1]))} and {known[-1]!r}"
+            raise BadRequest(f"unknown {what} {name!r:.40}; the {what}s are {all_known}")
         if names.count(name) > 1:
             raise BadRequest(f"{what} {name!r} occurs more than once; send each {what} once")
 
@@ -160,10 +161,11 @@ def _check_parameters(body: KServeV2Request) -> None:
 
 
 def _outputs(items: Sequence[Item]) -> dict[str, OutputTensor]:
-    shape = [len(items), min(len(item.ranked) for item in items)]
-    ranked = [entry for item in items for entry in item.ranked[: shape[1]]]
+    noun = items[0].ranked.noun
+    shape = [len(items), min(len(item.ranked.entries) for item in items)]
+    ranked = [entry for item in items for entry in item.ranked.entries[: shape[1]]]
     return {
-        "answer": OutputTensor("answer", shape, "BYTES", [entry["answer"] for entry in ranked]),
+        noun: OutputTensor(noun, shape, "BYTES", [entry[noun] for entry in ranked]),
         "score": OutputTensor("score", shape, "FP32", [entry["score"] for entry in ranked]),
     }
 

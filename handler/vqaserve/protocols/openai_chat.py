@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from vqaserve.errors import BadRequest, InvalidParameter, InvalidQuestion, MissingImage, NotFound, VqaError
+from vqaserve.errors import BadRequest, InvalidParameter, MissingImage, NotFound, VqaError
 from vqaserve.protocols.base import Protocol, as_json, warnings_field
 from vqaserve.protocols.content import validate
 from vqaserve.protocols.picture_text import read_picture
@@ -61,7 +61,6 @@ class OpenAIChat(Protocol):
             BadRequest: The body is not of this shape.
             InvalidParameter: The request asks for a stream.
             MissingImage: No message has a picture.
-            InvalidQuestion: No message of the user has text.
             InvalidImage: The picture is neither base64 nor a data URI.
         """
         if _path(request) == _MODELS:
@@ -76,9 +75,7 @@ class OpenAIChat(Protocol):
         if not images:
             raise MissingImage("the request has no picture; send a part {type: image_url, image_url: {url: data:...}}")
         questions = [text for turn in turns if (text := _text(turn))]
-        question = questions[-1] if questions else settings.question
-        if question is None:
-            raise InvalidQuestion("the request has no question; send a part {type: text, text: ...}")
+        question = questions[-1] if questions else ""
         length = asked.max_tokens if asked.max_completion_tokens is None else asked.max_completion_tokens
         wanted = {"max_new_tokens": length, "temperature": asked.temperature}
         parameters = {name: value for name, value in wanted.items() if value is not None}
@@ -98,7 +95,7 @@ class OpenAIChat(Protocol):
         item = items[0]
         if item.error:
             return self.refuse(item.error)
-        message = {"role": "assistant", "content": item.ranked[0]["answer"]}
+        message = {"role": "assistant", "content": item.ranked.best}
         choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}
         return as_json(
             {
@@ -109,7 +106,7 @@ class OpenAIChat(Protocol):
                 "choices": [choice],
                 # Clients require the key; a classifier has no tokens to count.
                 "usage": {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0},
-                "answers": item.ranked,
+                f"{item.ranked.noun}s": item.ranked.entries,
                 **warnings_field(item),
             }
         )

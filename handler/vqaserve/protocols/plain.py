@@ -1,4 +1,4 @@
-"""The project's own format: a form or flat JSON with ``image`` and ``question`` (or ``questions``).
+"""The project's own format: a form or flat JSON with ``image`` and ``question`` (or ``questions``, or ``labels``).
 
 ``curl -F image=@photo.jpg -F 'question=What is on the table?'``, or JSON with the picture as base64 or a data URI. The
 picture may also be called ``data``, as in TorchServe's examples, or be an address as ``image_url``.
@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import Field
 
-from vqaserve.errors import BadRequest, InvalidQuestion, MissingImage
+from vqaserve.errors import BadRequest, MissingImage
 from vqaserve.protocols.base import Parameters, Protocol, as_json, failed_whole, warnings_field
 from vqaserve.protocols.content import check_count, is_binary, is_text, json_type, text, validate
 from vqaserve.protocols.json_text import parse_json
@@ -38,6 +38,7 @@ _OTHER_NAMES = {
         "input",
     ),
     "question": ("prompt", "query", "text", "q", "message"),
+    "labels": ("label", "captions", "classes", "candidates", "texts"),
 }
 """What other servers call the two fields; the error message gives the name that is used here."""
 
@@ -51,6 +52,9 @@ class PlainRequest(Parameters):
     )
     question: str | None = Field(default=None, description="One question.")
     questions: list[str] | None = Field(default=None, description="Several questions about the picture.")
+    labels: list[str] | str | None = Field(
+        default=None, description="Zero-shot classification: the labels, as a list or separated by commas."
+    )
 
 
 class Plain(Protocol):
@@ -67,13 +71,13 @@ class Plain(Protocol):
         Raises:
             BadRequest: A field is unknown or of the wrong type, or the request has two pictures.
             MissingImage: The request has no picture.
-            InvalidQuestion: The request has no question, or too many.
+            InvalidQuestion: The request has too many questions.
             InvalidImage: The picture's text is neither base64 nor a data URI.
         """
         asked, image = _read(request)
         if not image:
             raise MissingImage("the request has no picture; send it as the field 'image' (curl -F image=@photo.jpg)")
-        return [asked.query(image, question) for question in _questions(asked, settings)]
+        return [asked.query(image, question, labels=asked.labels) for question in _questions(asked, settings)]
 
     def reply(self, request: Request, items: Sequence[Item], model: Model) -> Reply:
         """One object; for ``questions``, a list in their order, in which an entry may be an error.
@@ -135,8 +139,10 @@ def _words(content: Mapping[str, object], is_json: bool) -> dict[str, object]:
         for name, value in content.items()
         if is_json or name not in _PICTURES
     }
-    if not is_json and isinstance(words.get("questions"), str):
-        words["questions"] = _json_list(str(words["questions"]))
+    for name in () if is_json else ("questions", "labels", "candidate_labels"):
+        value = words.get(name)
+        if isinstance(value, str) and (name == "questions" or value.lstrip().startswith("[")):
+            words[name] = _json_list(name, value)
     return {"image" if name == "data" else name: value for name, value in words.items()}
 
 
@@ -167,7 +173,7 @@ def _check_names(content: Mapping[str, object]) -> None:
         if known is None and isinstance(value, bytes | bytearray) and is_binary(value):
             known = "image"
         if known and value is not None:
-            what = "the picture" if known == "image" else "the question"
+            what = {"image": "the picture", "question": "the question"}.get(known, "them")
             raise BadRequest(f"unknown field {name!r:.80}; did you mean {known!r}? Send {what} under that name")
     validate(PlainRequest, {name: "" for name in unknown if content[name] is not None})
 
@@ -179,11 +185,11 @@ def _address(value: str) -> bytes | RemoteImage:
     return image
 
 
-def _json_list(value: str) -> object:
+def _json_list(name: str, value: str) -> object:
     try:
         return parse_json(value.encode())
     except BadRequest:
-        raise BadRequest('form field \'questions\' is not JSON; send a list of strings: ["...", "..."]') from None
+        raise BadRequest(f'form field {name!r} is not JSON; send a list of strings: ["...", "..."]') from None
 
 
 def _questions(asked: PlainRequest, settings: HandlerSettings) -> list[str]:
@@ -192,19 +198,13 @@ def _questions(asked: PlainRequest, settings: HandlerSettings) -> list[str]:
     if asked.questions is not None:
         check_count(len(asked.questions), settings.limits)
         return asked.questions
-    question = settings.question if asked.question is None else asked.question
-    if question is None:
-        raise InvalidQuestion("the request has no question; send it as the field 'question' (curl -F 'question=...')")
-    return [question]
+    return [asked.question or ""]
 
 
 def _entry(item: Item, model: Model) -> dict[str, object]:
-    best = item.ranked[0]
     return {
-        **{name: value for name, value in best.items() if name != "score"},
-        "confidence": best["score"],
+        **item.ranked.summary,
         **({"abstained": True} if item.abstained else {}),
-        "answers": item.ranked,
         "model": {"name": model.name, "version": model.version},
         **warnings_field(item),
     }

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -69,13 +69,15 @@ def as_raw(content: dict[str, object], tensors: Sequence[tuple[OutputTensor, boo
     return Reply(b"".join([head, *raw]), content_type="application/octet-stream", headers=headers)
 
 
-def read_tensors(inputs: Sequence[InputTensor], raw: memoryview, most: int) -> dict[str, list[str | bytes]]:
+def read_tensors(
+    inputs: Sequence[InputTensor], raw: memoryview, most: Mapping[str, int]
+) -> dict[str, list[str | bytes]]:
     """The elements of each input: text from JSON, bytes from a raw tensor.
 
     Args:
         inputs: The entries, each with a name of its own.
         raw: The raw tensors, in the order of the entries.
-        most: Elements that a tensor may have.
+        most: Elements that each tensor may have, by its name.
 
     Raises:
         BadRequest: A tensor is not BYTES, is cut off, or does not have the elements that its shape says.
@@ -96,9 +98,10 @@ def read_tensors(inputs: Sequence[InputTensor], raw: memoryview, most: int) -> d
             raise BadRequest(
                 f"input {tensor.name!r} announces {size!r:.20} raw bytes, and {len(raw):,} are left; send all"
             )
-        elements: list[str | bytes] = list(islice(found, most + 1))  # 24 MB may hold six million empty ones
-        if len(elements) > most:
-            raise InvalidQuestion(f"input {tensor.name!r} has more than {most} elements, the limit of one request")
+        limit = most[tensor.name]
+        elements: list[str | bytes] = list(islice(found, limit + 1))  # 24 MB may hold six million empty ones
+        if len(elements) > limit:
+            raise InvalidQuestion(f"input {tensor.name!r} has more than {limit} elements, the limit of one request")
         if math.prod(tensor.shape) != len(elements):
             raise BadRequest(
                 f"input {tensor.name!r} has shape {tensor.shape[:8]} and {len(elements)} elements; make them agree"

@@ -1,16 +1,21 @@
-"""The interface of a task. A task knows the question and the shape of an answer, never the model."""
+"""The interface of a task. A task knows what is asked and the shape of an answer, never the model."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import ClassVar
 
+from vqaserve.errors import InvalidParameter
 from vqaserve.settings import HandlerSettings
-from vqaserve.types import Answer, Query
+from vqaserve.types import Answer, Query, Ranking
 
 
 class Task(ABC):
     """Prepares queries for a family and turns its ranked answers into output."""
+
+    noun: ClassVar[str]
+    """What one of the ranked answers is called in replies."""
 
     def __init__(self, settings: HandlerSettings) -> None:
         self.settings = settings
@@ -20,9 +25,62 @@ class Task(ABC):
         """The query, normalized and checked against the limits, with defaults filled in.
 
         Raises:
-            InvalidInput: The query is over a limit or empty.
+            InvalidInput: Something that the task needs is missing, or is over a limit; or the query has something that
+                the task does not read.
         """
 
-    @abstractmethod
-    def finish(self, answers: Sequence[Answer]) -> tuple[Mapping[str, object], ...]:
-        """Ranked answers as objects for JSON, best first."""
+    def finish(self, answers: Sequence[Answer]) -> Ranking:
+        """Ranked answers as objects for JSON: the noun, ``score`` to six places, and the family's details."""
+        entries = ({self.noun: one.answer, "score": round(one.score, 6), **one.details} for one in answers)
+        return Ranking(self.noun, tuple(entries))
+
+    def top_k(self, query: Query, default: int) -> int:
+        """The number of ranked answers that a query asks for.
+
+        Args:
+            query: The query as it came.
+            default: The number if the query has none.
+
+        Raises:
+            InvalidParameter: It is out of range.
+        """
+        if query.top_k is None:
+            return default
+        highest = max(self.settings.limits.max_top_k, default)
+        if not 1 <= query.top_k <= highest:
+            raise InvalidParameter(f"top_k is {query.top_k!s:.40}; it can be 1 to {highest}")
+        return query.top_k
+
+
+def is_encodable(text: str) -> bool:
+    """Whether a text has no half of a surrogate pair, which is no character and no tokenizer reads."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def refuse_question(query: Query) -> None:
+    """Refuse a question, for a task that reads none.
+
+    Raises:
+        InvalidParameter: The query has a question.
+    """
+    if query.question.strip():
+        raise InvalidParameter("this model answers no question; leave out 'question'")
+
+
+def refuse_labels(query: Query, instead: str) -> None:
+    """Refuse candidate labels and their template, for a task that reads none.
+
+    Args:
+        query: The query as it came.
+        instead: What the model does, for the message.
+
+    Raises:
+        InvalidParameter: The query has labels or a template.
+    """
+    sent = "labels" if query.labels else "hypothesis_template" if query.hypothesis_template else ""
+    if sent:
+        raise InvalidParameter(f"this model {instead}; leave out {sent!r}")

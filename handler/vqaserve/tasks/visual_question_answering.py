@@ -2,49 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import ClassVar
 
-from vqaserve.errors import InvalidParameter, InvalidQuestion
-from vqaserve.tasks.base import Task
+from vqaserve.errors import InvalidQuestion
+from vqaserve.tasks.base import Task, is_encodable, refuse_labels
 from vqaserve.tasks.question_text import normalize_question
-from vqaserve.types import Answer, Query
+from vqaserve.types import Query
 
 
 class VisualQuestionAnswering(Task):
-    """Checks the question and ``top_k``; gives answers as ``{"answer", "score"}``."""
+    """Checks the question and ``top_k``; gives answers as ``{"answer", "score"}``, as in the Hub's schema."""
+
+    noun: ClassVar[str] = "answer"
 
     def prepare(self, query: Query) -> Query:
-        """Normalize the question, fill in ``top_k``.
+        """Normalize the question, or take the recipe's; fill in ``top_k``.
 
         Raises:
-            InvalidQuestion: It is empty or too long.
-            InvalidParameter: ``top_k`` is out of range.
+            InvalidQuestion: It is missing, empty or too long.
+            InvalidParameter: ``top_k`` is out of range, or the query has labels.
         """
-        limits = self.settings.limits
-        question = normalize_question(query.question, limits.max_question_chars)
+        refuse_labels(query, "answers questions")
+        longest = self.settings.limits.max_question_chars
+        asked = query.question or self.settings.question
+        if asked is None:
+            raise InvalidQuestion(
+                "the request has no question; send it as 'question' (curl -F 'question=...'), in a chat as a text part"
+            )
+        question = normalize_question(asked, longest)
         if not question:
             raise InvalidQuestion('the question is empty; send a text such as "What is on the table?"')
-        if len(question) > limits.max_question_chars:
+        if len(question) > longest:
             raise InvalidQuestion(
-                f"the question has {len(question):,} characters; at most {limits.max_question_chars:,} are "
-                "allowed: shorten it"
+                f"the question has {len(question):,} characters; at most {longest:,} are allowed: shorten it"
             )
-        if not _is_text(question):
+        if not is_encodable(question):
             raise InvalidQuestion("the question holds half of a surrogate pair, which is not a character; send UTF-8")
-        top_k = self.settings.top_k if query.top_k is None else query.top_k
-        if not 1 <= top_k <= limits.max_top_k:
-            raise InvalidParameter(f"top_k is {top_k!s:.40}; it can be 1 to {limits.max_top_k}")
-        return replace(query, question=question, top_k=top_k)
-
-    def finish(self, answers: Sequence[Answer]) -> tuple[Mapping[str, object], ...]:
-        """``{"answer", "score"}`` for each, as in the Hub's schema, and the family's details."""
-        return tuple({"answer": answer.answer, "score": round(answer.score, 6), **answer.details} for answer in answers)
-
-
-def _is_text(question: str) -> bool:
-    try:
-        question.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+        return replace(query, question=question, top_k=self.top_k(query, self.settings.top_k))

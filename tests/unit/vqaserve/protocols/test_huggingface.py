@@ -10,7 +10,7 @@ from vqaserve.protocols import find_protocol
 from vqaserve.protocols.huggingface import HuggingFace
 from vqaserve.protocols.plain import Plain
 from vqaserve.settings import HandlerSettings
-from vqaserve.types import Item, Model, Query, Request
+from vqaserve.types import Item, Model, Query, Ranking, Request
 
 PNG = encoded()
 B64 = as_base64(PNG)
@@ -50,8 +50,6 @@ def test_parameters_are_passed_on():
     [
         ({"inputs": "", "question": "q"}, MissingImage, "the request has no picture"),
         ({"inputs": {"question": "q"}}, MissingImage, "the request has no picture"),
-        ({"inputs": B64}, InvalidQuestion, "the request has no question"),
-        ({"inputs": {"image": B64}}, InvalidQuestion, "the request has no question"),
         ({"inputs": B64, "question": "q", "parameters": {"topk": 1}}, BadRequest, "parameters.topk"),
         ({"inputs": 3, "question": "q"}, BadRequest, "inputs"),
         ({"inputs": B64, "question": "q", "option": {}}, BadRequest, "unknown field 'option'; did you mean 'options'"),
@@ -63,13 +61,17 @@ def test_what_cannot_be_read_is_refused(body: dict, error: type[VqaError], messa
 
 
 def test_the_reply_is_a_list_best_first():
-    item = Item("id", Query(PNG, "q"), ranked=({"answer": "red", "score": 0.9}, {"answer": "blue", "score": 0.1}))
+    item = Item(
+        "id",
+        Query(PNG, "q"),
+        ranked=Ranking("answer", ({"answer": "red", "score": 0.9}, {"answer": "blue", "score": 0.1})),
+    )
     reply = HuggingFace().reply(Request("id", {}), [item], Model("m", "1.0.0"))
     assert [entry["answer"] for entry in json.loads(reply.body)] == ["red", "blue"]
 
 
 def test_a_list_of_inputs_is_answered_by_a_list_of_lists_in_which_one_may_be_an_error():
-    item = Item("id", Query(PNG, "q", warnings=("w",)), ranked=({"answer": "red", "score": 0.9},))
+    item = Item("id", Query(PNG, "q", warnings=("w",)), ranked=Ranking("answer", ({"answer": "red", "score": 0.9},)))
     request = Request("id", {"body": {"inputs": [B64, B64], "question": "q"}})
     answered, failed = json.loads(HuggingFace().reply(request, [item, Item("id", error=MissingImage("m"))], MODEL).body)
     assert answered == [{"answer": "red", "score": 0.9, "warnings": ["w"]}]

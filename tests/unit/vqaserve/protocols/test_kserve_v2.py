@@ -11,7 +11,7 @@ from vqaserve.protocols import find_protocol
 from vqaserve.protocols.body import read_body
 from vqaserve.protocols.kserve_v2 import KServeV2, metadata
 from vqaserve.settings import HandlerSettings, Limits
-from vqaserve.types import Item, Model, Query, Reply, Request
+from vqaserve.types import Item, Model, Query, Ranking, Reply, Request
 
 PNG, BLUE = encoded(), encoded("blue")
 B64 = as_base64(PNG)
@@ -65,7 +65,6 @@ def test_raw_tensors_behind_the_json_are_read():
     ("request_", "error", "message"),
     [
         ({"inputs": []}, MissingImage, "no input 'image'"),
-        ({"inputs": [tensor("image", B64)]}, InvalidQuestion, "no input 'question'"),
         ({"inputs": [tensor("image", B64), tensor("questions", "q")]}, BadRequest, "unknown input 'questions'"),
         ({"inputs": [tensor("image", "***"), tensor("question", "q")]}, InvalidImage, "not base64"),
         ({"inputs": [tensor("image", 3), tensor("question", "q")]}, BadRequest, "holds a number"),
@@ -100,7 +99,9 @@ def test_what_cannot_be_read_is_refused(request_: Request | dict, error: type[Vq
 def test_the_reply_is_two_tensors():
     request = Request("id", {"body": {"id": "7", "inputs": []}})
     ranked = ({"answer": "red", "score": 0.5}, {"answer": "blue", "score": 0.25})
-    reply = KServeV2().reply(request, [Item("id", Query(PNG, "q"), ranked=ranked)] * 2, Model("m", "1.0.0"))
+    reply = KServeV2().reply(
+        request, [Item("id", Query(PNG, "q"), ranked=Ranking("answer", ranked))] * 2, Model("m", "1.0.0")
+    )
     body = json.loads(reply.body)
     assert (body["model_name"], body["model_version"], body["id"]) == ("m", "1.0.0", "7")
     answer, score = body["outputs"]
@@ -110,7 +111,7 @@ def test_the_reply_is_two_tensors():
 
 def test_one_entrys_error_is_the_whole_replys():
     items = [
-        Item("id", Query(PNG, "q"), ranked=({"answer": "red", "score": 1.0},)),
+        Item("id", Query(PNG, "q"), ranked=Ranking("answer", ({"answer": "red", "score": 1.0},))),
         Item("id", error=InvalidImage("no")),
     ]
     reply = KServeV2().reply(Request("id", {"body": {"inputs": []}}), items, Model("m", "1.0.0"))
@@ -123,7 +124,9 @@ RANKED = ({"answer": "größe", "score": 0.5}, {"answer": "blue", "score": 0.25}
 
 def reply(**body: object) -> Reply:
     request = Request("id", {"body": {"inputs": [], **body}})
-    return KServeV2().reply(request, [Item("id", Query(PNG, "q"), ranked=RANKED)], Model("m", "1.0.0"))
+    return KServeV2().reply(
+        request, [Item("id", Query(PNG, "q"), ranked=Ranking("answer", RANKED))], Model("m", "1.0.0")
+    )
 
 
 @pytest.mark.parametrize(
@@ -169,7 +172,7 @@ def test_one_output_can_be_raw_and_the_other_in_json():
         (
             {"outputs": [{"name": "logits"}]},
             BadRequest,
-            "unknown output 'logits'; the outputs are 'answer' and 'score'",
+            "unknown output 'logits'; the outputs are 'answer', 'label' and 'score'",
         ),
         (
             {"outputs": [{"name": "answer", "parameters": {"classification": 3}}]},

@@ -5,10 +5,10 @@ import json
 import pytest
 
 from tests.support.pictures import as_base64, encoded
-from vqaserve.errors import BadRequest, InvalidParameter, InvalidQuestion, MissingImage, NotFound, VqaError
+from vqaserve.errors import BadRequest, InvalidParameter, MissingImage, NotFound, VqaError
 from vqaserve.protocols.openai_chat import OpenAIChat
 from vqaserve.settings import HandlerSettings
-from vqaserve.types import Item, Model, Query, Request
+from vqaserve.types import Item, Model, Query, Ranking, Request
 
 PNG, BLUE = encoded(), encoded("blue")
 SETTINGS = HandlerSettings(version="1.0.0", family="dummy")
@@ -49,7 +49,6 @@ def test_what_front_ends_send_to_every_model_is_taken_leniently():
     ("messages", "rest", "error", "message"),
     [
         ([user(text("q"))], {}, MissingImage, "the request has no picture"),
-        ([user(picture(PNG))], {}, InvalidQuestion, "the request has no question"),
         ([user(text("q"), picture(PNG))], {"stream": True}, InvalidParameter, "stream: false"),
         ([user(text("q"), picture(PNG))], {"n": 2}, BadRequest, "n: "),
         ([user(text("q"), {"type": "image_url", "image_url": {}})], {}, BadRequest, "holds no text"),
@@ -76,7 +75,7 @@ def test_an_error_has_openais_form_and_torchserves_keys():
 
 
 def test_the_answer_is_the_assistants_message():
-    item = Item("id", Query(PNG, "q"), ranked=({"answer": "red", "score": 0.5},))
+    item = Item("id", Query(PNG, "q"), ranked=Ranking("answer", ({"answer": "red", "score": 0.5},)))
     request = Request("id", {}, {"url_path": "v1/chat/completions"})
     body = json.loads(OpenAIChat().reply(request, [item], Model("m", "1.0.0")).body)
     assert body["choices"][0]["message"] == {"role": "assistant", "content": "red"}

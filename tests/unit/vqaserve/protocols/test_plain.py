@@ -9,7 +9,7 @@ from vqaserve.errors import BadRequest, InvalidImage, InvalidQuestion, MissingIm
 from vqaserve.protocols.body import read_body
 from vqaserve.protocols.plain import Plain
 from vqaserve.settings import HandlerSettings, Limits
-from vqaserve.types import Item, Model, Query, RemoteImage, Request
+from vqaserve.types import Item, Model, Query, Ranking, RemoteImage, Request
 
 PNG = encoded()
 B64 = as_base64(PNG)
@@ -51,9 +51,8 @@ def test_several_questions_in_a_form_are_a_json_list():
     assert [query.question for query in parse(image=PNG, questions=b'["a", "b"]')] == ["a", "b"]
 
 
-def test_a_raw_picture_gets_the_recipes_default_question():
-    settings = SETTINGS.model_copy(update={"question": "what is this?"})
-    assert Plain().parse(Request("id", {"body": bytearray(PNG)}), settings) == [Query(PNG, "what is this?")]
+def test_a_raw_picture_is_a_query_without_a_question():
+    assert parse(body=bytearray(PNG)) == [Query(PNG)]
 
 
 def test_query_parameters_of_invocations_are_fields_beside_the_body():
@@ -70,8 +69,6 @@ def test_generation_parameters_are_passed_on():
     [
         ({"body": bytearray(b"")}, MissingImage, "send it as the field 'image'"),
         ({"question": b"what?"}, MissingImage, "send it as the field 'image'"),
-        ({"image": PNG}, InvalidQuestion, "send it as the field 'question'"),
-        ({"body": bytearray(PNG)}, InvalidQuestion, "send it as the field 'question'"),
         ({"body": {"image": "***", "question": "q"}}, InvalidImage, "is not base64"),
         ({"body": {"image": "data:image/png;base64", "question": "q"}}, InvalidImage, "no comma before its data"),
         ({"body": {"image": 3, "question": "q"}}, BadRequest, "image: Input should be a valid string"),
@@ -99,7 +96,7 @@ def test_what_cannot_be_read_is_refused_saying_what_to_do(fields: dict, error: t
 
 def test_the_reply_has_the_answer_its_confidence_the_ranking_and_the_model():
     ranked = ({"answer": "red", "score": 0.9}, {"answer": "blue", "score": 0.1})
-    item = Item("id", Query(PNG, "q"), ranked=ranked)
+    item = Item("id", Query(PNG, "q"), ranked=Ranking("answer", ranked))
     reply = Plain().reply(Request("id", {}), [item], Model("m", "2.0.0"))
     assert json.loads(reply.body) == {
         "answer": "red",
@@ -110,7 +107,9 @@ def test_the_reply_has_the_answer_its_confidence_the_ranking_and_the_model():
 
 
 def test_what_a_family_adds_to_its_best_answer_is_in_the_reply():
-    item = Item("id", Query(PNG, "q"), ranked=({"answer": "red", "score": 0.9, "clip_similarity": 0.25},))
+    item = Item(
+        "id", Query(PNG, "q"), ranked=Ranking("answer", ({"answer": "red", "score": 0.9, "clip_similarity": 0.25},))
+    )
     assert json.loads(Plain().reply(Request("id", {}), [item], Model("m", "1.0.0")).body)["clip_similarity"] == 0.25
 
 
@@ -130,7 +129,7 @@ def test_a_request_with_the_pictures_address_is_answered_with_its_question():
     item = Item(
         "id",
         Query(RemoteImage(URL), "what's this?"),
-        ranked=({"answer": "a cat", "score": 1.0, "clip_similarity": 0.3},),
+        ranked=Ranking("answer", ({"answer": "a cat", "score": 1.0, "clip_similarity": 0.3},)),
     )
     reply = json.loads(Plain().reply(Request("id", {"body": body}), [item], Model("m", "1.0.0")).body)
     assert {name: reply[name] for name in ("question", "answer", "clip_similarity")} == {
@@ -142,7 +141,7 @@ def test_a_request_with_the_pictures_address_is_answered_with_its_question():
 
 @pytest.mark.parametrize("fields", [{"question": b"why?"}, {"question": "why?"}, {}])
 def test_a_form_with_the_pictures_address_is_answered_with_its_question_or_the_recipes(fields: dict):
-    item = Item("id", Query(RemoteImage(URL), "why?"), ranked=({"answer": "a cat", "score": 1.0},))
+    item = Item("id", Query(RemoteImage(URL), "why?"), ranked=Ranking("answer", ({"answer": "a cat", "score": 1.0},)))
     reply = Plain().reply(Request("id", {"image_url": URL.encode(), **fields}), [item], Model("m", "1.0.0"))
     assert json.loads(reply.body)["question"] == "why?"
 
