@@ -44,17 +44,18 @@ class Answerer:
         self._family = family
         self._stopwatch = stopwatch
         self._features = FeatureCache(family, limits, shared)
-        # With the warnings of the picture, which are part of every reply about it.
-        self._answers: Cache[tuple[tuple[Answer, ...], tuple[str, ...]]] = Cache(limits.answers)
+        # With the warnings of each picture, which are part of every reply about it.
+        self._answers: Cache[tuple[tuple[Answer, ...], tuple[tuple[str, ...], ...]]] = Cache(limits.answers)
 
     def recall(self, item: Item) -> Item:
         """Return the item with its answers if they are cached, else with its picture's features if those are."""
         if cached := self._answers.get(_key(item)):
             answers, warnings = cached
-            picture = replace(item.picture, warnings=warnings)
-            return replace(item, answers=answers, picture=picture, recalled="answers")
-        picture = self._features.recall(item.picture)
-        return replace(item, picture=picture, recalled="" if picture.features is None else "features")
+            pictures = [replace(one, warnings=known) for one, known in zip(item.pictures, warnings, strict=True)]
+            return replace(item.with_pictures(pictures), answers=answers, recalled="answers")
+        pictures = [self._features.recall(picture) for picture in item.pictures]
+        is_known = all(picture.features is not None for picture in pictures)
+        return replace(item.with_pictures(pictures), recalled="features" if is_known else "")
 
     def answer(self, items: Sequence[Item]) -> list[Item]:
         """Return every item with answers or an error; equal questions about one picture are computed once."""
@@ -65,7 +66,7 @@ class Answerer:
         computed = dict(zip(waiting, self._compute(list(waiting.values()), {}), strict=True))
         for key, item in computed.items():
             if item.error is None:
-                self._answers.put(key, (item.answers, item.picture.warnings))
+                self._answers.put(key, (item.answers, tuple(picture.warnings for picture in item.pictures)))
         return [_with_result(item, computed[_key(item)]) if _is_waiting(item) else item for item in items]
 
     @property
@@ -89,10 +90,11 @@ class Answerer:
 
     def _run_family(self, items: Sequence[Item], encoded: dict[str, Any]) -> list[Item]:
         with self._stopwatch("encode"):
-            self._encode([item.picture for item in items], encoded)
+            self._encode([picture for item in items for picture in item.pictures], encoded)
+            features = [self._family.join([encoded[picture.digest] for picture in item.pictures]) for item in items]
         queries = [item.query for item in items]
         with self._stopwatch("forward"):
-            outputs = self._family.forward([encoded[item.picture.digest] for item in items], queries)
+            outputs = self._family.forward(features, queries)
         with self._stopwatch("decode"):
             answers = self._family.decode(outputs, queries)
         return [replace(item, answers=ranked) for item, ranked in zip(items, answers, strict=True)]
@@ -117,5 +119,6 @@ def _with_result(item: Item, computed: Item) -> Item:
 
 def _key(item: Item) -> Hashable:
     query = item.query
-    asked = query.question, query.labels, query.hypothesis_template, query.top_k
-    return item.picture.digest, *asked, tuple(sorted(query.parameters.items()))
+    asked = query.question, query.conversation, query.labels, query.hypothesis_template
+    answered = query.top_k, query.choices, query.stop, tuple(sorted(query.parameters.items()))
+    return tuple(picture.digest for picture in item.pictures), asked, answered

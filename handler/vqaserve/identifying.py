@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from vqaserve.errors import VqaError
 from vqaserve.remote import Fetcher
@@ -29,14 +28,14 @@ class Identifier:
 
         All URLs of the batch are fetched side by side. A file that several questions share is hashed once.
         """
-        images = [(item.request_id, item.query.image) for item in items if item.error is None]
+        images = [(item.request_id, image) for item in items if item.error is None for image in item.query.images]
         fetched = self._fetcher.fetch((label, image.url) for label, image in images if isinstance(image, RemoteImage))
         files = (*(image for _, image in images), *fetched.values())
         digests = {data: digest_of(data) for data in files if isinstance(data, bytes)}
 
         def identify_one(item: Item) -> Item:
-            data = _file_of(item, fetched)
-            return replace(item, picture=Picture(digests[data], data=data))
+            files = [_file_of(item, image, fetched) for image in item.query.images]
+            return item.with_pictures([Picture(digests[data], data=data) for data in files])
 
         return run_stage(identify_one, items)
 
@@ -46,13 +45,12 @@ def digest_of(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _file_of(item: Item, fetched: Fetched) -> bytes:
-    """Return an item's picture file.
+def _file_of(item: Item, image: bytes | RemoteImage, fetched: Fetched) -> bytes:
+    """Return the file of one of an item's pictures.
 
     Raises:
         VqaError: It could not be fetched.
     """
-    image = item.query.image
     if not isinstance(image, RemoteImage):
         return image
     data = fetched[item.request_id, image.url]

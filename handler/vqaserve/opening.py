@@ -69,20 +69,23 @@ class _BatchPictures:
         self._opened.clear()
 
     def open(self, item: Item) -> Item:
-        """Return the item with its picture decoded, unless it needs no pixels.
+        """Return the item with those of its pictures decoded that it needs the pixels of.
 
         Raises:
             VqaError: The file cannot be decoded within the request's limits.
         """
-        if item.recalled:
+        if item.answers:
             return item
-        digest = item.picture.digest
-        if digest not in self._opened:
-            self._opened[digest] = self._decode(item)
-        return replace(item, picture=self._opened[digest])
+        return item.with_pictures([self._open(picture, item.request_id) for picture in item.pictures])
 
-    def _decode(self, item: Item) -> Picture:
-        request, picture = item.request_id, item.picture
+    def _open(self, picture: Picture, request: str) -> Picture:
+        if picture.features is not None:
+            return picture
+        if picture.digest not in self._opened:
+            self._opened[picture.digest] = self._decode(picture, request)
+        return self._opened[picture.digest]
+
+    def _decode(self, picture: Picture, request: str) -> Picture:
         if (request, picture.digest) in self._refused:
             raise self._refused[request, picture.digest]
         try:

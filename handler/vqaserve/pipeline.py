@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 
 from vqaserve.answering import Answerer
 from vqaserve.card import read_card
+from vqaserve.conversations import check_conversation, last_question
 from vqaserve.errors import RecipeError
 from vqaserve.exchange import Exchange
 from vqaserve.families import find_family
@@ -128,8 +129,11 @@ class Pipeline:
 
     def _prepare(self, item: Item) -> Item:
         query = self.task.prepare(item.query)
+        if not self.family.reads_conversations:
+            query = last_question(query)
+        check_conversation(query, self.settings.limits)
         if query.lenient:
-            query = _without_parameters(query, query.parameters.keys() - self.family.parameters.keys())
+            query = _without_parameters(query, self.family)
         self.family.check(query)
         return replace(item, query=replace(query, warnings=(*query.warnings, *self.family.warnings(query))))
 
@@ -171,15 +175,19 @@ def _by_request(items: Sequence[Item]) -> Iterator[list[Item]]:
     return (list(request) for _, request in groupby(items, key=lambda item: item.request_id))
 
 
-def _without_parameters(query: Query, ignored: Collection[str]) -> Query:
+def _without_parameters(query: Query, family: Family[Any, Any]) -> Query:
     """Return the query without parameters that the family does not take, and with a warning that names them."""
+    ignored = query.parameters.keys() - family.parameters.keys()
+    stop = query.stop if family.writes else ()
+    if stop != query.stop:
+        ignored.add("stop")
     if not ignored:
         return query
     taken = {name: value for name, value in query.parameters.items() if name not in ignored}
     warning = f"this model does not take {', '.join(sorted(ignored))}, which had no effect"
-    return replace(query, parameters=taken, warnings=(*query.warnings, warning))
+    return replace(query, parameters=taken, stop=stop, warnings=(*query.warnings, warning))
 
 
 def _without_file(item: Item) -> Item:
     """Return the item without its file and pixels, which no later stage needs."""
-    return replace(item, picture=replace(item.picture, data=b"", pixels=None))
+    return item.with_pictures([replace(picture, data=b"", pixels=None) for picture in item.pictures])

@@ -39,6 +39,10 @@ class Limits(FrozenModel):
         max_label_chars: Characters of one candidate label, and of a hypothesis template.
         max_new_tokens: Tokens that a generative model may write for one answer.
         max_beams: Beams of a generative model's search.
+        max_choices: Answers of equal standing to one question (``n`` of OpenAI's format).
+        max_turns: Turns of a conversation, the question included.
+        max_pictures: Pictures in a conversation.
+        max_prompt_tokens: Tokens of a conversation in a generative model's prompt, those of the pictures included.
     """
 
     max_image_pixels: Annotated[int, Field(gt=0)] = 10_000_000
@@ -53,6 +57,10 @@ class Limits(FrozenModel):
     max_label_chars: Annotated[int, Field(gt=0)] = 300
     max_new_tokens: Annotated[int, Field(gt=0)] = 128
     max_beams: Annotated[int, Field(gt=0)] = 8
+    max_choices: Annotated[int, Field(gt=0)] = 8
+    max_turns: Annotated[int, Field(gt=0)] = 100
+    max_pictures: Annotated[int, Field(gt=0)] = 8
+    max_prompt_tokens: Annotated[int, Field(gt=0)] = 8192
 
     @property
     def pictures(self) -> PictureLimits:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal
 
 from vqaserve.errors import VqaError
+from vqaserve.writing import Writing
 
 if TYPE_CHECKING:
     from PIL.Image import Image, Resampling
@@ -60,12 +61,30 @@ class RemoteImage:
 
 
 @dataclass(frozen=True, slots=True)
+class Turn:
+    """One message of a conversation.
+
+    Attributes:
+        role: Who speaks.
+        parts: Texts and pictures in their order; a picture is its index in ``Query.images``.
+    """
+
+    role: Literal["system", "user", "assistant"]
+    parts: tuple[str | int, ...]
+
+    @property
+    def text(self) -> str:
+        """The texts of the turn, joined by blanks."""
+        return " ".join(part.strip() for part in self.parts if isinstance(part, str)).strip()
+
+
+@dataclass(frozen=True, slots=True)
 class Query:
     """What is asked about one picture, as the client sent it; the task defines which fields it reads.
 
     Attributes:
-        image: The encoded picture file (JPEG, PNG, ...), or its URL.
-        question: Free text; empty if none was sent.
+        image: The encoded picture file (JPEG, PNG, ...), or its URL; of several pictures, the last.
+        question: Free text; empty if none was sent; of a conversation, the last question.
         top_k: The number of ranked answers; None means the recipe's default.
         parameters: Other parameters of the model, such as ``max_new_tokens``; the family defines which it takes.
         lenient: Whether a parameter that the family does not take is dropped with a warning instead of refused: chat
@@ -74,6 +93,13 @@ class Query:
             out; a warning about the whole request belongs to each of its queries.
         labels: The candidate labels of ``zero_shot_image_classification``; empty if none were sent.
         hypothesis_template: The sentence that a label is put into, with ``{}`` in its place; empty means the recipe's.
+        conversation: All turns, the one with the question included; empty if there is only the picture and then the
+            question. A family that does not read conversations gets none.
+        earlier_images: The other pictures of the conversation, in their order.
+        choices: The number of answers of equal standing that the client wants. A model that writes samples them, and
+            a classifier gives its best.
+        stop: Texts that end an answer, for a family that writes; they are not part of it.
+        stream: Whether the client wants the answer in pieces as it is written.
     """
 
     image: bytes | RemoteImage
@@ -84,6 +110,16 @@ class Query:
     warnings: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
     hypothesis_template: str = ""
+    conversation: tuple[Turn, ...] = ()
+    earlier_images: tuple[bytes | RemoteImage, ...] = ()
+    choices: int = 1
+    stop: tuple[str, ...] = ()
+    stream: bool = False
+
+    @property
+    def images(self) -> tuple[bytes | RemoteImage, ...]:
+        """All pictures in their order."""
+        return (*self.earlier_images, self.image)
 
 
 UNREADABLE = Query(b"")
@@ -163,11 +199,13 @@ class Answer:
         answer: The text: an answer to a question, or a label.
         score: The model's probability of the answer, in [0, 1].
         details: What the family adds to the reply, such as ``clip_similarity``.
+        writing: How the answer was written, if the family writes.
     """
 
     answer: str
     score: float
     details: Mapping[str, object] = field(default_factory=dict)
+    writing: Writing | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +243,8 @@ class Item:
     Attributes:
         request_id: The label of the item's request.
         query: The question; ``UNREADABLE`` if the request's entry could not be read.
-        picture: The picture of the question.
+        picture: The picture of the question; of a conversation, the last.
+        earlier: The other pictures of the conversation, in their order.
         answers: The family's answers, best first.
         recalled: What the caches held: ``answers``, the picture's ``features``, or nothing.
         ranked: The answers in the task's output format; without entries until they are finished.
@@ -216,6 +255,7 @@ class Item:
     request_id: str
     query: Query = UNREADABLE
     picture: Picture = field(default_factory=Picture)
+    earlier: tuple[Picture, ...] = ()
     answers: tuple[Answer, ...] = ()
     recalled: str = ""
     ranked: Ranking = Ranking()
@@ -223,9 +263,19 @@ class Item:
     error: VqaError | None = None
 
     @property
+    def pictures(self) -> tuple[Picture, ...]:
+        """All pictures in their order."""
+        return (*self.earlier, self.picture)
+
+    @property
     def warnings(self) -> tuple[str, ...]:
-        """What the client should know about how the question and the picture were read, in that order."""
-        return (*self.query.warnings, *self.picture.warnings)
+        """What the client should know about how the question and the pictures were read, in that order."""
+        return (*self.query.warnings, *dict.fromkeys(warning for one in self.pictures for warning in one.warnings))
+
+    def with_pictures(self, pictures: Sequence[Picture]) -> Item:
+        """The item with other pictures, in their order."""
+        *earlier, last = pictures
+        return replace(self, picture=last, earlier=tuple(earlier))
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,14 @@ class Family(ABC, Generic[Features, Outputs]):
     shares: ClassVar[bool] = False
     """Whether features can be converted to bytes, so that the workers of a version can share them."""
 
+    writes: ClassVar[bool] = False
+    """Whether answers are written token by token, so that ``Query.stop`` can end one."""
+
+    @property
+    def reads_conversations(self) -> bool:
+        """Whether ``forward`` reads all turns and pictures of a conversation; else it gets the last question alone."""
+        return False
+
     @property
     def squeeze(self) -> Squeeze | None:
         """The resizing that ``encode`` begins with, or None where it depends on the picture.
@@ -49,11 +57,13 @@ class Family(ABC, Generic[Features, Outputs]):
         return {}
 
     def check(self, query: Query) -> None:
-        """Refuse parameters that the family does not take, or whose values are out of range.
+        """Refuse what the family does not take, and parameters whose values are out of range.
 
         Raises:
             InvalidParameter: The message says what is allowed.
         """
+        if query.stop and not self.writes:
+            raise InvalidParameter("this model does not write its answers token by token; leave out 'stop'")
         for name, value in query.parameters.items():
             if name not in self.parameters:
                 taken = ", ".join(["top_k", *self.parameters])
@@ -83,6 +93,10 @@ class Family(ABC, Generic[Features, Outputs]):
     @abstractmethod
     def encode(self, pictures: Sequence[Image]) -> Sequence[Features]:
         """Compute the features of each RGB picture, in order."""
+
+    def join(self, features: Sequence[Features]) -> Features:
+        """Join the features of all pictures of a conversation to what ``forward`` takes for one query."""
+        return features[-1]
 
     @abstractmethod
     def forward(self, features: Sequence[Features], queries: Sequence[Query]) -> Outputs:

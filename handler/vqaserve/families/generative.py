@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 from vqaserve.families.base import Family, Features, Outputs
 from vqaserve.families.generation import check_parameters, parameter_ranges
@@ -12,6 +13,8 @@ from vqaserve.types import Query
 
 class GenerativeFamily(Family[Features, Outputs]):
     """A family that takes ``max_new_tokens``, ``num_beams`` and ``temperature``, within the recipe's limits."""
+
+    writes: ClassVar[bool] = True
 
     limits: Limits
 

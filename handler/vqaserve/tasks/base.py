@@ -35,7 +35,7 @@ class Task(ABC):
         return Ranking(self.noun, tuple(entries))
 
     def top_k(self, query: Query, default: int) -> int:
-        """The number of ranked answers that a query asks for.
+        """The number of ranked answers that a query asks for, at least its ``choices``.
 
         Args:
             query: The query as it came.
@@ -45,11 +45,11 @@ class Task(ABC):
             InvalidParameter: It is out of range.
         """
         if query.top_k is None:
-            return default
+            return max(default, query.choices)
         highest = max(self.settings.limits.max_top_k, default)
         if not 1 <= query.top_k <= highest:
             raise InvalidParameter(f"top_k is {query.top_k!s:.40}; it can be 1 to {highest}")
-        return query.top_k
+        return max(query.top_k, query.choices)
 
 
 def is_encodable(text: str) -> bool:
