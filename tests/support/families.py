@@ -21,12 +21,18 @@ def photo(width: int, height: int, seed: int = 0) -> Image.Image:
     return Image.fromarray(noise).resize((width, height), Image.Resampling.BICUBIC)
 
 
+def asked(text: str, top_k: int = 1) -> Query:
+    """A query of every task: the text is its question and its first label; each family reads what it needs."""
+    labels = tuple(dict.fromkeys((text, "a chair", "two lamps and a window")))
+    return Query(b"", text, top_k=top_k, labels=labels, hypothesis_template="a photo of {}")
+
+
 PAIRS = [
-    (photo(80, 60, 0), Query(b"", SHORT, top_k=3)),
-    (photo(60, 80, 1), Query(b"", LONG, top_k=3)),
-    (photo(80, 60, 2), Query(b"", LONG, top_k=1)),
-    (photo(33, 70, 3), Query(b"", "?", top_k=2)),
-    (photo(64, 64, 4), Query(b"", SHORT, top_k=3)),
+    (photo(80, 60, 0), asked(SHORT, 3)),
+    (photo(60, 80, 1), asked(LONG, 3)),
+    (photo(80, 60, 2), asked(LONG, 1)),
+    (photo(33, 70, 3), asked("?", 2)),
+    (photo(64, 64, 4), asked(SHORT, 3)),
 ]
 
 

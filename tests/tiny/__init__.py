@@ -6,6 +6,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from vqaserve.families import find_family
+
+DEFAULT_TASK = "visual_question_answering"
+"""The task of a kind whose family has several."""
+
 KINDS = {
     "dummy": ("dummy", "tests.tiny.dummy:make"),
     "modular": ("modular", "tests.tiny.modular:make"),
@@ -16,6 +21,9 @@ KINDS = {
     "qwen2_vl": ("hf_generative", "tests.tiny.chat:make_qwen2_vl"),
     "smolvlm": ("hf_generative", "tests.tiny.chat:make_smolvlm"),
     "paligemma": ("hf_generative", "tests.tiny.chat:make_paligemma"),
+    "clip": ("hf_zero_shot", "tests.tiny.zero_shot:make_clip"),
+    "siglip": ("hf_zero_shot", "tests.tiny.zero_shot:make_siglip"),
+    "vit": ("hf_image_classifier", "tests.tiny.image_classifier:make"),
     "clip_llm": ("clip_llm", "tests.tiny.clip_llm:make"),
 }
 """Kinds of models: the family, and the function that fills a new weights folder and returns the ``options:``."""
@@ -31,4 +39,6 @@ def make_weights(kind: str, weights: Path) -> dict[str, Any]:
     family, place = KINDS[kind]
     module, _, function = place.partition(":")
     options = getattr(import_module(module), function)(weights)
-    return {"version": "1.0.0", "family": family, "weights": weights.name, "options": options}
+    tasks = find_family(family).tasks
+    task = DEFAULT_TASK if DEFAULT_TASK in tasks else min(tasks)
+    return {"version": "1.0.0", "task": task, "family": family, "weights": weights.name, "options": options}

@@ -18,6 +18,8 @@ FAMILIES = {
     "dummy": "vqaserve.families.dummy:Dummy",
     "hf_classifier": "vqaserve.families.hf_classifier:HfClassifier",
     "hf_generative": "vqaserve.families.hf_generative:HfGenerative",
+    "hf_image_classifier": "vqaserve.families.hf_image_classifier:HfImageClassifier",
+    "hf_zero_shot": "vqaserve.families.hf_zero_shot:HfZeroShot",
     "modular": "vqaserve.families.modular:Modular",
 }
 

@@ -14,11 +14,13 @@ from typing import Any, Final
 
 import torch
 import transformers
-from transformers import AutoConfig, AutoProcessor, ProcessorMixin, logging
+from PIL.Image import Resampling
+from transformers import AutoConfig, AutoImageProcessor, AutoProcessor, ProcessorMixin, logging
 from transformers.models.auto import processing_auto
 from transformers.utils.import_utils import is_torchvision_available
 
 from vqaserve.errors import RecipeError
+from vqaserve.types import Squeeze
 
 _MAX_LISTED: Final = 8
 """Number of faulty tensors that a message lists; it counts the rest."""
@@ -143,6 +145,26 @@ def read_processor(folder: Path) -> Any:
             )
         _share_chat_template(processor)
     return processor
+
+
+def read_image_processor(folder: Path) -> Any:
+    """Load the picture preprocessing of a folder without a tokenizer.
+
+    Raises:
+        RecipeError: The file is missing or damaged.
+    """
+    if not any((folder / name).is_file() for name in ("preprocessor_config.json", "processor_config.json")):
+        raise RecipeError(f"{folder / 'preprocessor_config.json'} is missing; save the image processor there")
+    with errors_in_one_line(folder):
+        return AutoImageProcessor.from_pretrained(folder, **_LOCAL)  # type: ignore[no-untyped-call]
+
+
+def squeeze_of(image_processor: Any) -> Squeeze | None:
+    """The resizing that an image processor begins with; None if it depends on the picture's shape."""
+    size: Any = image_processor.size if getattr(image_processor, "do_resize", False) else None
+    if not size or not {"height", "width"} <= dict(size).keys():
+        return None
+    return Squeeze(int(size["width"]), int(size["height"]), Resampling(image_processor.resample))
 
 
 def _share_chat_template(processor: Any) -> None:

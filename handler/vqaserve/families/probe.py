@@ -17,6 +17,8 @@ QUESTIONS = (
     "How many are there?",
     "Is it outside?",
 )
+LABELS = ("a cat", "a red square", "a street at night", "text on paper")
+"""Candidate labels, for families that rank the client's own."""
 _PICTURES = 4
 _RANKED = 5
 _TIE = 0.01  # difference of scores; models are often undecided about generated pictures, and rounding then decides
@@ -62,7 +64,10 @@ def ask_once(family: ProbedFamily) -> None:
 
 def _ask(family: ProbedFamily, seed: int, questions: Sequence[str]) -> list[tuple[Answer, ...]]:
     parameters = {"max_new_tokens": float(_TOKENS)} if "max_new_tokens" in family.parameters else {}
-    queries = [Query(b"", question, top_k=_RANKED, parameters=parameters) for question in questions]
+    queries = [
+        Query(b"", question, top_k=_RANKED, parameters=parameters, labels=LABELS, hypothesis_template="{}")
+        for question in questions
+    ]
     (feature,) = family.encode([_picture(seed)])
     return family.decode(family.forward([feature] * len(queries), queries), queries)
 

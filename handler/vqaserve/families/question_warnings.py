@@ -20,10 +20,19 @@ def warn_if_cut(text: str, count: Callable[[str], int], limit: int, use: str = "
         limit: The number of tokens that the model reads.
         use: What the tokens are read for, if that is not the answer, such as ``"for clip_similarity"``.
     """
-    if len(text.encode()) + _SPECIAL_TOKENS <= limit or (tokens := count(text)) <= limit:
+    tokens = too_many_tokens(text, count, limit)
+    if not tokens:
         return ()
     read = f"the model reads the first {limit} {use}".rstrip()
     return (f"the question has {tokens} tokens, of which {read}; ask a shorter question",)
+
+
+def too_many_tokens(text: str, count: Callable[[str], int], limit: int) -> int:
+    """Return the number of tokens of a text if it is over the limit, else 0; arguments as in ``warn_if_cut``."""
+    if len(text.encode()) + _SPECIAL_TOKENS <= limit:
+        return 0
+    tokens = count(text)
+    return tokens if tokens > limit else 0
 
 
 def warn_if_control_tokens(control: Sequence[str], question: str) -> tuple[str, ...]:

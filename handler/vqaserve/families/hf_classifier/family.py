@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -16,12 +15,14 @@ from transformers import AutoModelForVisualQuestionAnswering
 from vqaserve.errors import RecipeError
 from vqaserve.families.aspect_ratio import preprocess_any_shape
 from vqaserve.families.base import Family
+from vqaserve.families.class_names import read_class_names
 from vqaserve.families.device import prepare_device
 from vqaserve.families.extras import import_object
-from vqaserve.families.hf_folder import errors_in_one_line, read_config, read_model, read_processor
+from vqaserve.families.hf_folder import read_config, read_model, read_processor
 from vqaserve.families.options import Options, read_options
 from vqaserve.families.precision import load_at_precision
 from vqaserve.families.question_warnings import count_tokens, warn_if_cut
+from vqaserve.families.ranking import rank
 from vqaserve.settings import HandlerSettings
 from vqaserve.types import Answer, Query
 
@@ -100,7 +101,7 @@ class HfClassifier(Family[PreparedPicture, Tensor]):
         model = read_model(AutoModelForVisualQuestionAnswering, weights, config)
         if model.can_generate():
             raise RecipeError(f"{weights} generates its answers ({config.model_type}); set family: hf_generative")
-        return cls(model, read_processor(weights), read_answers(weights, config), options, device)
+        return cls(model, read_processor(weights), read_class_names(weights, config), options, device)
 
     def encode(self, pictures: Sequence[Image]) -> list[PreparedPicture]:
         """The processor's tensors of each picture, without a batch dimension."""
@@ -123,12 +124,8 @@ class HfClassifier(Family[PreparedPicture, Tensor]):
 
     def decode(self, outputs: Tensor, queries: Sequence[Query]) -> list[tuple[Answer, ...]]:
         """Return the answers with the highest scores."""
-        ranked = []
-        for row, query in zip(self.scores(outputs).cpu(), queries, strict=True):
-            scores, places = row.topk(min(query.top_k or 1, len(self.answers)))
-            pairs = zip(places.tolist(), scores.tolist(), strict=True)
-            ranked.append(tuple(Answer(self.answers[place], score) for place, score in pairs))
-        return ranked
+        rows = self.scores(outputs).cpu()
+        return [rank(row, self.answers, query.top_k) for row, query in zip(rows, queries, strict=True)]
 
     def _pixels(self, picture: Image) -> PreparedPicture:
         prepared = self.processor.image_processor(picture, return_tensors="pt")
@@ -148,29 +145,6 @@ class HfClassifier(Family[PreparedPicture, Tensor]):
 def max_question_tokens(processor: Any, config: Any) -> int:
     """Maximum number of tokens of a question; a tokenizer without a limit of its own gives 10^30."""
     return min(int(processor.tokenizer.model_max_length), int(config.max_position_embeddings))
-
-
-def read_answers(weights: Path, config: Any) -> list[str]:
-    """The answer of each class: ``index_to_name.json``, TorchServe's convention, or else the config's ``id2label``.
-
-    Raises:
-        RecipeError: The number of answers is not the model's number of classes, or the config has only the names that
-            transformers fills in.
-    """
-    file = weights / "index_to_name.json"
-    names: dict[int, str] = dict(config.id2label)
-    if file.is_file():
-        with errors_in_one_line(file):
-            names = {int(index): str(name) for index, name in json.loads(file.read_text(encoding="utf-8")).items()}
-    elif any(name == f"LABEL_{index}" for index, name in names.items()):
-        raise RecipeError(
-            f"{weights / 'config.json'} names its answers LABEL_0, LABEL_1, ..., which transformers fills in where "
-            f'training gave no names; write the answers to {file} as {{"0": "yes", "1": "no", ...}}, or to '
-            "id2label in config.json"
-        )
-    if sorted(names) != list(range(config.num_labels)):
-        raise RecipeError(f"{weights} names {len(names)} answers for a model with {config.num_labels}")
-    return [names[index] for index in range(len(names))]
 
 
 def _group_by_shape(features: Sequence[PreparedPicture]) -> list[list[int]]:

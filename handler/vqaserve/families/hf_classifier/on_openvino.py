@@ -18,12 +18,12 @@ from torch import Tensor
 
 from vqaserve.errors import RecipeError
 from vqaserve.families.aspect_ratio import preprocess_any_shape
+from vqaserve.families.class_names import read_class_names
 from vqaserve.families.hf_classifier.family import (
     SCORES,
     ClassifierOptions,
     HfClassifier,
     max_question_tokens,
-    read_answers,
 )
 from vqaserve.families.hf_classifier.vilt import ViltGraph
 from vqaserve.families.hf_folder import errors_in_one_line, read_config, read_processor
@@ -141,7 +141,9 @@ class OpenVinoClassifier(HfClassifier):
             )
         config, processor = read_config(weights), read_processor(weights)
         network = Graph(converted.network, precision, settings.threads)
-        family = cls(processor, read_answers(weights, config), options, max_question_tokens(processor, config), network)
+        family = cls(
+            processor, read_class_names(weights, config), options, max_question_tokens(processor, config), network
+        )
         same = agreement(converted.expected, probe_answers(family))
         figure = f"{precision} on OpenVINO keeps {same:.1%} of {len(converted.expected)} probe answers"
         if same < settings.agreement:

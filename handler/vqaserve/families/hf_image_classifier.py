@@ -1,0 +1,102 @@
+"""The ``hf_image_classifier`` family: Hugging Face models with a fixed list of classes, such as ViT or EfficientNet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from PIL.Image import Image
+from torch import Tensor
+from transformers import AutoModelForImageClassification
+
+from vqaserve.families.aspect_ratio import preprocess_any_shape
+from vqaserve.families.base import Family
+from vqaserve.families.class_names import read_class_names
+from vqaserve.families.device import prepare_device
+from vqaserve.families.hf_folder import read_config, read_image_processor, read_model, squeeze_of
+from vqaserve.families.options import Options, read_options
+from vqaserve.families.precision import load_at_precision
+from vqaserve.families.ranking import rank
+from vqaserve.settings import HandlerSettings
+from vqaserve.types import Answer, Query, Squeeze
+
+
+class HfImageClassifier(Family[Tensor, list[Tensor]]):
+    """An unmodified Hugging Face folder with a classifier of pictures.
+
+    A score is the softmax over the classes. For a model that was trained to see several classes in a picture, or has
+    one class, it is the class's own sigmoid, as in Hugging Face's pipeline. Nothing is asked beside the picture, so its
+    feature is the list of scores, and a known picture costs no computation.
+    """
+
+    tasks: ClassVar[frozenset[str]] = frozenset({"image_classification"})
+    shares: ClassVar[bool] = True
+
+    def __init__(self, model: Any, image_processor: Any, labels: Sequence[str], device: torch.device) -> None:
+        self.model = model.to(device)
+        self.image_processor = image_processor
+        self.labels = labels
+        self.device = device
+        config = model.config
+        self._independent = config.problem_type == "multi_label_classification" or config.num_labels == 1
+
+    @classmethod
+    def load(cls, folder: Path, settings: HandlerSettings) -> Self:
+        """Load the files that ``save_pretrained`` writes for a model and its image processor.
+
+        The labels are those of ``index_to_name.json``, or else the config's ``id2label``.
+
+        Raises:
+            RecipeError: A file is missing, or does not match the others.
+        """
+        read_options(Options, settings)
+        device = prepare_device(settings)
+        return load_at_precision(lambda: cls._read(folder / settings.weights, device), settings)
+
+    @classmethod
+    def _read(cls, weights: Path, device: torch.device) -> Self:
+        config = read_config(weights)
+        model = read_model(AutoModelForImageClassification, weights, config)
+        return cls(model, read_image_processor(weights), read_class_names(weights, config), device)
+
+    @property
+    def squeeze(self) -> Squeeze | None:
+        """The processor's resizing, where it does not depend on the picture's shape."""
+        return squeeze_of(self.image_processor)
+
+    @torch.inference_mode()
+    def encode(self, pictures: Sequence[Image]) -> list[Tensor]:
+        """The scores of each picture [classes], in fp32."""
+        if not pictures:
+            return []
+        prepared = [preprocess_any_shape(picture, self._pixels) for picture in pictures]
+        pixels = {name: torch.stack([one[name] for one in prepared]) for name in prepared[0]}
+        logits = self.model(**{name: self._to_device(tensor) for name, tensor in pixels.items()}).logits.float()
+        return [row.clone() for row in (logits.sigmoid() if self._independent else logits.softmax(1)).cpu()]
+
+    def forward(self, features: Sequence[Tensor], queries: Sequence[Query]) -> list[Tensor]:
+        """The scores themselves; there is nothing left to compute."""
+        del queries
+        return list(features)
+
+    def decode(self, outputs: list[Tensor], queries: Sequence[Query]) -> list[tuple[Answer, ...]]:
+        """The classes with the highest scores."""
+        return [rank(scores, self.labels, query.top_k) for scores, query in zip(outputs, queries, strict=True)]
+
+    def to_bytes(self, features: Tensor) -> bytes:
+        """The scores as float32 bytes."""
+        return features.numpy().tobytes()
+
+    def from_bytes(self, data: bytes) -> Tensor:
+        """The scores that ``to_bytes`` converted."""
+        return torch.from_numpy(np.frombuffer(data, np.float32).copy())
+
+    def _pixels(self, picture: Image) -> Mapping[str, Tensor]:
+        prepared = self.image_processor(picture, return_tensors="pt")
+        return {name: tensor[0] for name, tensor in prepared.items()}
+
+    def _to_device(self, tensor: Tensor) -> Tensor:
+        return tensor.to(self.device, self.model.dtype) if tensor.is_floating_point() else tensor.to(self.device)
