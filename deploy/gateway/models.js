@@ -32,9 +32,38 @@ function server(r) {
     return send(r, JSON.parse(r.variables.server_metadata));
 }
 
+// GET /v1/models for two kinds of clients: `models` is KServe v1's list of all names, `data` OpenAI's list of what can be
+// asked now.
 async function list(r) {
     const names = await modelNames(r);
-    return names === null ? unavailable(r, 'TorchServe does not answer; try again later.') : send(r, { models: names });
+    if (names === null) {
+        return unavailable(r, 'TorchServe does not answer; try again later.');
+    }
+    const ready = await readyOf(r, names);
+    return send(r, { object: 'list', data: ready.map(openaiModel), models: names });
+}
+
+// What OpenAI clients can name as `model`: models whose default version has a ready worker, and versions with one. Null
+// if TorchServe does not answer.
+async function served(r) {
+    const names = await modelNames(r);
+    return names === null ? null : readyOf(r, names);
+}
+
+async function readyOf(r, names) {
+    const defaults = await Promise.all(names.map((name) => ask(r, '/models/' + name)));
+    const all = await Promise.all(names.map((name) => ask(r, '/models/' + name + '/all')));
+    const ids = names.map((name, index) => (hasReadyWorker(defaults[index]) ? [name] : []).concat(
+        versionsOf(all[index]).filter(isReady).map((one) => name + '/' + one.modelVersion).sort()));
+    return [].concat.apply([], ids);
+}
+
+function versionsOf(reply) {
+    return reply.status === 200 ? JSON.parse(reply.responseText) : [];
+}
+
+function openaiModel(id) {
+    return { id: id, object: 'model', created: 0, owned_by: 'vqaserve' };
 }
 
 // /v1/models/M and /v2/models/M[/versions/V][/ready]. Without a version, the default one has to be ready.
@@ -54,7 +83,8 @@ async function model(r) {
     if (!hasReadyWorker(reply)) {
         return unavailable(r, `Model ${name} has no worker that is ready; try again later.`);
     }
-    return send(r, { name: name, ready: true });
+    const openai = r.variables.path.startsWith('/v1/') ? openaiModel(name) : {};
+    return send(r, Object.assign({ name: name, ready: true }, openai));
 }
 
 async function metadata(r, name, version) {
@@ -62,7 +92,7 @@ async function metadata(r, name, version) {
     if (reply.status !== 200) {
         return unavailable(r, 'TorchServe does not answer; try again later.');
     }
-    const versions = JSON.parse(reply.responseText).map((one) => one.modelVersion);
+    const versions = versionsOf(reply).map((one) => one.modelVersion);
     const described = { name: name, versions: version ? [version] : versions };
     return send(r, Object.assign(JSON.parse(r.variables.model_metadata), described));
 }
@@ -84,8 +114,11 @@ async function modelNames(r) {
 }
 
 function hasReadyWorker(reply) {
-    return reply.status === 200
-        && JSON.parse(reply.responseText)[0].workers.some((worker) => worker.status === READY);
+    return reply.status === 200 && isReady(versionsOf(reply)[0]);
+}
+
+function isReady(version) {
+    return version.workers.some((worker) => worker.status === READY);
 }
 
 function ask(r, path, query) {
@@ -105,4 +138,4 @@ function respond(r, status, body) {
     r.return(status, body);
 }
 
-export default { live, ready, server, list, model };
+export default { live, ready, server, list, model, served, ask };

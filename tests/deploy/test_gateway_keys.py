@@ -38,7 +38,7 @@ def test_a_wrong_key_is_401_with_the_expected_scheme(gateway: RunningGateway, ke
 def test_the_header_with_the_key_is_read_by_its_grammar(gateway: RunningGateway, header: str):
     line = f"Authorization:{header.format(gateway.key)}"
     status, body = gateway.raw(f"GET /v1/models HTTP/1.1\r\nHost: x\r\n{line}\r\n\r\n".encode())
-    assert (status, json.loads(body)) == (200, {"models": ["dummy"]})
+    assert (status, json.loads(body)["models"]) == (200, ["dummy"])
 
 
 @pytest.mark.parametrize(

@@ -152,6 +152,8 @@ def check_error(reply: httpx.Response, code: int) -> str:
     assert reply.status_code == code, reply.text
     assert reply.headers["content-type"] == "application/json"
     body = reply.json()
+    if error := body.pop("error", None):  # OpenAI's shape, beside the three keys
+        assert error == {"message": body["message"], "type": body["type"], "code": code, "param": None}
     assert set(body) == {"code", "type", "message"}
     assert body["code"] == code
     return body["type"]

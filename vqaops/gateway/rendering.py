@@ -73,6 +73,7 @@ def render(settings: GatewaySettings, certificate: Certificate, backend: Backend
         ServerError: nginx or its JavaScript module is not installed, or a path cannot be written in its configuration.
     """
     template = _Template((GATEWAY_FILES / "nginx.conf.template").read_text(encoding="utf-8"))
+    burst = f" burst={settings.burst} nodelay" if settings.burst else ""  # nginx refuses burst=0
     several = " max_fails=2 fail_timeout=5s" if len(backend.upstreams) > 1 else ""
     return template.substitute(
         _status_pages(backend),
@@ -86,10 +87,9 @@ def render(settings: GatewaySettings, certificate: Certificate, backend: Backend
         token_file=escape(backend.token_file) if backend.token_file else "",
         rate=f"{settings.requests_per_minute}r/m",
         retry_after=-(-60 // settings.requests_per_minute),
-        limits=(
-            f"limit_req zone=requests burst={settings.burst} nodelay; limit_conn connections {settings.connections};"
-        ),
+        limits=f"limit_req zone=requests{burst}; limit_conn connections {settings.connections};",
         errors=ERRORS,
+        openai_errors="js_header_filter chat.startReply; js_body_filter chat.wrapError;",
         checks=CHECKS,
         checks_with_key=f"{CHECKS} {KEY_CHECK}",
         servers=" ".join(f"server {_server(one)}{several};" for one in backend.upstreams),
@@ -135,15 +135,17 @@ def escape(text: str | Path) -> str:
 
 
 def _status_pages(backend: Backend) -> dict[str, str]:
-    """Health and metadata: a script asks the management address, and another gateway answers by itself."""
+    """Health, metadata and the choice of a model: a script asks the management address; another gateway does it all."""
     pages = {"live": "live", "ready": "ready", "server": "server", "model_list": "list", "model": "model"}
     ask_script = {name: f"js_content models.{function};" for name, function in pages.items()}
-    ask_gateway = dict.fromkeys(pages, "proxy_pass https://torchserve$path;")
+    ask_script["chat"] = "js_content chat.choose;"
+    ask_gateway = dict.fromkeys(ask_script, "proxy_pass https://torchserve$path;")
     server = {"name": "vqaserve", "version": version("vqaserve"), "extensions": ["binary_tensor_data"]}
     return {
         **(ask_gateway if backend.is_gateway else ask_script),
         "status_methods": "GET, HEAD" if backend.is_gateway or backend.management else "",
         "management": _server(backend.management) if backend.management else NO_SERVER,
+        "with_management": "1" if backend.management else "",
         "server_metadata": escape(json.dumps(server)),
         "model_metadata": escape(json.dumps(metadata("", []))),
     }

@@ -59,4 +59,5 @@ class OpenAIChat(Protocol):
 
 
 def _path(request: Request) -> str:
-    return str(request.headers.get("url_path") or "").strip("/")
+    """The path after the version, or the client's path where the gateway has read the model's name from the body."""
+    return (request.headers.get("url_path") or request.headers.get("x-url-path") or "").strip("/")
