@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel
+from pydantic import Field, RootModel
 
 from vqaserve.errors import RecipeError
+from vqaserve.validation import FrozenModel
 from vqaserve.yaml_files import read_settings
 
 BREACHED = 3
@@ -16,7 +17,7 @@ BREACHED = 3
 _FORMAT = "a line is a user class with its limits, such as Chat: {p95: 3000, failure_ratio: 0.001}"
 
 
-class UserLevels(BaseModel):
+class UserLevels(FrozenModel):
     """The service levels of one user class. None sets no limit.
 
     Attributes:
@@ -26,7 +27,6 @@ class UserLevels(BaseModel):
         throughput: Least number of requests per second.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     p95: float | None = Field(None, gt=0)
     p99: float | None = Field(None, gt=0)
     failure_ratio: float | None = Field(None, ge=0, le=1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +10,9 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from vqaserve.errors import RecipeError
+from vqaserve.json_files import parse_json
 from vqaserve.text_files import decode, read_text, split_lines
+from vqaserve.validation import describe_faults
 
 _FORMAT = '{"image": "kitchen.jpg", "question": "what is on the table?", "answers": ["cup"]}'
 
@@ -114,14 +115,12 @@ def _parse_lines(text: str, source: str, images: Path, schema: type[_Record]) ->
             continue
         where = f"{source}:{number}"
         try:
-            record = schema.model_validate(json.loads(line))
+            record = schema.model_validate(parse_json(line, where))
+        except RecipeError as error:
+            raise RecipeError(f"{error}; a line is an object such as {_FORMAT}") from None
         except ValidationError as error:
-            fault = error.errors()[0]
-            name = ".".join(map(str, fault["loc"])) or "the line"
-            raise RecipeError(f"{where}: {name}: {fault['msg']}; a line is an object such as {_FORMAT}") from None
-        except (ValueError, RecursionError) as error:
-            reason = f"{error.msg} at column {error.colno}" if isinstance(error, json.JSONDecodeError) else str(error)
-            raise RecipeError(f"{where} is not JSON ({reason}); a line is an object such as {_FORMAT}") from None
+            faults = describe_faults(schema, error, "entry")
+            raise RecipeError(f"{where}: {faults}; a line is an object such as {_FORMAT}") from None
         yield Question(images / record.image, record.question, tuple(record.answers), where)
 
 

@@ -8,7 +8,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-import yaml
+from vqaserve.errors import RecipeError
+from vqaserve.yaml_files import parse_yaml
 
 log = logging.getLogger(__name__)
 
@@ -38,8 +39,8 @@ def read_card(folder: Path) -> Mapping[str, object]:
 def _mapping(front: str) -> object | None:
     """Parse YAML into the types of JSON: a date becomes text."""
     try:
-        found = yaml.safe_load(front)
+        found = parse_yaml(front, "the front matter")
         return json.loads(json.dumps(found, default=str, allow_nan=False)) if isinstance(found, dict) else None
-    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
+    except (RecipeError, ValueError, TypeError, RecursionError) as error:
         log.warning("the model card's front matter cannot be read: %s", error)
         return None

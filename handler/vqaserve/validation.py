@@ -11,22 +11,22 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, RootModel, ValidationError, model_validator
 
 Location = Sequence[int | str]
-Noun = Literal["key", "field"]
+Noun = Literal["key", "field", "entry"]
 
 _SHOWN = 8  # faults that are described; the rest are counted
 _LONGEST_NAME = 80
 _LONGEST_MESSAGE = 200
-_WHOLE: Mapping[Noun, str] = {"key": "the file", "field": "the body"}
+_WHOLE: Mapping[Noun, str] = {"key": "the file", "field": "the body", "entry": "the line"}
 _WITHOUT_INPUT = {"missing", "json_invalid"}  # what came is nothing, or a whole file
 
 
 class FrozenModel(BaseModel):
-    """Base class of settings: immutable, and a key that is not known is refused.
+    """Base class of settings: immutable, and a key that is not known is refused, as are infinity and NaN.
 
     A known key without a value, such as ``limits:`` above lines that are commented out, counts as missing.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     @model_validator(mode="before")
     @classmethod
@@ -42,7 +42,8 @@ def describe_faults(schema: type[BaseModel], error: ValidationError, noun: Noun 
     Args:
         schema: The model that refused the content.
         error: What it raised.
-        noun: What a name in the content is called: a ``field`` of a request, a ``key`` of a file.
+        noun: What a name in the content is called: a ``field`` of a request, a ``key`` of a file, an
+            ``entry`` of a line.
 
     Returns:
         For example ``unknown key 'handler.familly'; did you mean 'family'?; top_k: Input should be a valid integer,

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from vqaops.importing import inert_pickle
-from vqaops.importing.file_kinds import describe, is_safetensors
 from vqaops.importing.inert_pickle import Placeholder, UnsafePickleError
 from vqaserve.errors import RecipeError
+from vqaserve.families.weight_files import read_tensors
+from vqaserve.file_kinds import CHECKPOINT, PICKLE, describe, is_safetensors
 
 _WEIGHTS: Final = (
     *("model_state_dict", "state_dict", "model", "module", "net", "network", "weights", "params", "model_state"),
@@ -70,10 +69,7 @@ def read_checkpoint(path: Path, config_words: Collection[str] = ()) -> Checkpoin
     if not path.is_file():
         raise RecipeError(f"{path} is missing")
     if is_safetensors(path):
-        try:
-            return Checkpoint(load_file(path))
-        except SafetensorError as error:
-            raise RecipeError(f"{path} is a damaged safetensors file: {error}") from None
+        return Checkpoint(read_tensors(path))
     content = _load(path)
     place, state = _find_weights(path, content)
     config: Mapping[str, Any] = {}
@@ -88,7 +84,7 @@ def read_checkpoint(path: Path, config_words: Collection[str] = ()) -> Checkpoin
 
 def _load(path: Path) -> Any:
     kind = describe(path)
-    if kind not in (None, "a PyTorch checkpoint"):
+    if kind not in (None, CHECKPOINT, PICKLE):
         raise RecipeError(f"{path} is not a PyTorch checkpoint; it is {kind}")
     try:
         with warnings.catch_warnings():

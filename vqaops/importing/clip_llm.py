@@ -12,11 +12,12 @@ from safetensors.torch import save_file
 from vqaops.importing.checkpoints import read_checkpoint
 from vqaops.importing.folders import choose_local_files, copy_files
 from vqaops.importing.lora import WEIGHTS, check_fits, find_weights
-from vqaops.importing.model_configs import check_folder, model_kind, read_object
+from vqaops.importing.model_configs import check_folder, model_kind
 from vqaops.importing.recipes import Origin, new_recipe
 from vqaserve.errors import RecipeError
 from vqaserve.families.extras import import_object
 from vqaserve.families.options import read_options
+from vqaserve.json_files import read_object
 from vqaserve.settings import HandlerSettings
 
 STARTUP_TIMEOUT: Final = 600
@@ -71,7 +72,7 @@ def convert_folders(
         ),
         device=device,
         startup_timeout=STARTUP_TIMEOUT,
-        base_model=_hub_name(read_object(adapter / "adapter_config.json").get("base_model_name_or_path")),
+        base_model=_hub_name(read_object(adapter / "adapter_config.json", strict=False).get("base_model_name_or_path")),
         options=options,
     )
     with new_recipe(output, origin) as weights:
@@ -125,7 +126,7 @@ def _model_config(option: str, folder: Path, wanted: str) -> dict[str, Any]:
         raise RecipeError(f"{option} {folder} holds a LoRA adapter; it takes {wanted}. Give the adapter as --adapter")
     if not (folder / "config.json").is_file():
         raise RecipeError(f"{option} {folder} has no config.json; it takes the folder of {wanted}")
-    return read_object(folder / "config.json")
+    return read_object(folder / "config.json", strict=False)
 
 
 def _check_one_of(option: str, folder: Path, files: Sequence[str], what: str) -> None:

@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from vqaops.importing.checkpoints import read_checkpoint
 from vqaops.importing.prefixes import strip_wrappers
 from vqaserve.errors import RecipeError
+from vqaserve.json_files import read_object
 
 _LOADED: Final = re.compile(
     r"(config|generation_config|preprocessor_config|processor_config|video_preprocessor_config|chat_template|tokenizer"
@@ -26,6 +27,7 @@ _LOADED: Final = re.compile(
 _WHOLE: Final = "model.safetensors"
 _SHARD: Final = re.compile(r"model-\d+-of-\d+\.safetensors")
 _PICKLED: Final = re.compile(r"pytorch_model(-\d+-of-\d+)?\.bin(\.index\.json)?")
+_SHARD_NAME: Final = re.compile(r"\w[\w.-]*\.(safetensors|bin)")
 _PICKLED_WHOLE: Final = "pytorch_model.bin"
 _ADAPTER: Final = "adapter_config.json"
 _INDEX: Final = ".index.json"
@@ -174,11 +176,13 @@ def _weight_map(index: Path) -> dict[str, str]:
     Raises:
         RecipeError: The index is damaged.
     """
-    try:
-        files = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
-        return {str(tensor): Path(str(file)).name for tensor, file in files.items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise RecipeError(f"{index} is not an index of weights ({type(error).__name__}: {error})") from None
+    files = read_object(index).get("weight_map")
+    if not isinstance(files, dict):
+        raise RecipeError(f"{index} is not an index of weights: it has no object `weight_map`")
+    for tensor, file in files.items():
+        if not isinstance(file, str) or not _SHARD_NAME.fullmatch(file):
+            raise RecipeError(f"{index} names the file {file!r:.60} for {tensor:.60}; a shard lies beside the index")
+    return files
 
 
 def _rewrite_index(source: Path, target: Path) -> None:

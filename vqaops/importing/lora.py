@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from safetensors import SafetensorError, safe_open
-
 from vqaops.importing.checkpoints import read_checkpoint
 from vqaops.importing.folders import allow_pickled
-from vqaops.importing.model_configs import check_folder, model_kind, read_object
+from vqaops.importing.model_configs import check_folder, model_kind
 from vqaserve.errors import RecipeError
+from vqaserve.families.weight_files import opened_tensors
+from vqaserve.json_files import read_object
 
 WEIGHTS: Final = ("adapter_model.safetensors", "adapter_model.bin")
 
@@ -24,12 +24,13 @@ def find_weights(folder: Path, pickled: bool) -> Path:
     """
     check_folder("--adapter", folder)
     if not (folder / "adapter_config.json").is_file():
-        holds = model_kind(read_object(folder / "config.json")) if (folder / "config.json").is_file() else "no adapter"
+        config = folder / "config.json"
+        holds = model_kind(read_object(config, strict=False)) if config.is_file() else "no adapter"
         raise RecipeError(
             f"--adapter {folder} holds {holds} and no adapter_config.json; it takes a LoRA adapter, as peft's "
             "save_pretrained writes it. A model with a merged adapter needs none: serve it as it is"
         )
-    kind = str(read_object(folder / "adapter_config.json").get("peft_type", "")).upper()
+    kind = str(read_object(folder / "adapter_config.json", strict=False).get("peft_type", "")).upper()
     if kind != "LORA":
         raise RecipeError(
             f"--adapter {folder} is of type {kind or 'unknown'}; it takes a LoRA adapter (peft_type LORA)"
@@ -49,9 +50,9 @@ def check_fits(weights: Path, adapter: Path, llm: Path, names: Sequence[str]) ->
         RecipeError: The language model has none of these layers, or one has another size.
     """
     base = _shapes([llm / name for name in names if name.endswith(".safetensors")])
-    if not base or "quantization_config" in read_object(llm / "config.json"):
+    if not base or "quantization_config" in read_object(llm / "config.json", strict=False):
         return  # pickled, or packed to other shapes; the build loads both
-    named = read_object(adapter / "adapter_config.json").get("base_model_name_or_path")
+    named = read_object(adapter / "adapter_config.json", strict=False).get("base_model_name_or_path")
     trained_on = f"; the adapter was trained on {named}" if named else ""
     shapes = _adapter_shapes(weights)
     layers = {
@@ -89,9 +90,6 @@ def _shapes(files: Sequence[Path]) -> dict[str, Sequence[int]]:
     """
     shapes: dict[str, Sequence[int]] = {}
     for file in files:
-        try:
-            with safe_open(file, "pt") as tensors:
-                shapes |= {name: tensors.get_slice(name).get_shape() for name in tensors.keys()}  # noqa: SIM118
-        except SafetensorError as error:
-            raise RecipeError(f"{file} is damaged or not safetensors: {error}") from None
+        with opened_tensors(file) as tensors:
+            shapes |= {name: tensors.get_slice(name).get_shape() for name in tensors.keys()}  # noqa: SIM118
     return shapes

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from vqaops.importing import inert_pickle
-from vqaops.importing.file_kinds import describe
 from vqaops.importing.inert_pickle import Placeholder, UnsafePickleError
 from vqaserve.errors import RecipeError
+from vqaserve.file_kinds import PICKLE, describe
 
 MAX_BYTES: Final = 64 * 1024 * 1024
 _REMEDY: Final = "save the dictionary alone: pickle.dump(dict(vocabulary), file)"
@@ -52,7 +52,7 @@ def _load(path: Path) -> Any:
         ) from None
     except Exception as error:  # noqa: BLE001 - damaged pickles raise nearly anything
         kind = describe(path)
-        reason = f"it is {kind}" if kind else f"{type(error).__name__}: {error}"
+        reason = f"it is {kind}" if kind not in (None, PICKLE) else f"{type(error).__name__}: {error}"
         raise RecipeError(f"{path} is not a pickled dictionary ({reason:.200})") from None
 
 

@@ -9,7 +9,7 @@ from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, pr
 
 from vqaops.importing.pickled_words import read_words
 from vqaserve.errors import RecipeError
-from vqaserve.families.modular.files import read_tokenizer
+from vqaserve.families.modular.files import check_answers, read_tokenizer
 from vqaserve.text_files import read_lines
 
 UNKNOWN = "<UNK>"
@@ -32,12 +32,12 @@ def read_answer_space(path: Path) -> list[str]:
     """Load the answers, lower-cased and stripped as in the chat app; a line's number is its class.
 
     Raises:
-        RecipeError: The file is missing or is not UTF-8.
+        RecipeError: The file is missing or is not UTF-8, or a line is empty or a repetition.
     """
     answers = [line.strip().lower() for line in read_lines(path)]
     while answers and not answers[-1]:
         answers.pop()
-    return answers
+    return check_answers(answers, str(path))
 
 
 def white_space_tokenizer(words: dict[str, int]) -> Tokenizer:
@@ -79,10 +79,16 @@ def word_piece_tokenizer(path: Path) -> Tokenizer:
     """Load BERT's uncased tokenizer from its ``vocab.txt``, one word piece a line.
 
     Raises:
-        RecipeError: The file is missing, is not UTF-8, or has no ``[CLS]``, ``[SEP]`` or ``[UNK]``.
+        RecipeError: The file is missing, is not UTF-8, has no ``[CLS]``, ``[SEP]`` or ``[UNK]``, or a line twice.
     """
-    pieces = read_lines(path)
-    numbers = {piece: number for number, piece in enumerate(pieces)}
+    numbers: dict[str, int] = {}
+    for number, piece in enumerate(read_lines(path)):
+        if piece in numbers:
+            raise RecipeError(
+                f"{path}:{number + 1} names the word piece {piece!r:.60} again, after line {numbers[piece] + 1}; a "
+                "vocabulary names each once"
+            )
+        numbers[piece] = number
     missing = [piece for piece in ("[CLS]", "[SEP]", "[UNK]") if piece not in numbers]
     if missing:
         raise RecipeError(f"{path} has no {', '.join(missing)}; it is not a BERT vocabulary")

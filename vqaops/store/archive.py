@@ -11,17 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-import yaml
-
 from vqaops.questions import parse_questions
 from vqaops.store import checksums
 from vqaops.store.names import check_model_name, check_version
 from vqaserve.errors import RecipeError
 from vqaserve.settings import ModelConfig
+from vqaserve.text_files import decode
+from vqaserve.yaml_files import parse_yaml, validate_settings
 
 MANIFEST = "MAR-INF/MANIFEST.json"
 CONTENT = "MAR-INF/CONTENT.sha256"
 """Hash of all that the archive was built from (`vqaops.building.archive_content`)."""
+_SETTINGS = "model-config.yaml"
 _QUESTIONS = "samples/questions.jsonl"
 # RuntimeError: encrypted, or packed by an unknown method.
 _UNREADABLE = (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, KeyError, TypeError, ValueError)
@@ -77,7 +78,9 @@ class Archive:
             RecipeError: It is missing, or does not validate.
         """
         with _opened(self.path, self._advice) as archive:
-            return ModelConfig.parse(yaml.safe_load(archive.read("model-config.yaml")))
+            source = f"{self.path}: {_SETTINGS}"
+            content = parse_yaml(decode(archive.read(_SETTINGS), source), source)
+        return validate_settings(ModelConfig, content, source)
 
     def samples(self) -> list[ArchivedSample]:
         """The sample questions, with their pictures.
@@ -124,5 +127,5 @@ def _opened(path: Path, advice: str) -> Iterator[zipfile.ZipFile]:
     try:
         with zipfile.ZipFile(path) as archive:
             yield archive
-    except (*_UNREADABLE, yaml.YAMLError) as error:
+    except _UNREADABLE as error:
         raise RecipeError(f"{path} is not a complete archive ({error}); {advice}") from None

@@ -24,23 +24,11 @@ def write_settings(file: Path, candidate: Candidate) -> None:
     file.write_bytes(with_settings(read_text(file), candidate).encode())
 
 
-def check_writable(file: Path, candidate: Candidate) -> None:
-    """Refuse a ``model-config.yaml`` into which `write_settings` could not write, before anything is measured.
-
-    Raises:
-        RecipeError: The file cannot be read, or not with its comments.
-    """
-    try:
-        with_settings(read_text(file), candidate)
-    except RecipeError as error:
-        raise RecipeError(f"{file}: {error}") from None
-
-
 def with_settings(text: str, candidate: Candidate) -> str:
     """Return the text of a ``model-config.yaml`` with a candidate's settings; comments and line ends stay.
 
     Raises:
-        RecipeError: The text is YAML 1.1 only, as the server reads it, and not YAML 1.2, which keeps comments.
+        RecipeError: The text is not YAML 1.2.
     """
     yaml = YAML()  # keeps comments
     yaml.preserve_quotes = True

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
+import re
 from pathlib import Path
 from typing import Any
 
 from vqaserve.errors import RecipeError
-from vqaserve.families.hf_folder import errors_in_one_line
+from vqaserve.json_files import read_object
 
 
 def read_class_names(weights: Path, config: Any) -> list[str]:
@@ -20,8 +20,7 @@ def read_class_names(weights: Path, config: Any) -> list[str]:
     file = weights / "index_to_name.json"
     names: dict[int, str] = dict(config.id2label)
     if file.is_file():
-        with errors_in_one_line(file):
-            names = {int(index): str(name) for index, name in json.loads(file.read_text(encoding="utf-8")).items()}
+        names = _read_names(file)
     elif any(name == f"LABEL_{index}" for index, name in names.items()):
         raise RecipeError(
             f"{weights / 'config.json'} names its answers LABEL_0, LABEL_1, ..., which transformers fills in where "
@@ -31,3 +30,19 @@ def read_class_names(weights: Path, config: Any) -> list[str]:
     if sorted(names) != list(range(config.num_labels)):
         raise RecipeError(f"{weights} names {len(names)} answers for a model with {config.num_labels}")
     return [names[index] for index in range(len(names))]
+
+
+def _read_names(file: Path) -> dict[int, str]:
+    """The names in ``index_to_name.json`` by the numbers of their classes.
+
+    Raises:
+        RecipeError: The file cannot be read, or maps anything but numbers to texts.
+    """
+    names = read_object(file)
+    for index, name in names.items():
+        if not re.fullmatch(r"[0-9]{1,9}", index) or not isinstance(name, str):
+            raise RecipeError(
+                f"{file} maps {index!r:.60} to {name!r:.60}; it maps the number of each class to its name, as in "
+                '{"0": "yes", "1": "no"}'
+            )
+    return {int(index): name for index, name in names.items()}

@@ -6,9 +6,8 @@ architecture.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +19,8 @@ from transformers.models.auto import processing_auto
 from transformers.utils.import_utils import is_torchvision_available
 
 from vqaserve.errors import RecipeError
+from vqaserve.families.weight_files import opened_tensors
+from vqaserve.json_files import read_json, read_object
 from vqaserve.types import Squeeze
 
 _MAX_LISTED: Final = 8
@@ -34,14 +35,28 @@ _REPLACEMENTS: Final = {"SmolVLMProcessor": "Idefics3Processor"}
 
 @contextmanager
 def errors_in_one_line(folder: Path) -> Iterator[None]:
-    """Turn whatever a library raises about the files of a folder into one line that names the folder."""
+    """Turn whatever a library raises about the files of a folder into one line that names the folder or the file."""
     try:
         yield
     except RecipeError:
         raise
     except Exception as error:  # the libraries raise nearly anything over damaged files
+        _refuse_damaged_file(folder)
         reason = " ".join(str(error).split()) or type(error).__name__
         raise RecipeError(f"{folder} does not load: {reason[:400]}") from error
+
+
+def _refuse_damaged_file(folder: Path) -> None:
+    """Name the file of a folder that is damaged; the libraries' messages often name none.
+
+    Raises:
+        RecipeError: A JSON or safetensors file cannot be read.
+    """
+    for file in sorted(folder.glob("*.json")):
+        (read_object if file.name.endswith("config.json") else read_json)(file, strict=False)
+    for file in sorted(folder.glob("*.safetensors")):
+        with opened_tensors(file):
+            pass
 
 
 def read_config(folder: Path) -> Any:
@@ -66,11 +81,9 @@ def adapter_refusal(folder: Path, with_model: bool) -> str:
         folder: A folder with ``adapter_config.json``.
         with_model: Whether the folder also holds a whole model.
     """
-    try:
-        config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
-        base = str(config.get("base_model_name_or_path") or "its base model")
-    except (OSError, ValueError, AttributeError):
-        base = "its base model"
+    base = "its base model"
+    with suppress(RecipeError):
+        base = str(_read_settings(folder / "adapter_config.json").get("base_model_name_or_path") or base)
     merge = (
         f"merge the adapter with peft (PeftModel.from_pretrained(model, {str(folder)!r}).merge_and_unload()), save the "
         "result with save_pretrained and give that folder"
@@ -192,13 +205,13 @@ def _processor_class(folder: Path) -> Any:
 def _processor_name(folder: Path) -> str:
     """The processor class that a file names, or else the one that transformers has for the model."""
     for file in ("processor_config.json", "preprocessor_config.json", "tokenizer_config.json"):
-        name = _read_json(folder / file).get("processor_class")
+        name = _read_settings(folder / file).get("processor_class")
         if name:
             return str(name)
     known: dict[str, str] = vars(processing_auto)["PROCESSOR_MAPPING_NAMES"]  # not exported by name
-    return known.get(str(_read_json(folder / "config.json").get("model_type")), "")
+    return known.get(str(_read_settings(folder / "config.json").get("model_type")), "")
 
 
-def _read_json(file: Path) -> dict[str, Any]:
-    content = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    return content if isinstance(content, dict) else {}
+def _read_settings(file: Path) -> dict[str, Any]:
+    """The settings in a file, empty if it is missing."""
+    return read_object(file, strict=False) if file.is_file() else {}

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from vqaserve.errors import RecipeError
 from vqaserve.settings import HandlerSettings
-from vqaserve.validation import describe_faults
+from vqaserve.validation import FrozenModel, describe_faults
 
 
-class Options(BaseModel):
+class Options(FrozenModel):
     """Base of a family's options; unknown keys are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 Chosen = TypeVar("Chosen", bound=Options)

@@ -63,15 +63,6 @@ def test_tune_refuses_a_precision_that_is_none_before_it_writes(
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 
-def test_tune_refuses_settings_that_it_could_not_write_before_it_measures(make_recipe: RecipeMaker, tmp_path: Path):
-    recipe = make_recipe()
-    file = recipe / "model-config.yaml"
-    file.write_text("%YAML 1.1\n---\n" + file.read_text().replace("minWorkers: 1", "minWorkers: 0b1\t"))
-    line = refusal(invoked(tune.main, recipe, "-o", tmp_path / "out"))
-    assert "model-config.yaml" in line
-    assert not (tmp_path / "out").exists()
-
-
 @pytest.mark.parametrize("output", ["new/..", "new/../.", "loop"])
 def test_a_new_recipe_is_made_nowhere_but_in_the_folder_that_is_named(tmp_path: Path, output: str):
     (tmp_path / "mine").write_text("mine")

@@ -46,6 +46,12 @@ def test_text_that_is_not_front_matter_stays_in_the_text(tmp_path: Path, text: s
     assert card(tmp_path, text) == {"metadata": {}, "text": text}
 
 
+def test_front_matter_whose_references_expand_without_measure_stays_in_the_text(tmp_path: Path):
+    levels = "".join(f"l{level}: &l{level} [{', '.join([f'*l{level - 1}'] * 10)}]\n" for level in range(1, 10))
+    text = f"---\nl0: &l0 [x]\n{levels}---\nText"
+    assert card(tmp_path, text) == {"metadata": {}, "text": text}
+
+
 def test_a_missing_card_is_empty(tmp_path: Path):
     assert read_card(tmp_path) == {"metadata": {}, "text": ""}
 

@@ -10,6 +10,16 @@ from vqaserve.errors import RecipeError
 from vqaserve.yaml_files import read_yaml
 
 
+def bomb(kind: list[str] | dict[str, str], levels: int, width: int) -> bytes:
+    """A few lines that stand for ``width ** levels`` values."""
+    lines = ["l0: &l0 [x, x]"]
+    for level in range(1, levels + 1):
+        names = [f"*l{level - 1}"] * width
+        inner = ", ".join(f"k{number}: {name}" for number, name in enumerate(names)) if kind == {} else ", ".join(names)
+        lines.append(f"l{level}: &l{level} " + ("{%s}" if kind == {} else "[%s]") % inner)
+    return "\n".join(lines).encode()
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -41,6 +51,12 @@ def test_the_same_content_is_read_however_it_is_saved(tmp_path: Path, content: b
         (b"name: \x00\n", r" is not YAML: unacceptable character"),
         (b"a: \xff\n", r":1: byte 0xff is not UTF-8"),
         ("a: 1\n".encode("utf-16"), r"UTF-16"),
+        (b"a: &a [*a]\n", r":1: a value refers to itself$"),
+        (b"a: &a {b: {c: *a}}\n", r":1: a value refers to itself$"),
+        (bomb([], 9, 10), r"the references stand for more than 100,000 values"),
+        (bomb([], 30, 2), r"the references stand for more than 100,000 values"),
+        (bomb({}, 9, 10), r"the references stand for more than 100,000 values"),
+        (b"a: *b\n", r":1 is not YAML: found undefined alias 'b'$"),
     ],
 )
 def test_a_file_at_fault_is_refused_in_one_line(tmp_path: Path, content: bytes, message: str):

@@ -5,15 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from vqaserve.errors import RecipeError
 from vqaserve.families.modular.fusions import FUSIONS, FusionOptions
 from vqaserve.families.modular.image_encoders import IMAGE_ENCODERS, ImageEncoderOptions
 from vqaserve.families.modular.options import PartOptions, Pixels, Size
 from vqaserve.families.modular.text_encoders import TEXT_ENCODERS, TextEncoderOptions
-from vqaserve.text_files import read_text
-from vqaserve.validation import describe_faults
+from vqaserve.json_files import read_json
+from vqaserve.yaml_files import validate_settings
 
 TABLES: dict[str, dict[str, Any]] = {
     "image_encoder": IMAGE_ENCODERS,
@@ -51,7 +50,4 @@ class ModularConfig(PartOptions):
         Raises:
             RecipeError: The file is missing, is not JSON, or does not validate; the message lists every faulty key.
         """
-        try:
-            return cls.model_validate_json(read_text(path))
-        except ValidationError as error:
-            raise RecipeError(f"{path}: {describe_faults(cls, error)}") from None
+        return validate_settings(cls, read_json(path), str(path))

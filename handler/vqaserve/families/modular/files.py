@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 from typing import Final
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from torch import Tensor
 
 from vqaserve.errors import RecipeError
 from vqaserve.families.modular.model import ModularModel
-from vqaserve.text_files import read_lines
+from vqaserve.families.weight_files import read_tensors
+from vqaserve.file_kinds import describe
+from vqaserve.text_files import read_lines, read_text
 
 _MAX_LISTED: Final = 8
 """Number of faults that a message lists; it counts the rest."""
@@ -24,14 +23,33 @@ def read_answers(path: Path) -> list[str]:
     """Load the answers: one answer a line, whose number is the class.
 
     Raises:
-        RecipeError: The file cannot be read, has an empty line, or names an answer twice.
+        RecipeError: The file cannot be read, or as ``check_answers``; with the number of the line.
     """
-    answers = read_lines(path)
-    if not answers or not all(answers):
-        raise RecipeError(f"{path} must hold one answer a line and no empty line")
-    repeated = [answer for answer, count in Counter(answers).items() if count > 1]
-    if repeated:
-        raise RecipeError(f"{path} names an answer twice: {', '.join(repeated[:_MAX_LISTED])}")
+    return check_answers(read_lines(path), str(path))
+
+
+def check_answers(answers: list[str], source: str) -> list[str]:
+    """Return the answers if a model can have them.
+
+    Args:
+        answers: One for each class, as the lines of a file.
+        source: What the error message calls the file.
+
+    Raises:
+        RecipeError: There are none, or one is empty, holds a NUL character, or appears twice.
+    """
+    if not answers:
+        raise RecipeError(f"{source} is empty; it must hold one answer a line")
+    numbers: dict[str, int] = {}
+    for number, answer in enumerate(answers, 1):
+        where = f"{source}:{number}"
+        if not answer.strip():
+            raise RecipeError(f"{where} is an empty line; every line must hold one answer")
+        if "\0" in answer:
+            raise RecipeError(f"{where} holds a NUL character; the file is not text, or is damaged")
+        if answer in numbers:
+            raise RecipeError(f"{where} names the answer {answer!r} again, after line {numbers[answer]}; remove one")
+        numbers[answer] = number
     return answers
 
 
@@ -41,12 +59,13 @@ def read_tokenizer(path: Path) -> Tokenizer:
     Raises:
         RecipeError: The file is missing, or the library cannot read it.
     """
-    if not path.is_file():
-        raise RecipeError(f"{path} is missing; `tokenizers.Tokenizer.save` writes it")
+    text = read_text(path)
     try:
-        return Tokenizer.from_file(str(path))
+        return Tokenizer.from_str(text)
     except Exception as error:  # noqa: BLE001  the library raises bare Exception
-        raise RecipeError(f"{path} is not a file of the tokenizers library: {error}") from None
+        kind = describe(path)
+        reason = error if kind in (None, "JSON text") else f"it is {kind}"
+        raise RecipeError(f"{path} is not a file of the tokenizers library: {reason}") from None
 
 
 def read_weights(path: Path, model: ModularModel) -> None:
@@ -55,12 +74,7 @@ def read_weights(path: Path, model: ModularModel) -> None:
     Raises:
         RecipeError: The file is missing or damaged, or its tensors do not match the model; the message lists them.
     """
-    if not path.is_file():
-        raise RecipeError(f"{path} is missing")
-    try:
-        tensors = load_file(path)
-    except SafetensorError as error:
-        raise RecipeError(f"{path} is damaged or not safetensors: {error}") from None
+    tensors = read_tensors(path)
     faults = _faults(tensors, model.state_dict())
     if faults:
         more = f"; and {len(faults) - _MAX_LISTED} more" if len(faults) > _MAX_LISTED else ""

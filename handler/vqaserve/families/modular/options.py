@@ -5,18 +5,17 @@ from __future__ import annotations
 from typing import Annotated, ClassVar, Literal, Self
 
 from PIL.Image import Resampling
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from vqaserve.types import Squeeze
+from vqaserve.validation import FrozenModel
 
 Size = Annotated[int, Field(gt=0, le=65536)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
 
 
-class PartOptions(BaseModel):
+class PartOptions(FrozenModel):
     """Options of one part; each subclass adds a literal ``name``, the part's key in its table."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class AttentionOptions(PartOptions):

@@ -95,7 +95,7 @@ def test_a_missing_shard_is_named(folder: Path):
 @pytest.mark.parametrize("damage", ["", "[]", "{}", '{"weight_map": []}', '{"weight_map": null}'])
 def test_a_damaged_index_is_named(folder: Path, damage: str):
     (folder / SHARDS[2]).write_text(damage)
-    with pytest.raises(RecipeError, match=r"index\.json is not an index of weights"):
+    with pytest.raises(RecipeError, match=r"index\.json"):
         choose_local_files(folder, False)
 
 

@@ -54,7 +54,14 @@ def test_another_number_of_answers_is_refused(folder: Path):
 
 @pytest.mark.parametrize(
     ("text", "complaint"),
-    [("", "one answer a line"), ("a\n\nb\n", "one answer a line"), ("a\nb\na\n", "names an answer twice: a")],
+    [
+        ("", r"answers\.txt is empty"),
+        ("a\n\nb\n", r"answers\.txt:2 is an empty line"),
+        ("a\n  \n", r"answers\.txt:2 is an empty line"),
+        ("a\nb\na\n", r"answers\.txt:3 names the answer 'a' again, after line 1"),
+        ("a\r\nb\r\na\r\n", r"answers\.txt:3 names the answer 'a' again"),
+        ("red\nblue\0\n", r"answers\.txt:2 holds a NUL character"),
+    ],
 )
 def test_a_broken_answer_space_is_refused(folder: Path, text: str, complaint: str):
     (folder / "weights" / "answers.txt").write_text(text)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import codecs
 import zipfile
 from pathlib import Path
 
+CHECKPOINT = "a PyTorch checkpoint"
+PICKLE = "a pickle, as PyTorch wrote checkpoints before 1.6"
 _BEGINNINGS: tuple[tuple[bytes, str], ...] = (
     (b"version https://git-lfs", "a Git LFS pointer, not the file itself: fetch it with `git lfs pull`"),
-    (b"<!doctype html", "a web page, probably one that came in place of a download"),
-    (b"<html", "a web page, probably one that came in place of a download"),
+    (b"<?xml", "an XML document, probably an error that came in place of a download"),
+    (b"<", "a web page, probably one that came in place of a download"),
     (b"\x89HDF\r\n", "an HDF5 file, as Keras and h5py write it"),
     (b"\x93NUMPY", "a numpy array (.npy)"),
     (b"GGUF", "a GGUF file, as llama.cpp reads it"),
@@ -23,10 +26,13 @@ _BEGINNINGS: tuple[tuple[bytes, str], ...] = (
     (b"\x89PNG", "a picture (PNG)"),
     (b"\xff\xd8\xff", "a picture (JPEG)"),
     (b"%PDF", "a PDF document"),
+    (b"\xff\xfe", "text in UTF-16"),
+    (b"\xfe\xff", "text in UTF-16"),
+    *((bytes([0x80, protocol]), PICKLE) for protocol in range(2, 6)),
 )
 _MEMBERS: tuple[tuple[str, str], ...] = (
     ("constants.pkl", "a TorchScript model, as `torch.jit.save` writes it"),
-    ("data.pkl", "a PyTorch checkpoint"),
+    ("data.pkl", CHECKPOINT),
     ("MAR-INF/MANIFEST.json", "a TorchServe model archive"),
     ("config.json", "an archive of a folder: unpack it first"),
     (".npy", "an archive of numpy arrays (.npz)"),
@@ -36,6 +42,8 @@ _TAR = (257, b"ustar")
 
 def describe(path: Path) -> str | None:
     """Describe a file by its first bytes, or by the names in an archive; None if they are unknown."""
+    if path.is_dir():
+        return "a folder"
     with path.open("rb") as file:
         head = file.read(512)
     if not head:
@@ -44,7 +52,7 @@ def describe(path: Path) -> str | None:
         return what
     if head[_TAR[0] :].startswith(_TAR[1]):
         return "a tar archive: unpack it; or, if PyTorch before 0.1.10 wrote it, save it again with a later one"
-    lowered = head.lstrip()[:32].lower()
+    lowered = head.removeprefix(codecs.BOM_UTF8).lstrip()[:32].lower()
     for beginning, what in _BEGINNINGS:
         if head.startswith(beginning) or lowered.startswith(beginning.lower()):
             return what

@@ -1,0 +1,50 @@
+"""Safetensors files: read, or refused with what they are instead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from safetensors import safe_open
+from safetensors.torch import load_file
+from torch import Tensor
+
+from vqaserve.errors import RecipeError
+from vqaserve.file_kinds import describe
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Load all tensors of a file.
+
+    Raises:
+        RecipeError: The file is missing, damaged or of another kind.
+    """
+    with _refusals(path):
+        return load_file(path)
+
+
+@contextmanager
+def opened_tensors(path: Path) -> Iterator[Any]:
+    """Open a file with ``safetensors.safe_open``, which loads a tensor when it is asked for.
+
+    Raises:
+        RecipeError: As ``read_tensors``.
+    """
+    with _refusals(path), safe_open(path, "pt") as tensors:
+        yield tensors
+
+
+@contextmanager
+def _refusals(path: Path) -> Iterator[None]:
+    if not path.exists():
+        raise RecipeError(f"{path} is missing")
+    try:
+        yield
+    except RecipeError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the library raises its own errors, and Python's for odd headers
+        kind = None if isinstance(error, PermissionError) else describe(path)
+        reason = f"it is {kind}" if kind else " ".join(str(error).split()) or type(error).__name__
+        raise RecipeError(f"{path} is damaged or not safetensors: {reason:.300}") from None
