@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +12,7 @@ from vqaops.console import new_console, one_line_errors
 from vqaops.importing.chat_app import convert_files
 from vqaops.importing.clip_llm import convert_folders
 from vqaops.importing.presets import PRESETS
+from vqaops.importing.recipes import check_device
 from vqaserve.errors import RecipeError
 
 CHAT_APP = "The VQA chat app"
@@ -89,8 +89,7 @@ def main(
     chat_app = {"CHECKPOINT": checkpoint, "--vocab": vocab, "--answers": answers}
     clip_llm = {"--clip": clip, "--llm": llm, "--adapter": adapter}
     with one_line_errors("convert"):
-        if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
-            raise RecipeError(f"--device is {device!r}; it takes auto, cpu or cuda, or cuda:1 and the like")
+        check_device(device)
         if checkpoint and vocab and answers:
             _refuse(clip_llm | {"--prompt": prompt, "--marker": marker, "--four-bit": four_bit, "--pickled": pickled})
             passed_over = convert_files(

@@ -8,5 +8,6 @@ pytest_plugins = [
     "tests.support.servers",
     "tests.support.gateways",
     "tests.support.rollout",
+    "tests.support.published",
     "tests.tiny.kinds",
 ]

@@ -62,7 +62,7 @@ class Hub:
                 return hub
 
         with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-            thread = threading.Thread(target=server.serve_forever, daemon=True)
+            thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
             thread.start()
             self.url = f"http://127.0.0.1:{server.server_port}"
             yield self

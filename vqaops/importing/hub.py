@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from vqaops.importing.folders import allow_pickled, choose_files
+from vqaops.importing.recipe_files import is_recipe, may_travel
 from vqaserve.errors import RecipeError
 
 try:
@@ -44,6 +45,11 @@ class Snapshot:
     folder: Path
     names: tuple[str, ...]
     license: str
+
+    @property
+    def is_recipe(self) -> bool:
+        """Whether the files are a recipe of this project, as ``scripts/publish.py`` uploads it."""
+        return is_recipe(self.names)
 
     @property
     def is_chat_app(self) -> bool:
@@ -108,7 +114,9 @@ def fetch(
     except RecipeError:
         raise
     except Exception as error:  # noqa: BLE001 - besides the Hub's errors, those of two HTTP libraries
-        raise RecipeError(_reason(error, repo, revision, api.endpoint)) from None
+        reason = refusal(error, repo, revision, api.endpoint)
+        first = f"{repo} could not be fetched from {api.endpoint} ({first_line(error)})"
+        raise RecipeError(reason or f"{first}; run the command again to continue the download") from None
     terms = info.card_data.get("license") if info.card_data else None
     return Snapshot(repo, str(info.sha), Path(folder), tuple(sizes), str(terms or "unknown"))
 
@@ -116,6 +124,8 @@ def fetch(
 def _wanted(repo: str, info: ModelInfo, pickled: bool) -> dict[str, int]:
     """The sizes in bytes of the files to download."""
     sizes = {file.rfilename: file.size or 0 for file in info.siblings or []}
+    if is_recipe(sizes):
+        return {name: size for name, size in sizes.items() if may_travel(name)}
     checkpoint = next((name for name in CHAT_CHECKPOINTS if name in sizes), None)
     if checkpoint and "config.json" not in sizes:
         allow_pickled(checkpoint, repo, pickled)
@@ -124,7 +134,8 @@ def _wanted(repo: str, info: ModelInfo, pickled: bool) -> dict[str, int]:
     return {name: sizes[name] for name in choose_files(sizes, repo, pickled)}
 
 
-def _reason(error: Exception, repo: str, revision: str | None, endpoint: str) -> str:
+def refusal(error: Exception, repo: str, revision: str | None, endpoint: str) -> str | None:
+    """Why the Hub refuses a request for a repository, and what to do; None for any other error."""
     status = error.response.status_code if isinstance(error, HfHubHTTPError) else 0
     reasons = {
         HFValidationError: f"{repo!r} is not a repository's name; give ORG/NAME",
@@ -137,5 +148,9 @@ def _reason(error: Exception, repo: str, revision: str | None, endpoint: str) ->
             return reason
     if status in (401, 403):
         return f"{endpoint} does not accept the token in HF_TOKEN ({status}); create a new one in its settings"
-    first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    return f"{repo} could not be fetched from {endpoint} ({first}); run the command again to continue the download"
+    return None
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's message, or the name of its class."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import tempfile
 import textwrap
@@ -55,7 +56,18 @@ class Origin:
 def new_recipe(folder: Path, origin: Origin) -> Iterator[Path]:
     """Create a recipe around the ``weights`` folder that the caller fills.
 
-    The recipe appears under its name complete, or not at all.
+    Raises:
+        RecipeError: As ``new_folder``.
+    """
+    with new_folder(folder) as recipe:
+        (recipe / "weights").mkdir()
+        yield recipe / "weights"
+        complete_recipe(recipe, origin)
+
+
+@contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """Create a recipe's folder, which the caller fills; it appears under its name complete, or not at all.
 
     Raises:
         RecipeError: The folder exists already, or its name cannot be a model's.
@@ -67,12 +79,21 @@ def new_recipe(folder: Path, origin: Origin) -> Iterator[Path]:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".importing-") as temporary:
         recipe = Path(temporary) / folder.name
-        (recipe / "weights").mkdir(parents=True)
-        yield recipe / "weights"
-        complete_recipe(recipe, origin)
+        recipe.mkdir()
+        yield recipe
         if folder.exists():
             folder.rmdir()
         shutil.move(recipe, folder)
+
+
+def check_device(device: str) -> None:
+    """Refuse a device that recipes do not take.
+
+    Raises:
+        RecipeError: It is none of ``auto``, ``cpu``, ``cuda`` and ``cuda:N``.
+    """
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
+        raise RecipeError(f"--device is {device!r}; it takes auto, cpu or cuda, or cuda:1 and the like")
 
 
 def complete_recipe(folder: Path, origin: Origin) -> list[str]:

@@ -1,19 +1,26 @@
-"""Recipes of models from the Hub or from a Hugging Face folder."""
+"""Recipes of models from the Hub or from a Hugging Face folder, and recipes that were published on the Hub."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from vqaops.importing.chat_app import convert_files
 from vqaops.importing.folders import choose_local_files, copy_files, find_family, is_pickled
-from vqaops.importing.recipes import Origin, new_recipe
+from vqaops.importing.recipe_files import CARD, CONFIG
+from vqaops.importing.recipes import Origin, check_device, new_folder, new_recipe
 from vqaops.paths import resolved
 from vqaops.store.names import check_model_name
 from vqaserve.errors import RecipeError
+from vqaserve.settings import ModelConfig
+from vqaserve.text_files import read_text
+
+if TYPE_CHECKING:
+    from vqaops.importing.hub import Snapshot  # of the extra hf
 
 STARTUP_TIMEOUT = 600  # seconds, because some models have gigabytes to read
 
@@ -47,9 +54,11 @@ def make_recipe(source: Source, output: Path, console: Console) -> None:
     """Write the recipe of a model from the Hub or from a folder.
 
     Raises:
-        RecipeError: The source cannot be read, is not a model for pictures and questions, or ``output`` exists already.
+        RecipeError: The source cannot be read, is not a model for pictures and questions, or ``output`` exists already;
+            or the device is not one.
     """
     check_model_name(resolved(output).name)
+    check_device(source.device)
     if output.exists() and not output.is_dir():
         raise RecipeError(f"{output} is a file; give -o the name of a new folder")
     if output.exists() and any(output.iterdir()):
@@ -72,6 +81,9 @@ def _from_hub(source: Source, repo: str, output: Path, console: Console) -> None
     from vqaops.importing.hub import CHAT_ANSWERS, CHAT_CHECKPOINTS, CHAT_VOCABULARIES, fetch  # needs huggingface-hub
 
     found = fetch(repo, source.revision, pickled=source.pickled, console=console)
+    if found.is_recipe:
+        copy_recipe(found, output, source.device)
+        return
     if found.is_chat_app:
         convert_files(
             found.first(CHAT_CHECKPOINTS),
@@ -89,6 +101,31 @@ def _from_hub(source: Source, repo: str, output: Path, console: Console) -> None
         "trained on, its terms and its limits: see there."
     )
     _write(found.folder, found.names, output, source, description, found.license, repo, found.revision)
+
+
+def copy_recipe(found: Snapshot, output: Path, device: str = "auto") -> None:
+    """Write a recipe as it was published, with a line in its card that says where it is from.
+
+    Args:
+        found: The downloaded repository.
+        output: The new recipe's folder.
+        device: The device to write into its settings; ``auto`` leaves them as they are.
+
+    Raises:
+        RecipeError: The settings are not valid, or ``output`` exists already.
+    """
+    ModelConfig.read(found.folder / CONFIG)
+    with new_folder(output) as recipe:
+        for name in found.names:
+            (recipe / name).parent.mkdir(parents=True, exist_ok=True)
+            copy_files(found.folder, recipe, [name])
+        if device != "auto":
+            from vqaops.yaml_edit import with_values  # of the extra hf
+
+            config = recipe / CONFIG
+            config.write_text(with_values(read_text(config), {"handler.device": device}), encoding="utf-8", newline="")
+        with (recipe / CARD).open("a", encoding="utf-8") as card:
+            card.write(f"\nFrom [{found.repo}](https://huggingface.co/{found.repo}) at commit `{found.revision}`.\n")
 
 
 def _write(

@@ -1,0 +1,1 @@
+"""Recipes and the chat page, published as repositories on the Hugging Face Hub."""
