@@ -138,7 +138,7 @@ def _measure(
     Raises:
         ServerError: A request is not answered with 200, or nginx or TorchServe does not run.
     """
-    picture, form = sample.read_image(), {"question": sample.text}
+    picture, form = sample.read_image(), sample.form
     nginx, torchserve = gateway.process(), java_process(server)
     if nginx is None:
         raise ServerError("nginx ended")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from vqaops.server.replies import NOUNS
+
 
 def read_field(body: bytes, name: str) -> object:
     """Return a field of a JSON object; None if the body is anything else, such as the page of a proxy."""
@@ -17,7 +19,8 @@ def read_field(body: bytes, name: str) -> object:
 
 def wrong_answer(body: bytes, answers: Sequence[str]) -> str:
     """Return why the body of a 200 gives none of the right answers; empty if it gives one."""
-    answer = read_field(body, "answer")
+    found = (read_field(body, noun) for noun in NOUNS)
+    answer = next((answer for answer in found if answer is not None), None)
     if answer in answers:
         return ""
     given = repr(answer) if isinstance(answer, str) else f"no answer in {body[:200]!r}"

@@ -12,11 +12,12 @@ from vqaops.questions import read_questions
 
 @dataclass(frozen=True, slots=True)
 class ModelQuestion:
-    """A question to a model about a picture, with the answers that are right."""
+    """A question to a model about a picture, the form that asks it, and the answers that are right."""
 
     model: str
     picture: bytes
-    text: str
+    title: str
+    form: dict[str, str]
     answers: tuple[str, ...]
 
 
@@ -32,7 +33,7 @@ def model_questions(recipes: tuple[str, ...] = ()) -> tuple[ModelQuestion, ...]:
     """
     folders = [resolved(Path(one)) for one in recipes] or sorted(path.parent for path in RECIPES.glob("*/samples"))
     return tuple(
-        ModelQuestion(folder.name, sample.read_image(), sample.text, sample.answers)
+        ModelQuestion(folder.name, sample.read_image(), sample.title, sample.form, sample.answers)
         for folder in folders
         for sample in read_questions(folder / "samples" / "questions.jsonl", folder / "samples")
     )

@@ -67,12 +67,12 @@ class CheckedUser(FastHttpUser):
 
     def ask(self, question: ModelQuestion, picture: bytes | None = None) -> None:
         """Ask a question about its own picture or another file of it; another answer is a failure."""
-        with self.send(question.model, {"question": question.text}, picture or question.picture) as reply:
+        with self.send(question.model, question.form, picture or question.picture) as reply:
             body = body_of(reply)
             if reply.status_code != 200:
                 reply.failure(f"{reply.status_code} {body[:200]!r}" if body else f"{reply.status_code} {reply.error}")
             elif fault := wrong_answer(body, question.answers):
-                reply.failure(f"wrong: to {question.text!r} {fault}")
+                reply.failure(f"wrong: to {question.title!r} {fault}")
 
     def ask_badly(self, model: str, request: RefusedRequest) -> None:
         """Send a bad request; anything but the right refusal is a failure."""

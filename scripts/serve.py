@@ -17,6 +17,7 @@ from vqaops.paths import CONFIG, MODEL_STORE, RECIPES, RUN, resolved, short_path
 from vqaops.questions import read_samples
 from vqaops.server.curl import curl_command
 from vqaops.server.foreground import run_in_foreground
+from vqaops.server.replies import ranked_answers
 from vqaops.server.server import Server
 from vqaops.server.start import Display, resumable_state, serve_recipes, start_and_wait
 
@@ -104,13 +105,13 @@ def _display() -> Iterator[Display]:
 
 def _show_answer(server: Server, recipe: Path) -> None:
     sample = read_samples(recipe)[0]
-    reply = server.client.ask(recipe.name, sample.read_image(), sample.text)
-    title = f"\n{recipe.name}: {sample.text}  ({short_path(sample.image)})"
+    reply = server.client.ask(recipe.name, sample.read_image(), sample.form)
+    title = f"\n{recipe.name}: {sample.title}  ({short_path(sample.image)})"
     table = Table(title=escape(title), title_justify="left", show_header=False)
-    for answer in reply["answers"]:
-        table.add_row(escape(answer["answer"]), f"{answer['score']:6.1%}", "█" * round(answer["score"] * 30))
+    for answer, score in ranked_answers(reply):
+        table.add_row(escape(answer), f"{score:6.1%}", "█" * round(score * 30))
     console.print(table)
-    console.print(curl_command(server, recipe.name, sample.image, sample.text), markup=False)
+    console.print(curl_command(server, recipe.name, sample.image, sample.form), markup=False)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,17 @@
-"""Files of questions about pictures: ``{"image", "question", "answers"}`` on each line."""
+"""Files of questions about pictures: ``{"image", "question", "answers"}`` on each line.
+
+For other tasks a line has candidate ``labels`` in place of the question, or neither.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from vqaserve.errors import RecipeError
 from vqaserve.json_files import parse_json
@@ -23,15 +27,27 @@ class Question:
 
     Attributes:
         image: Path of the picture.
-        text: The question.
+        text: The question; empty for a task without one.
         answers: Correct answers; exact match compares with the first. Only samples may have none.
         source: Where the question stands, as ``FILE:LINE``, for error messages.
+        labels: Candidate labels in place of a question.
     """
 
     image: Path
     text: str
     answers: tuple[str, ...]
     source: str = field(default="", compare=False)
+    labels: tuple[str, ...] = ()
+
+    @property
+    def form(self) -> dict[str, str]:
+        """The fields of a form that asks it, besides the picture."""
+        return form_of(self.text, self.labels)
+
+    @property
+    def title(self) -> str:
+        """What is asked, for people to read."""
+        return self.text or ", ".join(self.labels) or "what is it?"
 
     def read_image(self) -> bytes:
         """Return the bytes of the picture file.
@@ -43,6 +59,11 @@ class Question:
             return self.image.read_bytes()
         except OSError as error:
             raise RecipeError(f"{self.source}: the picture {self.image} cannot be read: {error.strerror}") from None
+
+
+def form_of(text: str, labels: Sequence[str] = ()) -> dict[str, str]:
+    """The fields of a form that asks a question or ranks labels, besides the picture."""
+    return {**({"question": text} if text else {}), **({"labels": json.dumps(list(labels))} if labels else {})}
 
 
 def read_questions(file: Path, images: Path, need_answers: bool = True) -> list[Question]:
@@ -101,8 +122,17 @@ class _Record(BaseModel):
     model_config = ConfigDict(strict=True)
 
     image: Annotated[str, Field(min_length=1)]
-    question: str
+    question: str = ""
+    labels: list[str] = []
     answers: Annotated[list[str], Field(min_length=1)]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_question(cls, line: object) -> object:
+        """Only a line of pictures and answers needs no question; in one with other keys, its name is misspelt."""
+        if isinstance(line, dict) and not {"question", "labels"} & line.keys() and line.keys() - {"image", "answers"}:
+            raise ValueError(f"it has neither 'question' nor 'labels', but {', '.join(map(repr, line))[:200]}")
+        return line
 
 
 class _Sample(_Record):
@@ -121,7 +151,7 @@ def _parse_lines(text: str, source: str, images: Path, schema: type[_Record]) ->
         except ValidationError as error:
             faults = describe_faults(schema, error, "entry")
             raise RecipeError(f"{where}: {faults}; a line is an object such as {_FORMAT}") from None
-        yield Question(images / record.image, record.question, tuple(record.answers), where)
+        yield Question(images / record.image, record.question, tuple(record.answers), where, tuple(record.labels))
 
 
 def _is_file(path: Path) -> bool:

@@ -91,7 +91,7 @@ def running_target(recipe: Path) -> OverloadTarget:
     java_process(server)
     config = ModelConfig.read(recipe / "model-config.yaml")
     questions = model_questions((str(recipe),))
-    pairs = [Pair(number, one.picture, one.text) for number, one in enumerate(questions)]
+    pairs = [Pair(number, one.picture, one.title) for number, one in enumerate(questions)]
     answers = [one.answers for one in questions]
     workers = len(server.client.workers(recipe.name))
     return OverloadTarget(server, recipe.name, pairs, answers, config.jobQueueSize, config.batchSize, workers)

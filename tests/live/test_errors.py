@@ -44,7 +44,9 @@ def table() -> set[tuple[str, str]]:
 
 @pytest.fixture(scope="module")
 def server(serve: Callable[..., Server], make_recipe: RecipeMaker) -> Server:
-    return serve(make_recipe(config=f"jobQueueSize: {QUEUE}\n"))
+    sample = {"image": "red.png", "labels": ["#ff0000", "#00ff00"], "answers": ["#ff0000"]}
+    labels = make_recipe("labels", handler="  task: zero_shot_image_classification\n", sample=sample)
+    return serve(make_recipe(config=f"jobQueueSize: {QUEUE}\n"), labels)
 
 
 class Asker:
@@ -61,6 +63,9 @@ class Asker:
     def form(self, image: bytes | None = None, headers: dict[str, str] | None = None, **fields: str) -> httpx.Response:
         file = encoded() if image is None else image
         return self.ask(files={"image": file}, data={"question": "what?", **fields}, headers=headers or {})
+
+    def labels(self, *labels: str) -> httpx.Response:
+        return self.ask("/predictions/labels", json={"image": as_base64(encoded()), "labels": labels})
 
     def new(self) -> httpx.Response:
         """Send a picture that no cache knows."""
@@ -151,9 +156,16 @@ CASES: dict[tuple[str, str], dict[str, Callable[[Asker], httpx.Response]]] = {
         "long": lambda to: to.form(question="x" * 501),
         "many": lambda to: to.ask(json={"image": as_base64(encoded()), "questions": ["what?"] * 33}),
     },
+    ("422", "InvalidLabels"): {
+        "none": lambda to: to.ask("/predictions/labels", json={"image": as_base64(encoded())}),
+        "twice": lambda to: to.labels("a cat", "a cat"),
+        "empty": lambda to: to.labels("a cat", ""),
+        "many": lambda to: to.labels(*map(str, range(129))),
+    },
     ("422", "InvalidParameter"): {
         "top_k": lambda to: to.form(top_k="21"),
         "not for this model": lambda to: to.form(num_beams="2"),
+        "not for this task": lambda to: to.form(labels="a cat,a dog"),
     },
     ("500", "InternalError"): {"no more processes": lambda to: without_files(to)},
     ("500, 507", "InternalServerException"): {  # which of them depends on what TorchServe sees first

@@ -15,9 +15,11 @@ from vqaops.server.server import Server
 from vqaserve.families import FAMILIES, find_family
 from vqaserve.images import open_picture
 from vqaserve.settings import ModelConfig
-from vqaserve.types import Query
+from vqaserve.types import Answer, Query
 
 QUESTION = "what colour is the cat?"
+LABELS = ["a cat", "a dog", "something blue"]
+TEMPLATE = "a photo of {}"
 PICTURE = encoded("blue", (40, 30))
 
 
@@ -38,17 +40,40 @@ def server(serve: Callable[..., Server], recipes: dict[str, Path]) -> Server:
     return serve(*recipes.values())
 
 
+def ask_vqa(client: InferenceClient) -> list[Answer]:
+    return [Answer(one.answer, one.score) for one in client.visual_question_answering(PICTURE, QUESTION, top_k=1)]
+
+
+def ask_zero_shot(client: InferenceClient) -> list[Answer]:
+    found = client.zero_shot_image_classification(PICTURE, candidate_labels=LABELS, hypothesis_template=TEMPLATE)
+    return [Answer(one.label, one.score) for one in found]
+
+
+def ask_classes(client: InferenceClient) -> list[Answer]:
+    return [Answer(one.label, one.score) for one in client.image_classification(PICTURE)]
+
+
+ASKED = {
+    "visual_question_answering": (ask_vqa, Query(PICTURE, QUESTION, top_k=1)),
+    "zero_shot_image_classification": (
+        ask_zero_shot,
+        Query(PICTURE, labels=tuple(LABELS), hypothesis_template=TEMPLATE, top_k=len(LABELS)),
+    ),
+    "image_classification": (ask_classes, Query(PICTURE, top_k=5)),
+}
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_family_is_served_and_answers_as_it_does_alone(family: str, server: Server, recipes: dict[str, Path]):
     client = InferenceClient(
         f"{server.client.addresses.inference}/predictions/{family}", token=server.client.token("inference")
     )
-    served = client.visual_question_answering(PICTURE, QUESTION, top_k=1)
-
     settings = ModelConfig.read(recipes[family] / "model-config.yaml").handler
+    ask, query = ASKED[settings.task]
+    served = ask(client)
+
     model = find_family(family).load(recipes[family], settings)
-    queries = [Query(PICTURE, QUESTION, top_k=1)]
     features = model.encode([open_picture(PICTURE, settings.limits.pictures).pixels])
-    (expected,) = model.decode(model.forward(features, queries), queries)[0]
-    assert served[0].answer == expected.answer
-    assert served[0].score == pytest.approx(expected.score, abs=1e-4)
+    (expected,) = model.decode(model.forward(features, [query]), [query])
+    assert [one.answer for one in served] == [one.answer for one in expected]
+    assert [one.score for one in served] == pytest.approx([one.score for one in expected], abs=1e-4)

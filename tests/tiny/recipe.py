@@ -9,6 +9,12 @@ from typing import Any
 
 import yaml
 
+ASKED: dict[str, dict[str, object]] = {
+    "image_classification": {},
+    "zero_shot_image_classification": {"labels": ["a cat", "a dog", "something blue"]},
+}
+"""What a sample asks in place of a question, by task."""
+
 
 def complete_recipe(recipe: Path, settings: Mapping[str, Any], picture: bytes, question: str) -> Path:
     """Write card, sample and ``model-config.yaml`` beside the weights, and return the folder.
@@ -17,12 +23,13 @@ def complete_recipe(recipe: Path, settings: Mapping[str, Any], picture: bytes, q
         recipe: The folder that holds the weights folder.
         settings: The ``handler:`` section from ``make_weights``.
         picture: The sample's picture, a PNG file.
-        question: The sample's question; any answer to it is right.
+        question: The sample's question, if the task has one; any answer to it is right.
     """
     samples = recipe / "samples"
     samples.mkdir(parents=True)  # a family may need no weights, and so no folder yet
     (samples / "picture.png").write_bytes(picture)
-    sample = {"image": "picture.png", "question": question, "answers": []}
+    asked = ASKED.get(str(settings.get("task")), {"question": question})
+    sample = {"image": "picture.png", **asked, "answers": []}
     (samples / "questions.jsonl").write_text(json.dumps(sample) + "\n")
     (recipe / "README.md").write_text("---\nlicense: apache-2.0\n---\n# A recipe for tests\n")
     server = {"minWorkers": 1, "maxWorkers": 1, "batchSize": 8, "maxBatchDelay": 1}

@@ -72,7 +72,7 @@ def main() -> None:
     folder = Path.cwd()
     sample = read_samples(folder)[0]
     worker = InProcessWorker.load(folder)
-    reply = worker.predict([{"image": sample.read_image(), "question": sample.text}])[0]
+    reply = worker.predict([{"image": sample.read_image(), **sample.form}])[0]
     (sys.stdout if reply.status == 200 else sys.stderr).write(reply.body.decode() + os.linesep)
     sys.exit(reply.status != 200)
 

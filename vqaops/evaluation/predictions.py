@@ -13,6 +13,7 @@ from vqaops.console import new_console
 from vqaops.evaluation.scores import Prediction
 from vqaops.questions import Question
 from vqaops.server.client import Client
+from vqaops.server.replies import ranked_answers
 
 TOP_K = 10
 """Answers to each question: enough for top-5, and for questions with several correct answers."""
@@ -46,9 +47,8 @@ def predict(client: Client, model: str, questions: Sequence[Question], connectio
     """
 
     def ask(question: Question) -> Prediction:
-        reply = client.ask(model, question.read_image(), question.text, TOP_K)
-        ranked = [answer["answer"] for answer in reply["answers"]]
-        return Prediction(ranked, reply["confidence"], question.answers)
+        reply = client.ask(model, question.read_image(), question.form, min(TOP_K, len(question.labels) or TOP_K))
+        return Prediction([answer for answer, _ in ranked_answers(reply)], reply["confidence"], question.answers)
 
     began = time.perf_counter()
     columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())

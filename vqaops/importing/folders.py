@@ -100,12 +100,19 @@ def choose_local_files(folder: Path, pickled: bool) -> list[str]:
 def find_family(folder: Path) -> tuple[str, str]:
     """The family that serves a folder, and the Hub's name of its task.
 
+    A model of several of the kinds is served as the first: questions, candidate labels, classes.
+
     Raises:
         RecipeError: No family serves it, or the folder does not hold a model.
     """
     try:
         # Importing transformers takes seconds, and it is optional.
-        from transformers import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING, MODEL_FOR_VISUAL_QUESTION_ANSWERING_MAPPING
+        from transformers import (
+            MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING,
+            MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING,
+            MODEL_FOR_VISUAL_QUESTION_ANSWERING_MAPPING,
+            MODEL_FOR_ZERO_SHOT_IMAGE_CLASSIFICATION_MAPPING,
+        )
 
         from vqaserve.families.hf_folder import read_config
     except ModuleNotFoundError as error:
@@ -119,10 +126,17 @@ def find_family(folder: Path) -> tuple[str, str]:
         return family, "visual-question-answering"
     if type(config) in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
         return "hf_generative", "image-text-to-text"
+    # CLIP and SigLIP also have a class with a classifier of pictures; their files say which one was saved.
+    saved_as_classifier = any(name.endswith("ForImageClassification") for name in config.architectures or [])
+    if type(config) in MODEL_FOR_ZERO_SHOT_IMAGE_CLASSIFICATION_MAPPING and not saved_as_classifier:
+        return "hf_zero_shot", "zero-shot-image-classification"
+    if type(config) in MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING:
+        return "hf_image_classifier", "image-classification"
     model = ", ".join(config.architectures or []) or config.model_type
     raise RecipeError(
-        f"{folder} holds a {model}, which does not answer questions about pictures; families hf_classifier and "
-        "hf_generative serve the models of AutoModelForVisualQuestionAnswering and AutoModelForImageTextToText"
+        f"{folder} holds a {model}, which neither answers questions about pictures nor names what they show; the "
+        "families serve the models of AutoModelForVisualQuestionAnswering, AutoModelForImageTextToText, "
+        "AutoModelForZeroShotImageClassification and AutoModelForImageClassification"
     )
 
 

@@ -20,7 +20,20 @@ from vqaops.paths import resolved
 from vqaops.store.names import check_model_name
 from vqaserve.errors import RecipeError
 
-_SAMPLE = {"image": "red-triangle.png", "question": "what color is the triangle?", "answers": ["red"]}
+_PICTURE = "red-triangle.png"
+_SAMPLES: dict[str, dict[str, object]] = {
+    "image_classification": {"image": _PICTURE},
+    "visual_question_answering": {"image": _PICTURE, "question": "what color is the triangle?", "answers": ["red"]},
+    "zero_shot_image_classification": {
+        "image": _PICTURE,
+        "labels": ["a red triangle", "a photograph of a cat"],
+        "answers": ["a red triangle"],
+    },
+}
+"""A sample for each task. A classifier with classes of its own may know none that fits, so any answer passes."""
+
+_TASKS = {"image-text-to-text": "visual_question_answering"}
+"""The task of a name of the Hub, where it is not the same with underscores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +63,11 @@ class Origin:
     base_model: str | None = None
     revision: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def task(self) -> str:
+        """The task of the recipe."""
+        return _TASKS.get(self.pipeline_tag, self.pipeline_tag.replace("-", "_"))
 
 
 @contextmanager
@@ -106,17 +124,17 @@ def complete_recipe(folder: Path, origin: Origin) -> list[str]:
     if "README.md" in missing:
         (folder / "README.md").write_text(_card(folder.resolve().name, origin), encoding="utf-8")
     if "samples/questions.jsonl" in missing:
-        _write_sample(folder / "samples")
+        _write_sample(folder / "samples", origin.task)
     return missing
 
 
-def _write_sample(folder: Path) -> None:
+def _write_sample(folder: Path, task: str) -> None:
     folder.mkdir(exist_ok=True)
     picture = Image.new("RGB", (320, 240), "ivory")
     ImageDraw.Draw(picture).polygon((80, 200, 240, 200, 160, 60), fill="red")
-    if not (folder / str(_SAMPLE["image"])).exists():
-        picture.save(folder / str(_SAMPLE["image"]))
-    (folder / "questions.jsonl").write_text(json.dumps(_SAMPLE) + "\n", encoding="utf-8")
+    if not (folder / _PICTURE).exists():
+        picture.save(folder / _PICTURE)
+    (folder / "questions.jsonl").write_text(json.dumps(_SAMPLES[task]) + "\n", encoding="utf-8")
 
 
 def _settings(origin: Origin) -> str:
@@ -131,6 +149,7 @@ startupTimeout: {origin.startup_timeout:<8} # s; maximum duration of importing t
 jobQueueSize: 32         # requests that may wait, the next gets 503; see max_request_size and -Xmx in config.properties
 handler:
   version: 1.0.0
+  task: {origin.task}
   family: {origin.family}
   device: {origin.device}
   threads: 1
@@ -149,7 +168,7 @@ def _card(name: str, origin: Origin) -> str:
         "license": origin.license,
         "library_name": origin.library_name,
         "pipeline_tag": origin.pipeline_tag,
-        "tags": ["visual-question-answering", "torchserve"],
+        "tags": [origin.task.replace("_", "-"), "torchserve"],
         "base_model": origin.base_model,
         "base_model_revision": origin.revision,
     }

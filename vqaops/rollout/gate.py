@@ -13,6 +13,7 @@ from typing import Any
 
 from vqaops.errors import ServerError
 from vqaops.server.client import Client
+from vqaops.server.replies import best_answer
 from vqaops.server.retry import NEVER
 from vqaops.store.archive import ArchivedSample
 from vqaops.unseen_pictures import TAG_BYTES, unseen_copy
@@ -126,11 +127,11 @@ def _rounds(
 
 def _ask(client: Client, name: str, version: str, sample: ArchivedSample, tag: bytes) -> TimedAnswer:
     began = time.perf_counter()
-    reply = client.ask(f"{name}/{version}", unseen_copy(sample.picture, tag), sample.question)
+    reply = client.ask(f"{name}/{version}", unseen_copy(sample.picture, tag), sample.form)
     seconds = time.perf_counter() - began
     if reply["model"] != {"name": name, "version": version}:
         raise ServerError(f"{reply['model']} answered a question to {name} {version}; the server confuses versions")
-    return TimedAnswer(reply["answer"], seconds)
+    return TimedAnswer(best_answer(reply), seconds)
 
 
 def _share(marks: Sequence[bool]) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -94,19 +95,22 @@ class Client:
                 keys.write_header()
             return keys.token(kind)
 
-    def ask(self, model: str, picture: bytes, question: str, top_k: int | None = None) -> dict[str, Any]:
-        """Ask a question about a picture; return the reply of the protocol ``plain``.
+    def ask(
+        self, model: str, picture: bytes, asked: str | Mapping[str, str], top_k: int | None = None
+    ) -> dict[str, Any]:
+        """Ask about a picture; return the reply of the protocol ``plain``.
 
         Args:
             model: ``NAME``, or ``NAME/VERSION``.
             picture: An image file.
-            question: The question.
+            asked: The question, or the fields of the form such as ``labels``.
             top_k: Ranked answers wanted; the recipe's own number by default.
 
         Raises:
             ServerError: The server does not answer, or answers with an error.
         """
-        form = {"question": question} | ({"top_k": str(top_k)} if top_k else {})
+        form = {"question": asked} if isinstance(asked, str) else dict(asked)
+        form |= {"top_k": str(top_k)} if top_k else {}
         url = f"{self.addresses.inference}/predictions/{quote(model)}"
         try:
             reply = self.predict(url, data=form, files={"image": picture})

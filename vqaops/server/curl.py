@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 
 from vqaops.paths import short_path
 from vqaops.server.server import Server
 
 
-def curl_command(server: Server, model: str, picture: Path, question: str) -> str:
-    """A curl command for a question about a picture.
+def curl_command(server: Server, model: str, picture: Path, form: Mapping[str, str]) -> str:
+    """A curl command that asks a model about a picture.
 
     Args:
         server: The running server; its token is read from ``auth.header``.
         model: The model.
         picture: An image file.
-        question: The question; it is sent as it is, whatever curl's ``-F`` would make of its first character.
+        form: The other fields of the form, such as ``question``. They are sent as they are, whatever curl's ``-F``
+            would make of their first character.
     """
     addresses = server.client.addresses
     arguments = [
         *("-H", f"@{short_path(server.auth_header)}"),
         *("-F", f"image=@{_quoted(str(short_path(picture)))}"),
-        *("--form-string", f"question={question}"),
+        *(word for name, value in form.items() for word in ("--form-string", f"{name}={value}")),
     ]
     return f"curl {shlex.join(arguments)} {addresses.curl(f'{addresses.inference}/predictions/{model}')}"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,11 +30,11 @@ _UNREADABLE = (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, 
 
 @dataclass(frozen=True, slots=True)
 class ArchivedSample:
-    """A sample question of an archive, its picture, and the correct answers; exact match compares with the first."""
+    """A sample of an archive: its picture, the form that asks about it, and the correct answers, the best first."""
 
     image: str
     picture: bytes
-    question: str
+    form: Mapping[str, str]
     answers: tuple[str, ...]
 
 
@@ -92,7 +92,7 @@ class Archive:
             content = archive.read(_QUESTIONS)
             questions = parse_questions(content, f"{self.path}: {_QUESTIONS}", Path("samples"), need_answers=False)
             return [
-                ArchivedSample(one.image.name, archive.read(one.image.as_posix()), one.text, one.answers)
+                ArchivedSample(one.image.name, archive.read(one.image.as_posix()), one.form, one.answers)
                 for one in questions
             ]
 

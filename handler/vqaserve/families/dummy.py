@@ -1,4 +1,4 @@
-"""A family without weights, for tests: the answer is a function of the picture and the question.
+"""A family without weights, for tests: the answer is a function of the picture and what is asked.
 
 It loads at once, and each answer shows the picture and the question that it belongs to, so a test sees when requests
 of a batch are mixed up.
@@ -19,9 +19,11 @@ from vqaserve.types import Answer, Query
 
 
 class Dummy(Family[str, list[str]]):
-    """Answers with the picture's size, its middle pixel and the question."""
+    """Answers with the picture's size, its middle pixel and what was asked, or ranks the labels that were sent."""
 
-    tasks: ClassVar[frozenset[str]] = frozenset({"visual_question_answering"})
+    tasks: ClassVar[frozenset[str]] = frozenset(
+        {"visual_question_answering", "image_classification", "zero_shot_image_classification"}
+    )
 
     @classmethod
     def load(cls, folder: Path, settings: HandlerSettings) -> Self:
@@ -43,14 +45,17 @@ class Dummy(Family[str, list[str]]):
         return [f"{feature}: {query.question}" for feature, query in zip(features, queries, strict=True)]
 
     def decode(self, outputs: list[str], queries: Sequence[Query]) -> list[tuple[Answer, ...]]:
-        """The joined text, then runners-up ``... (2)``, ``... (3)`` with halving scores."""
-        return [
-            tuple(
-                Answer(text if rank == 0 else f"{text} ({rank + 1})", 0.5 ** (rank + 1))
-                for rank in range(query.top_k or 1)
-            )
-            for text, query in zip(outputs, queries, strict=True)
-        ]
+        """The candidate labels, or the joined text and runners-up ``... (2)``, ``... (3)``, with halving scores.
+
+        The label that holds the picture's middle pixel (``#rrggbb``) is the first; the others keep their order.
+        """
+        ranked = []
+        for text, query in zip(outputs, queries, strict=True):
+            runners_up = [f"{text} ({rank})" for rank in range(2, (query.top_k or 1) + 1)]
+            pixel = text.split()[1].rstrip(":")
+            texts = sorted(query.labels, key=lambda label: pixel not in label) or [text, *runners_up]
+            ranked.append(tuple(Answer(one, 0.5 ** (n + 1)) for n, one in enumerate(texts[: query.top_k])))
+        return ranked
 
 
 def _describe(picture: Image) -> str:

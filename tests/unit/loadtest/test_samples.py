@@ -25,7 +25,8 @@ def test_a_folder_without_samples_is_refused(tmp_path: Path):
     ("line", "message"),
     [
         ("not JSON", "questions.jsonl:2 is not JSON"),
-        ('{"image": "a.png"}', "questions.jsonl:2: question"),
+        ('{"image": "a.png"}', "questions.jsonl:2: answers"),
+        ('{"image": "a.png", "qestion": "what?", "answers": ["x"]}', "questions.jsonl:2: .*neither 'question'"),
         ('{"image": "a.png", "question": "what?", "answers": []}', "questions.jsonl:2: answers"),
         ('{"image": "missing.png", "question": "what?", "answers": ["x"]}', "missing.png is missing"),
     ],
@@ -47,4 +48,4 @@ def test_a_sample_may_hold_unicode_line_separators_and_a_byte_order_mark(tmp_pat
     line = '{"image": "a.png", "question": "what\u2028is this?", "answers": ["x\x85y"]}\r\n'
     (samples / "questions.jsonl").write_text(line, encoding="utf-8-sig", newline="")
     (question,) = model_questions((str(tmp_path),))
-    assert (question.text, question.answers) == ("what\u2028is this?", ("x\x85y",))
+    assert (question.title, question.answers) == ("what\u2028is this?", ("x\x85y",))

@@ -12,7 +12,7 @@ from vqaops.server.server import Server
 
 
 def arguments(picture: Path, question: str) -> list[str]:
-    return shlex.split(curl_command(Server(Path("/srv/my run")), "shapes", picture, question))
+    return shlex.split(curl_command(Server(Path("/srv/my run")), "shapes", picture, {"question": question}))
 
 
 def test_a_plain_name_stays_readable():
