@@ -13,7 +13,7 @@ from vqaserve.families.base import Family
 from vqaserve.features import FeatureCache
 from vqaserve.metrics import Stopwatch
 from vqaserve.settings import CacheLimits
-from vqaserve.stages import to_vqa_error
+from vqaserve.stages import run_stage, to_vqa_error
 from vqaserve.types import Answer, Item, Picture
 
 log = logging.getLogger(__name__)
@@ -91,13 +91,20 @@ class Answerer:
     def _run_family(self, items: Sequence[Item], encoded: dict[str, Any]) -> list[Item]:
         with self._stopwatch("encode"):
             self._encode([picture for item in items for picture in item.pictures], encoded)
-            features = [self._family.join([encoded[picture.digest] for picture in item.pictures]) for item in items]
-        queries = [item.query for item in items]
+            joined = [self._family.join([encoded[picture.digest] for picture in item.pictures]) for item in items]
+            features = dict(zip(map(id, items), joined, strict=True))
+            examined = run_stage(lambda item: self._examine(item, features[id(item)]), items)
+        fitting = [item for item in examined if item.error is None]
+        queries = [item.query for item in fitting]
         with self._stopwatch("forward"):
-            outputs = self._family.forward(features, queries)
+            outputs = self._family.forward([features[id(item)] for item in fitting], queries) if fitting else None
         with self._stopwatch("decode"):
-            answers = self._family.decode(outputs, queries)
-        return [replace(item, answers=ranked) for item, ranked in zip(items, answers, strict=True)]
+            answers = iter(self._family.decode(outputs, queries) if fitting else ())
+        return [item if item.error else replace(item, answers=next(answers)) for item in examined]
+
+    def _examine(self, item: Item, features: Any) -> Item:
+        self._family.examine(features, item.query)
+        return item
 
     def _encode(self, pictures: Sequence[Picture], encoded: dict[str, Any]) -> None:
         """Add the features of the pictures to ``encoded``, by digest; a picture that is there is not encoded again."""

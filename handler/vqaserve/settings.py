@@ -60,7 +60,7 @@ class Limits(FrozenModel):
     max_choices: Annotated[int, Field(gt=0)] = 8
     max_turns: Annotated[int, Field(gt=0)] = 100
     max_pictures: Annotated[int, Field(gt=0)] = 8
-    max_prompt_tokens: Annotated[int, Field(gt=0)] = 8192
+    max_prompt_tokens: Annotated[int, Field(gt=0)] = 16384
 
     @property
     def pictures(self) -> PictureLimits:
@@ -75,12 +75,15 @@ class CacheLimits(FrozenModel):
         features_mb: MiB of each worker's memory for the features of pictures.
         shared_features_mb: MiB of files under the server's temporary folder for features that all workers of the
             version share. Worth it if encoding a picture takes much longer than reading a file; not every family can.
+        prefixes_mb: MiB of each worker's memory for the keys and values of prompts, for models that write: a further
+            turn of a conversation then costs only its own tokens. One token of a SmolVLM-256M takes 45 kB in fp32.
         answers: Cached answers; an entry holds the ranked answers to one question about one picture.
         labels: Cached embeddings of candidate labels; one of CLIP takes 2 kB.
     """
 
     features_mb: Annotated[int, Field(ge=0)] = 64
     shared_features_mb: Annotated[int, Field(ge=0)] = 0
+    prefixes_mb: Annotated[int, Field(ge=0)] = 256
     answers: Annotated[int, Field(ge=0)] = 4096
     labels: Annotated[int, Field(ge=0)] = 4096
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from vqaserve.families.base import Family
-from vqaserve.types import Answer, Query
+from vqaserve.types import Answer, Query, Turn
 
 SHORT, LONG = "what is the colour?", "how many red chairs are there at the table next to the window, and is it open?"
 
@@ -27,6 +27,12 @@ def asked(text: str, top_k: int = 1) -> Query:
     return Query(b"", text, top_k=top_k, labels=labels, hypothesis_template="a photo of {}")
 
 
+def talk(*turns: tuple[str | int, ...] | str, system: str = "") -> tuple[Turn, ...]:
+    """Turns of the user, as their parts, and of the assistant, as text."""
+    said = [Turn("assistant", (one,)) if isinstance(one, str) else Turn("user", one) for one in turns]
+    return (Turn("system", (system,)), *said) if system else tuple(said)
+
+
 PAIRS = [
     (photo(80, 60, 0), asked(SHORT, 3)),
     (photo(60, 80, 1), asked(LONG, 3)),
@@ -34,6 +40,30 @@ PAIRS = [
     (photo(33, 70, 3), asked("?", 2)),
     (photo(64, 64, 4), asked(SHORT, 3)),
 ]
+
+
+CONVERSATIONS = [
+    ([photo(80, 60, 0)], Query(b"", LONG, 1, conversation=talk((0, SHORT), "red", (LONG,)))),
+    (
+        [photo(80, 60, 0), photo(60, 80, 1)],
+        Query(b"", "?", 1, earlier_images=(b"",), conversation=talk((0, SHORT), "red", ("and", 1, "?"))),
+    ),
+    ([photo(60, 80, 1)], Query(b"", SHORT, 1, conversation=talk((SHORT, 0)))),
+    (
+        [photo(80, 60, 0)],
+        Query(b"", "?", 1, conversation=talk((0, SHORT), "red", (LONG,), "two", ("?",), system="be terse")),
+    ),
+    ([photo(33, 70, 3)], Query(b"", SHORT, 1)),
+]
+"""The pictures of a conversation and its query; some begin alike."""
+
+
+def conversed(
+    family: Family[Any, Any], talks: Sequence[tuple[Sequence[Image.Image], Query]]
+) -> list[tuple[Answer, ...]]:
+    features = [family.join(family.encode(pictures)) for pictures, _ in talks]
+    queries = [query for _, query in talks]
+    return family.decode(family.forward(features, queries), queries)
 
 
 def answers(family: Family[Any, Any], pairs: Sequence[tuple[Image.Image, Query]]) -> list[tuple[Answer, ...]]:

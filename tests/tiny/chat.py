@@ -152,7 +152,8 @@ def _save_parts(weights: Path, name: str, tokenizer: Any, pictures: Any, templat
 
 def _template(start: str, image: str, end: str, answer: str) -> str:
     return (
-        "{% for message in messages %}" + start + "{% for part in message['content'] %}"
+        "{% for message in messages %}{% if message['role'] == 'assistant' %}" + answer + "{% else %}" + start + ""
+        "{% endif %}{% for part in message['content'] %}"
         "{% if part['type'] == 'image' %}" + image + "{% else %}{{ part['text'] }}{% endif %}"
         "{% endfor %}" + end + "{% endfor %}{% if add_generation_prompt %}" + answer + "{% endif %}"
     )

@@ -98,6 +98,13 @@ class Family(ABC, Generic[Features, Outputs]):
         """Join the features of all pictures of a conversation to what ``forward`` takes for one query."""
         return features[-1]
 
+    def examine(self, features: Features, query: Query) -> None:
+        """Refuse a query whose pictures and texts together are over a limit; called before ``forward``.
+
+        Raises:
+            InvalidInput: The message says which limit.
+        """
+
     @abstractmethod
     def forward(self, features: Sequence[Features], queries: Sequence[Query]) -> Outputs:
         """Compute the outputs for ``queries[i]`` about ``features[i]``; the same features may occur several times."""

@@ -12,7 +12,7 @@ from vqaserve.types import Query
 
 
 class GenerativeFamily(Family[Features, Outputs]):
-    """A family that takes ``max_new_tokens``, ``num_beams`` and ``temperature``, within the recipe's limits."""
+    """A family that takes the parameters of a search or of sampling, within the recipe's limits."""
 
     writes: ClassVar[bool] = True
 
@@ -20,7 +20,7 @@ class GenerativeFamily(Family[Features, Outputs]):
 
     @property
     def parameters(self) -> Mapping[str, tuple[float, float]]:
-        """The ranges of ``max_new_tokens``, ``num_beams`` and ``temperature``."""
+        """The range of each parameter of a search or of sampling."""
         return parameter_ranges(self.limits)
 
     def check(self, query: Query) -> None:

@@ -18,7 +18,8 @@ from vqaserve.families.aspect_ratio import preprocess_any_shape
 from vqaserve.families.clip_llm.files import read_clip, read_language_model, read_tokenizer
 from vqaserve.families.clip_llm.options import ClipLlmOptions
 from vqaserve.families.device import prepare_device
-from vqaserve.families.generation import GeneratedAnswer, GenerationSettings, generate, group_by_settings, merge_answers
+from vqaserve.families.generated import GeneratedAnswer, to_answers
+from vqaserve.families.generation import GenerationSettings, generate, group_by_settings
 from vqaserve.families.generative import GenerativeFamily
 from vqaserve.families.hf_folder import read_processor
 from vqaserve.families.options import read_options
@@ -124,10 +125,9 @@ class ClipLlm(GenerativeFamily[Tensor, list[ScoredAnswers]]):
 
     def decode(self, outputs: list[ScoredAnswers], queries: Sequence[Query]) -> list[tuple[Answer, ...]]:
         """The text after the marker, most probable first, with the similarity as a detail."""
-        del queries  # ``forward`` generated the number of answers that each query asks for
         ranked = []
-        for reply in outputs:
-            answers = merge_answers([(self._answer(tokens), score) for tokens, score in reply.answers])
+        for reply, query in zip(outputs, queries, strict=True):
+            answers = to_answers(reply.answers, query, self.tokenizer, self._after_marker)
             details = {"clip_similarity": reply.clip_similarity}
             ranked.append(tuple(replace(answer, details=details) for answer in answers))
         return ranked
@@ -159,8 +159,8 @@ class ClipLlm(GenerativeFamily[Tensor, list[ScoredAnswers]]):
         inputs = self.tokenizer(list(prompts), padding=True, return_tensors="pt", return_token_type_ids=False).to(
             self.device
         )
-        return generate(self.model, inputs, settings, pad_token_id=self.tokenizer.pad_token_id)
+        lengths = inputs["attention_mask"].sum(1).tolist()
+        return generate(self.model, inputs, settings, lengths, pad_token_id=self.tokenizer.pad_token_id)
 
-    def _answer(self, tokens: Sequence[int]) -> str:
-        text: str = self.tokenizer.decode(tokens, skip_special_tokens=True)
+    def _after_marker(self, text: str) -> str:
         return text.rsplit(self.options.marker, 1)[-1].strip()

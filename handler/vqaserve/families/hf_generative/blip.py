@@ -12,9 +12,12 @@ from torch import Tensor
 from transformers import AutoModelForVisualQuestionAnswering
 
 from vqaserve.families.aspect_ratio import preprocess_any_shape
-from vqaserve.families.generation import GeneratedAnswer, GenerationSettings, generate
+from vqaserve.families.generated import GeneratedAnswer
+from vqaserve.families.generation import GenerationSettings, generate
 from vqaserve.families.hf_generative.generator import AnswerGenerator
 from vqaserve.families.question_warnings import count_tokens, warn_if_cut
+from vqaserve.settings import HandlerSettings
+from vqaserve.types import Query
 
 
 class BlipGenerator(AnswerGenerator):
@@ -28,8 +31,11 @@ class BlipGenerator(AnswerGenerator):
     auto = AutoModelForVisualQuestionAnswering
 
     @classmethod
-    def load(cls, model: Any, processor: Any, prompt: str | None, device: torch.device) -> Self:
+    def load(
+        cls, model: Any, processor: Any, prompt: str | None, device: torch.device, settings: HandlerSettings
+    ) -> Self:
         """Build a generator; BLIP was trained on the question without a prompt."""
+        del settings
         return cls(model, processor, prompt or "{question}", device)
 
     @torch.inference_mode()
@@ -42,22 +48,24 @@ class BlipGenerator(AnswerGenerator):
         # A view of one row would keep the whole batch in memory as long as a cache holds it.
         return [feature.clone() for feature in features]
 
-    def generate(
-        self, features: Sequence[Tensor], questions: Sequence[str], settings: GenerationSettings
+    def generate_alike(
+        self, features: Sequence[Tensor], queries: Sequence[Query], settings: GenerationSettings
     ) -> list[list[GeneratedAnswer]]:
         """Generate the answers to each question, most probable first."""
-        prompts = [self._prompted(question) for question in questions]
+        prompts = [self._prompted(query.question) for query in queries]
         tokens = self.processor.tokenizer(prompts, truncation=True, max_length=self._longest)["input_ids"]
         generated: dict[int, list[GeneratedAnswer]] = {}
         for rows in _group_by_length(tokens):
             image = torch.stack([features[row] for row in rows])
             question = torch.tensor([tokens[row] for row in rows], device=self.device)
             generated.update(zip(rows, self._generate(image, question, settings), strict=True))
-        return [generated[row] for row in range(len(questions))]
+        return [generated[row] for row in range(len(queries))]
 
-    def warnings(self, question: str) -> tuple[str, ...]:
+    def warnings(self, query: Query) -> tuple[str, ...]:
         """A warning if the prompt has more tokens than the text encoder has positions."""
-        return warn_if_cut(self._prompted(question), partial(count_tokens, self.processor.tokenizer), self._longest)
+        return warn_if_cut(
+            self._prompted(query.question), partial(count_tokens, self.processor.tokenizer), self._longest
+        )
 
     def _prompted(self, question: str) -> str:
         return self.prompt.replace("{question}", question)
@@ -70,7 +78,11 @@ class BlipGenerator(AnswerGenerator):
         text = self.model.config.text_config
         ends = {"eos_token_id": text.sep_token_id, "pad_token_id": text.pad_token_id}
         return generate(
-            self.model.text_decoder, {"input_ids": starts, "encoder_hidden_states": states}, settings, **ends
+            self.model.text_decoder,
+            {"input_ids": starts, "encoder_hidden_states": states},
+            settings,
+            [question.shape[1]] * len(question),
+            **ends,
         )
 
     @property

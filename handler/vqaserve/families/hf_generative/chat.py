@@ -1,46 +1,67 @@
-"""Image-text-to-text models: the prompt contains the picture's tokens, and the model continues it."""
+"""Image-text-to-text models: the prompt contains the pictures' tokens, and the model continues it."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any, Self
 
 import torch
 from PIL.Image import Image
 from transformers import AutoModelForImageTextToText
+from transformers.modeling_outputs import BaseModelOutputWithPooling
 
-from vqaserve.errors import RecipeError
+from vqaserve.errors import InvalidQuestion, RecipeError
 from vqaserve.families.aspect_ratio import is_ordinary, preprocess_any_shape
-from vqaserve.families.generation import GeneratedAnswer, GenerationSettings, generate
+from vqaserve.families.generated import GeneratedAnswer
+from vqaserve.families.generation import GenerationSettings, generate
+from vqaserve.families.hf_generative.chat_prompt import ChatPrompt, Prompt
 from vqaserve.families.hf_generative.generator import AnswerGenerator
+from vqaserve.families.hf_generative.picture_tokens import PictureTokens, encode_picture
+from vqaserve.families.hf_generative.prefix_cache import PrefixCache
 from vqaserve.families.hf_generative.processors import complete_processor
-from vqaserve.families.prompts import control_tokens, remove_control_tokens
-from vqaserve.families.question_warnings import warn_if_control_tokens
+from vqaserve.families.hf_generative.trial import can_reuse
+from vqaserve.families.hf_generative.writer import Writer
+from vqaserve.settings import HandlerSettings
+from vqaserve.types import Query
+
+log = logging.getLogger(__name__)
 
 # The training prompts of architectures without a chat template.
 _PROMPTS = {"paligemma": "answer en {question}"}
+
+Pictures = tuple[Image | PictureTokens, ...]
+"""The features of the pictures of one prompt."""
 
 
 class ChatGenerator(AnswerGenerator):
     """LLaVA, Qwen2-VL, SmolVLM, PaliGemma and similar models, through their processor and chat template.
 
-    The processor prepares picture and question together, because the prompt's length depends on the picture. The only
-    feature that can be cached is therefore the picture itself.
+    A trial at the start says whether what was computed for a picture and for the beginning of a conversation can be
+    used again. If so, the features are the picture's tokens and a ``Writer`` writes; if not, as with PaliGemma, whose
+    attention goes in both directions, the features are the picture itself and ``generate`` computes each prompt whole.
     """
 
     auto = AutoModelForImageTextToText
 
-    def __init__(self, model: Any, processor: Any, prompt: str, device: torch.device) -> None:
+    def __init__(
+        self, model: Any, processor: Any, prompt: str, device: torch.device, settings: HandlerSettings
+    ) -> None:
         super().__init__(model, processor, prompt, device)
         tokenizer = processor.tokenizer
         tokenizer.padding_side = "left"  # the model continues each row where its prompt ends
         if tokenizer.pad_token is None:
             tokenizer.pad_token = tokenizer.eos_token
-        self._image = str(getattr(processor, "image_token", ""))
-        self._control = control_tokens(tokenizer, processor.all_special_multimodal_tokens)
+        self.prompts = ChatPrompt(processor, prompt)
+        self.reads_conversations = self.prompts.has_template
+        self.prefixes = PrefixCache(settings.cache.prefixes_mb * 2**20)
+        self._most = min(settings.limits.max_prompt_tokens, _most_positions(model) - settings.limits.max_new_tokens)
+        self._writes = False
 
     @classmethod
-    def load(cls, model: Any, processor: Any, prompt: str | None, device: torch.device) -> Self:
+    def load(
+        cls, model: Any, processor: Any, prompt: str | None, device: torch.device, settings: HandlerSettings
+    ) -> Self:
         """Build a generator whose prompts contain the question and one picture.
 
         Raises:
@@ -52,57 +73,140 @@ class ChatGenerator(AnswerGenerator):
             raise RecipeError(
                 f"{kind} is an encoder-decoder; family hf_generative needs a model that continues its prompt"
             )
-        prompt = prompt or ("{question}" if _has_template(processor) else _PROMPTS.get(kind))
+        prompt = prompt or ("{question}" if processor.chat_template else _PROMPTS.get(kind))
         if prompt is None:
             raise RecipeError(
                 f"the processor has no chat template; set handler.options.prompt to the training prompt of {kind}"
             )
         complete_processor(processor, model.config)
-        generator = cls(model, processor, prompt, device)
-        made = generator._prompted("is it?")
-        if "is it?" not in made or made.count(generator._image) != 1:
-            raise RecipeError(
-                f"the prompt must contain the question and one {generator._image!r}, but is {made!r:.200}; "
-                "fix chat_template.jinja or handler.options.prompt"
-            )
+        generator = cls(model, processor, prompt, device, settings)
+        generator._check_prompt()
+        generator._writes = can_reuse(generator.model, processor, generator.prompts, device)
+        log.info("%s: pictures and prefixes are %s", kind, "kept" if generator._writes else "computed for each answer")
         return generator
 
-    def encode(self, pictures: Sequence[Image]) -> Sequence[Image]:
-        """The pictures, resized where the processor cannot take their aspect ratio."""
+    def encode(self, pictures: Sequence[Image]) -> Sequence[Pictures]:
+        """The tokens of each picture; or the picture, resized where the processor cannot take its aspect ratio."""
         return [
-            picture if is_ordinary(picture) else preprocess_any_shape(picture, self._accepted) for picture in pictures
+            (self._encode(picture) if is_ordinary(picture) else preprocess_any_shape(picture, self._encode),)
+            for picture in pictures
         ]
 
+    def join(self, features: Sequence[Pictures]) -> Pictures:
+        """The pictures of a conversation, in their order."""
+        return tuple(picture for one in features for picture in one)
+
+    def examine(self, features: Pictures, query: Query) -> None:
+        """Refuse a prompt that is too long.
+
+        Raises:
+            InvalidQuestion: It has more tokens than the recipe or the model allows, or the chat template refuses it.
+        """
+        tokens = [picture for picture in features if isinstance(picture, PictureTokens)]
+        if len(tokens) < len(features):
+            self.prompts.text(query)
+            return
+        length = len(self.prompts.tokens(query, tokens, self.model))
+        if length > self._most:
+            shown = sum(len(picture.vectors) for picture in tokens)
+            raise InvalidQuestion(
+                f"pictures and texts have {length:,} tokens, of which {shown:,} are the pictures'; at most "
+                f"{self._most:,} are allowed: send fewer or smaller pictures or fewer turns"
+            )
+
     def generate(
-        self, features: Sequence[Image], questions: Sequence[str], settings: GenerationSettings
+        self, features: Sequence[Pictures], queries: Sequence[Query], max_new_tokens: int
     ) -> list[list[GeneratedAnswer]]:
-        """Generate the answers to each question, most probable first."""
-        prompts = [self._prompted(question) for question in questions]
-        start = self.processor.tokenizer.bos_token
-        # A template that begins with the start token must not get a second one.
-        special = {"add_special_tokens": False} if start and prompts[0].startswith(start) else {}
+        """Generate the answers to each query, most probable first."""
+        settings = [GenerationSettings.of(query, max_new_tokens) for query in queries]
+        written = [row for row, asked in enumerate(settings) if self._writes and asked.num_beams == 1]
+        others = [row for row in range(len(queries)) if row not in set(written)]
+        generated: dict[int, list[GeneratedAnswer]] = {}
+        if written:
+            writer = Writer(self.model, self.processor.tokenizer, self.prefixes, self.device)
+            prompts = [self.prompts.tokens(queries[row], _tokens(features[row]), self.model) for row in written]
+            generated |= zip(written, writer.write(prompts, [settings[row] for row in written]), strict=True)
+        if others:
+            answers = super().generate(
+                [features[row] for row in others], [queries[row] for row in others], max_new_tokens
+            )
+            generated |= zip(others, answers, strict=True)
+        return [generated[row] for row in range(len(queries))]
+
+    def generate_alike(
+        self, features: Sequence[Pictures], queries: Sequence[Query], settings: GenerationSettings
+    ) -> list[list[GeneratedAnswer]]:
+        """Generate the answers to each query with the model's own ``generate``."""
+        if self._writes:
+            ready = [
+                self.prompts.tokens(query, _tokens(one), self.model)
+                for query, one in zip(queries, features, strict=True)
+            ]
+            return generate(self.model, self._precomputed(ready), settings, [len(prompt) for prompt in ready])
         inputs = self.processor(
-            images=[[picture] for picture in features], text=prompts, padding=True, return_tensors="pt", **special
+            images=[list(pictures) for pictures in features],
+            text=[self.prompts.text(query) for query in queries],
+            padding=True,
+            return_tensors="pt",
+            **self.prompts.special,
         )
         inputs.pop("labels", None)  # PaliGemma's processor adds them for training
-        return generate(self.model, {name: self.to_device(tensor) for name, tensor in inputs.items()}, settings)
+        lengths = inputs["attention_mask"].sum(1).tolist()
+        moved = {name: self.to_device(tensor) for name, tensor in inputs.items()}
+        return generate(self.model, moved, settings, lengths)
 
-    def warnings(self, question: str) -> tuple[str, ...]:
-        """A warning if the question contains control tokens."""
-        return warn_if_control_tokens(self._control, question)
+    def warnings(self, query: Query) -> tuple[str, ...]:
+        """A warning if a text contains control tokens."""
+        return self.prompts.warnings(query)
 
-    def _prompted(self, question: str) -> str:
-        text = self.prompt.replace("{question}", remove_control_tokens(self._control, question))
-        if not _has_template(self.processor):
-            return text if self._image in self.prompt else f"{self._image}{text}"
-        turn = {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": text}]}
-        prompt: str = self.processor.apply_chat_template([turn], add_generation_prompt=True, tokenize=False)
-        return prompt
+    def model_changed(self) -> None:
+        """Forget the states of prompts, which were computed in another precision."""
+        self.prefixes.clear()
 
-    def _accepted(self, picture: Image) -> Image:
-        self.processor.image_processor([[picture]], return_tensors="pt")
+    def _encode(self, picture: Image) -> Image | PictureTokens:
+        if self._writes:
+            return encode_picture(self.model, self.processor, picture, self.device)
+        if not is_ordinary(picture):
+            self.processor.image_processor([[picture]], return_tensors="pt")  # raises what it cannot take
         return picture
 
+    def _precomputed(self, prompts: Sequence[Prompt]) -> dict[str, Any]:
+        """The inputs of ``generate`` with the output of the vision tower, for a search by beams."""
+        pictures = [picture for prompt in prompts for picture in prompt.pictures]
+        ids = self.processor.tokenizer.pad(
+            {"input_ids": [prompt.ids.tolist() for prompt in prompts]}, return_tensors="pt"
+        )
+        layout = {name: torch.cat([picture.layout[name] for picture in pictures]) for name in pictures[0].layout}
+        if layout:
+            layout["mm_token_type_ids"] = (ids["input_ids"] == self.model.config.image_token_id).long()
+        # One tensor for each picture, which the class's annotation does not foresee.
+        vectors: Any = tuple(self.to_device(picture.vectors) for picture in pictures)
+        inputs = {name: self.to_device(tensor) for name, tensor in {**ids, **layout}.items()}
+        return {**inputs, "mm_encoder_outputs": {"image": BaseModelOutputWithPooling(pooler_output=vectors)}}
 
-def _has_template(processor: Any) -> bool:
-    return bool(processor.chat_template)
+    def _check_prompt(self) -> None:
+        """Refuse a template or a prompt that does not contain the question and the picture.
+
+        Raises:
+            RecipeError: The message shows the prompt.
+        """
+        image = self.prompts.image
+        try:
+            made = self.prompts.text(Query(b"", "is it?"))
+        except InvalidQuestion:
+            made = ""
+        if "is it?" not in made or made.count(image) != 1:
+            raise RecipeError(
+                f"the prompt must contain the question and one {image!r}, but is {made!r:.200}; "
+                "fix chat_template.jinja or handler.options.prompt"
+            )
+
+
+def _tokens(pictures: Pictures) -> list[PictureTokens]:
+    return [picture for picture in pictures if isinstance(picture, PictureTokens)]
+
+
+def _most_positions(model: Any) -> int:
+    """Positions of the language model; more than any limit if it has none."""
+    positions: int | None = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    return positions or 2**31

@@ -11,7 +11,7 @@ from PIL.Image import Image
 from pydantic import Field
 
 from vqaserve.families.device import prepare_device
-from vqaserve.families.generation import GeneratedAnswer, group_by_settings, merge_answers
+from vqaserve.families.generated import GeneratedAnswer, to_answers
 from vqaserve.families.generative import GenerativeFamily
 from vqaserve.families.hf_folder import errors_in_one_line, read_config, read_model, read_processor
 from vqaserve.families.hf_generative.blip import BlipGenerator
@@ -65,17 +65,15 @@ class HfGenerative(GenerativeFamily[Any, list[list[GeneratedAnswer]]]):
         """
         device = prepare_device(settings)
         options = read_options(GenerativeOptions, settings)
-        return load_at_precision(
-            lambda: cls._read(folder / settings.weights, options, settings.limits, device), settings
-        )
+        return load_at_precision(lambda: cls._read(folder / settings.weights, options, settings, device), settings)
 
     @classmethod
-    def _read(cls, weights: Path, options: GenerativeOptions, limits: Limits, device: torch.device) -> Self:
+    def _read(cls, weights: Path, options: GenerativeOptions, settings: HandlerSettings, device: torch.device) -> Self:
         config = read_config(weights)
         kind = GENERATORS.get((config.architectures or [""])[0], ChatGenerator)
         model, processor = read_model(kind.auto, weights, config), read_processor(weights)
         with errors_in_one_line(weights):
-            return cls(kind.load(model, processor, options.prompt, device), options, limits)
+            return cls(kind.load(model, processor, options.prompt, device, settings), options, settings.limits)
 
     @property
     def model(self) -> Any:
@@ -85,6 +83,12 @@ class HfGenerative(GenerativeFamily[Any, list[list[GeneratedAnswer]]]):
     @model.setter
     def model(self, model: Any) -> None:
         self.generator.model = model
+        self.generator.model_changed()
+
+    @property
+    def reads_conversations(self) -> bool:
+        """Whether the architecture has a chat template for earlier turns and several pictures."""
+        return self.generator.reads_conversations
 
     @property
     def device(self) -> torch.device:
@@ -95,24 +99,27 @@ class HfGenerative(GenerativeFamily[Any, list[list[GeneratedAnswer]]]):
         """The features that the architecture can compute from a picture alone."""
         return self.generator.encode(pictures)
 
+    def join(self, features: Sequence[Any]) -> Any:
+        """The features of all pictures of a conversation."""
+        return self.generator.join(features)
+
+    def examine(self, features: Any, query: Query) -> None:
+        """Refuse a query whose prompt is over a limit.
+
+        Raises:
+            InvalidQuestion: The message says which limit.
+        """
+        self.generator.examine(features, query)
+
     def warnings(self, query: Query) -> tuple[str, ...]:
-        """What of the question the architecture does not read."""
-        return self.generator.warnings(query.question)
+        """What of the query the architecture does not read."""
+        return self.generator.warnings(query)
 
     def forward(self, features: Sequence[Any], queries: Sequence[Query]) -> list[list[GeneratedAnswer]]:
-        """The generated answers of each query; queries with equal settings are generated in one batch."""
-        generated: dict[int, list[GeneratedAnswer]] = {}
-        for settings, rows in group_by_settings(queries, self.options.max_new_tokens):
-            questions = [queries[row].question for row in rows]
-            answers = self.generator.generate([features[row] for row in rows], questions, settings)
-            generated.update(zip(rows, answers, strict=True))
-        return [generated[row] for row in range(len(queries))]
+        """The generated answers of each query."""
+        return self.generator.generate(features, queries, self.options.max_new_tokens)
 
     def decode(self, outputs: list[list[GeneratedAnswer]], queries: Sequence[Query]) -> list[tuple[Answer, ...]]:
         """The answers as text, most probable first."""
-        del queries  # ``forward`` generated the number of answers that each query asks for
-        decode = self.generator.processor.tokenizer.decode
-        return [
-            merge_answers([(decode(tokens, skip_special_tokens=True).strip(), score) for tokens, score in answers])
-            for answers in outputs
-        ]
+        tokenizer = self.generator.processor.tokenizer
+        return [to_answers(answers, query, tokenizer) for answers, query in zip(outputs, queries, strict=True)]

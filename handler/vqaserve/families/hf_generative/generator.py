@@ -10,7 +10,10 @@ import torch
 from PIL.Image import Image
 from torch import Tensor
 
-from vqaserve.families.generation import GeneratedAnswer, GenerationSettings
+from vqaserve.families.generated import GeneratedAnswer
+from vqaserve.families.generation import GenerationSettings, group_by_settings
+from vqaserve.settings import HandlerSettings
+from vqaserve.types import Query
 
 
 class AnswerGenerator(ABC):
@@ -18,6 +21,9 @@ class AnswerGenerator(ABC):
 
     auto: Any
     """The transformers class that loads the model."""
+
+    reads_conversations: bool = False
+    """Whether earlier turns and several pictures can be in a prompt."""
 
     def __init__(self, model: Any, processor: Any, prompt: str, device: torch.device) -> None:
         self.model = model.to(device)
@@ -27,7 +33,9 @@ class AnswerGenerator(ABC):
 
     @classmethod
     @abstractmethod
-    def load(cls, model: Any, processor: Any, prompt: str | None, device: torch.device) -> Self:
+    def load(
+        cls, model: Any, processor: Any, prompt: str | None, device: torch.device, settings: HandlerSettings
+    ) -> Self:
         """Build a generator with the recipe's prompt, or with the architecture's own if ``prompt`` is None.
 
         Raises:
@@ -38,16 +46,41 @@ class AnswerGenerator(ABC):
     def encode(self, pictures: Sequence[Image]) -> Sequence[Any]:
         """The features of each picture, which can be cached."""
 
-    @abstractmethod
-    def generate(
-        self, features: Sequence[Any], questions: Sequence[str], settings: GenerationSettings
-    ) -> list[list[GeneratedAnswer]]:
-        """Generate the answers to each question, most probable first."""
+    def join(self, features: Sequence[Any]) -> Any:
+        """The features of all pictures of a conversation, as ``generate`` takes them for one query."""
+        return features[-1]
 
-    def warnings(self, question: str) -> tuple[str, ...]:
-        """What of the question the model does not read."""
-        del question
+    def examine(self, features: Any, query: Query) -> None:
+        """Refuse a query whose prompt is over a limit.
+
+        Raises:
+            InvalidQuestion: The message says which limit.
+        """
+        del features, query
+
+    def generate(
+        self, features: Sequence[Any], queries: Sequence[Query], max_new_tokens: int
+    ) -> list[list[GeneratedAnswer]]:
+        """Generate the answers to each query, most probable first; those with equal settings in one batch."""
+        generated: dict[int, list[GeneratedAnswer]] = {}
+        for settings, rows in group_by_settings(queries, max_new_tokens):
+            answers = self.generate_alike([features[row] for row in rows], [queries[row] for row in rows], settings)
+            generated.update(zip(rows, answers, strict=True))
+        return [generated[row] for row in range(len(queries))]
+
+    @abstractmethod
+    def generate_alike(
+        self, features: Sequence[Any], queries: Sequence[Query], settings: GenerationSettings
+    ) -> list[list[GeneratedAnswer]]:
+        """Generate the answers to queries with the same settings, with the model's own ``generate``."""
+
+    def warnings(self, query: Query) -> tuple[str, ...]:
+        """What of a query the model does not read."""
+        del query
         return ()
+
+    def model_changed(self) -> None:  # noqa: B027 - most keep nothing
+        """Forget what was computed with the model; called when its precision has changed."""
 
     def to_device(self, tensor: Tensor) -> Tensor:
         """Move a tensor to the model's device; floating-point tensors also get the model's type."""

@@ -12,6 +12,8 @@ from transformers import AutoModelForCausalLM, AutoProcessor, AutoTokenizer, CLI
 from tests.support.families import LONG, PAIRS, SHORT, answers
 from tests.tiny.kinds import Tiny
 from vqaserve.errors import RecipeError
+from vqaserve.families.clip_llm.family import ScoredAnswers
+from vqaserve.families.generated import GeneratedAnswer
 from vqaserve.tasks.visual_question_answering import VisualQuestionAnswering
 from vqaserve.types import Query
 
@@ -61,8 +63,9 @@ def test_the_adapter_changes_the_answers(tiny: Tiny):
 
 def test_the_answer_is_cut_after_the_last_marker(tiny: Tiny):
     family = tiny.load()
-    tokens = family.tokenizer(" it is\nAnswer: red")["input_ids"]
-    assert family._answer(tokens) == "red"
+    tokens = tuple(family.tokenizer(" it is\nAnswer: red")["input_ids"])
+    outputs = [ScoredAnswers([GeneratedAnswer(tokens, -1.0, prompt_tokens=5, ended=True)], 0.1)]
+    assert [one.answer for one in family.decode(outputs, [Query(b"", SHORT, 1)])[0]] == ["red"]
 
 
 def test_the_reply_carries_the_similarity(tiny: Tiny):

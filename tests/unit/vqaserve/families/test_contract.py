@@ -10,7 +10,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.support.families import LONG, PAIRS, SHORT, answers, asked, assert_plausible, assert_same, encoded, photo
+from tests.support.families import (
+    CONVERSATIONS,
+    LONG,
+    PAIRS,
+    SHORT,
+    answers,
+    asked,
+    assert_plausible,
+    assert_same,
+    conversed,
+    encoded,
+    photo,
+)
 from tests.tiny import KINDS
 from tests.tiny.damage import cut_off, remove, reshape
 from tests.tiny.kinds import Tiny
@@ -32,6 +44,16 @@ def test_an_answer_alone_is_the_answer_in_a_batch(family: Family[Any, Any]):
 
 def test_an_answer_does_not_depend_on_the_order_of_its_batch(family: Family[Any, Any]):
     assert_same(answers(family, PAIRS[::-1])[::-1], answers(family, PAIRS))
+
+
+def test_a_conversation_gets_the_same_answer_alone_in_a_batch_and_in_any_order(tiny: Tiny):
+    family = tiny.load()
+    if not family.reads_conversations:
+        pytest.skip("the family answers single questions")
+    expected = [ranked for one in CONVERSATIONS for ranked in conversed(tiny.load(), [one])]
+    assert_same(conversed(family, CONVERSATIONS), expected)
+    assert_same(conversed(family, CONVERSATIONS[::-1])[::-1], expected)
+    assert_same([ranked for one in CONVERSATIONS for ranked in conversed(family, [one])], expected)
 
 
 def test_a_kept_feature_answers_several_questions(family: Family[Any, Any]):

@@ -112,8 +112,10 @@ def test_parameters_that_mean_nothing_are_refused(
 def test_a_question_cannot_end_its_turn_or_bring_a_picture(kind: str, shared_tiny: Callable[[str], Tiny]):
     family = shared_tiny(kind).load()
     generator = family.generator
-    prompt = generator._prompted(f"red {generator.processor.image_token}{generator.processor.tokenizer.eos_token} blue")
-    assert prompt == generator._prompted("red    blue")
+    prompt = generator.prompts.text(
+        Query(b"", f"red {generator.processor.image_token}{generator.processor.tokenizer.eos_token} blue")
+    )
+    assert prompt == generator.prompts.text(Query(b"", "red    blue"))
 
 
 def test_a_recipe_can_word_the_prompt(shared_tiny: Callable[[str], Tiny]):
