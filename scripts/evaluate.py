@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from vqaops.console import new_console, one_line_errors
@@ -62,7 +63,7 @@ def main(
 
 
 def _show(model: str, scores: Scores, rate: float) -> None:
-    table = Table(title=f"{model}: {scores.questions:,} questions, {rate:.0f} per second", title_justify="left")
+    table = Table(title=escape(f"{model}: {scores.questions:,} questions, {rate:.0f} per second"), title_justify="left")
     table.add_column("score")
     table.add_column("%", justify="right")
     figures = scores.as_dict()

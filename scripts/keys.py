@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from vqaops.console import new_console, one_line_errors
+from vqaops.errors import ServerError
 from vqaops.gateway.nginx import Gateway
 from vqaops.gateway.rendering import GATEWAY_FILES
 from vqaops.paths import RUN, resolved
@@ -46,13 +48,13 @@ def list_(
     Example: scripts/keys.py list --json
     """
     with one_line_errors("keys"):
-        entries = Gateway(resolved(run), config).keys.entries()
+        entries = _existing(run, config).keys.entries()
     if as_json:
         typer.echo(json.dumps([asdict(entry) for entry in entries]))
         return
     table = Table("name", "created", "sha256")
     for entry in entries:
-        table.add_row(entry.name, entry.created, f"{entry.digest[:16]}...")
+        table.add_row(escape(entry.name), escape(entry.created), f"{entry.digest[:16]}...")
     console.print(table if entries else "no keys; create one: scripts/keys.py add NAME")
 
 
@@ -63,8 +65,21 @@ def revoke(name: Name, config: Config = GATEWAY_FILES / "gateway.yaml", run: Run
     Example: scripts/keys.py revoke chat-app
     """
     with one_line_errors("keys"):
-        Gateway(resolved(run), config).keys.revoke(name)
-    console.print(f"{name} is revoked")
+        _existing(run, config).keys.revoke(name)
+    console.print(escape(f"{name} is revoked"))
+
+
+def _existing(run: Path, config: Path) -> Gateway:
+    """The gateway of a run folder that exists, unless the settings name another folder for the keys.
+
+    Raises:
+        ServerError: The run folder does not exist, so that a mistyped one is not taken for one without keys.
+    """
+    gateway = Gateway(resolved(run), config)
+    if gateway.settings.keys is None and not gateway.run.is_dir():
+        what = "a file" if gateway.run.exists() else "missing"
+        raise ServerError(f"{gateway.run} is {what}; give the server's run folder with --run, or start one: make serve")
+    return gateway
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from loadtest.bench.recipe_archives import current_archive
@@ -54,7 +55,7 @@ def main(
         file = recipe / "model-config.yaml"
         own = Candidate.of(ModelConfig.read(file))
         pairs = sample_pairs(recipe, PICTURES)
-        with console.status(f"packing {recipe.name}"):
+        with console.status(escape(f"packing {recipe.name}")):
             archive = current_archive(recipe, output / "tune" / "recipe")
         space = Space(
             layouts(cores or len(os.sched_getaffinity(0))),

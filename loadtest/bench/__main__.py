@@ -70,7 +70,7 @@ def main(
                 results[model.name] = measure(model, plan, server, progress)
         bars = write_report(results, output)
     show(results, bars, console)
-    console.print(f"Report: {output / 'report.md'}")
+    console.print(f"Report: {output / 'report.md'}", markup=False)
 
 
 if __name__ == "__main__":

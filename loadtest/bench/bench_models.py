@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 
 from loadtest.bench.photographs import photographs
 from loadtest.bench.plan import BenchModel
@@ -36,7 +37,7 @@ def find_model(name: str, output: Path, console: Console) -> tuple[BenchModel, l
         archive = Archive.read(resolved(Path(name)))
     else:
         recipe = find_recipe(name, "vilt", "a .mar file")
-        with console.status(f"packing {recipe.name}"):
+        with console.status(escape(f"packing {recipe.name}")):
             archive = current_archive(recipe, output / "store")
     return BenchModel(archive.name, unpack(archive, output / "unpacked"), all_pairs(pictures)), [archive]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from loadtest.bench.bench_models import PHOTOGRAPHS, find_recipe
@@ -63,7 +64,7 @@ def main(
                 stderr.print(found.advice, style="yellow", markup=False)
         with Progress(*columns, console=stderr, transient=True) as progress:
             for name in recipes or RECIPES:
-                packing = progress.add_task(f"packing {name}", total=None)
+                packing = progress.add_task(escape(f"packing {name}"), total=None)
                 archive = current_archive(find_recipe(name), output / "store")
                 recipe = unpack(archive, output / "unpacked")
                 progress.remove_task(packing)
@@ -73,7 +74,7 @@ def main(
     show(results, console)
     for failure in (one.failure for servers in results.values() for one in servers.values() if one.failure):
         stderr.print(failure, style="yellow", markup=False)
-    console.print(f"Report: {output / 'report.md'}")
+    console.print(f"Report: {output / 'report.md'}", markup=False)
 
 
 def _exit(number: int, _: object) -> NoReturn:

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from rich.markup import escape
 from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from vqaops.console import new_console
+from vqaops.errors import ServerError
 from vqaops.evaluation.scores import Prediction
 from vqaops.questions import Question
-from vqaops.server.client import Client
+from vqaops.server.client import Client, RefusedRequest
 from vqaops.server.replies import ranked_answers
 
 TOP_K = 10
@@ -43,16 +45,26 @@ def predict(client: Client, model: str, questions: Sequence[Question], connectio
 
     Raises:
         RecipeError: A picture cannot be read.
-        ServerError: The server refused a question or went away.
+        ServerError: The server went away, or refused a question; the message names its file and line.
     """
 
     def ask(question: Question) -> Prediction:
-        reply = client.ask(model, question.read_image(), question.form, min(TOP_K, len(question.labels) or TOP_K))
-        return Prediction([answer for answer, _ in ranked_answers(reply)], reply["confidence"], question.answers)
+        try:
+            reply = client.ask(model, question.read_image(), question.form, min(TOP_K, len(question.labels) or TOP_K))
+        except RefusedRequest as error:
+            raise RefusedRequest(f"{question.source}: {error}") from None
+        try:
+            ranked = [answer for answer, _ in ranked_answers(reply)]
+            confidence = float(reply["confidence"])
+        except (KeyError, TypeError, ValueError, AttributeError):
+            ranked = []
+        if not ranked:
+            raise ServerError(f"{question.source}: {model} answered {reply!r:.100}, which holds no ranked answers")
+        return Prediction(ranked, confidence, question.answers)
 
     began = time.perf_counter()
     columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
     with ThreadPoolExecutor(connections) as pool, Progress(*columns, console=new_console(stderr=True)) as progress:
         asked = pool.map(ask, questions)
-        predictions = list(progress.track(asked, total=len(questions), description=f"asking {model}"))
+        predictions = list(progress.track(asked, total=len(questions), description=escape(f"asking {model}")))
     return PredictionRun(predictions, len(questions) / (time.perf_counter() - began))

@@ -83,6 +83,8 @@ class ApiKeys:
         Raises:
             ServerError: The folder or one of its files cannot be read.
         """
+        if self.folder.exists() and not self.folder.is_dir():
+            raise ServerError(f"{self.folder} is a file; the gateway's keys are in a folder")
         files = [path for path in self.folder.glob("*") if _DIGEST.fullmatch(path.name)]
         return sorted((_read(path) for path in files), key=lambda key: key.name)
 
@@ -112,7 +114,7 @@ def _read(path: Path) -> ApiKey:
         return ApiKey(str(entry["name"]), str(entry["created"]), path.name)
     except OSError as error:
         raise ServerError(f"{path} cannot be read: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise ServerError(
             f"{path} is not a key file; remove it, and create the key again: scripts/keys.py add"
         ) from None

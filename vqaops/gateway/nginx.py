@@ -79,7 +79,7 @@ class Gateway:
         try:
             process = psutil.Process(int((self.folder / "nginx.pid").read_text()))
             ours = str(self._written) in " ".join(process.cmdline())  # nginx's title; psutil splits it at blanks
-        except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
+        except (FileNotFoundError, ValueError, OverflowError, psutil.Error):
             return None
         return process if ours else None
 

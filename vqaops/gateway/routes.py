@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError
 
 from vqaops.errors import ServerError
 from vqaops.files import replace_whole
@@ -28,8 +30,11 @@ class Route:
     """
 
     version: str
-    share: float
+    share: Annotated[float, Field(gt=0, le=1)]
     kind: Kind
+
+
+_ROUTES = TypeAdapter(dict[str, Route])
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +50,10 @@ class Routes:
             ServerError: The file cannot be read.
         """
         try:
-            given = json.loads(self.file.read_text(encoding="utf-8"))
-            return {model: Route(**route) for model, route in given.items()}
+            return _ROUTES.validate_json(self.file.read_bytes())
         except FileNotFoundError:
             return {}
-        except (ValueError, TypeError, AttributeError):
+        except ValidationError:
             raise ServerError(f"{self.file} is not a file of routes; remove it, and set the canaries again") from None
 
     def set(self, model: str, route: Route | None) -> None:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator, model_validator
 
 from vqaops.errors import ServerError
-from vqaops.store.names import check_model_name
+from vqaops.store.names import ModelName
 from vqaserve.errors import RecipeError
 from vqaserve.validation import FrozenModel
 from vqaserve.yaml_files import read_yaml, validate_settings
@@ -54,7 +54,7 @@ class GatewaySettings(FrozenModel):
     connections: Positive = 32
     answer_seconds: Positive = 60
     cors_allowed_origins: tuple[str, ...] = ()
-    predict_model: str | None = None
+    predict_model: ModelName | None = None
     upstreams: tuple[Upstream, ...] = ()
     upstream_name: HostName | None = None
     upstream_ca: Path = Path("/etc/ssl/certs/ca-certificates.crt")
@@ -74,14 +74,6 @@ class GatewaySettings(FrozenModel):
             if origin != "*" and not _ORIGIN.fullmatch(origin):
                 raise ValueError("an origin is scheme://host or scheme://host:port without a path, or '*' for all")
         return origins
-
-    @field_validator("predict_model")
-    @classmethod
-    def _is_a_model_name(cls, name: str | None) -> str | None:
-        try:
-            return name if name is None else check_model_name(name)
-        except RecipeError as error:
-            raise ValueError(str(error)) from None
 
     @model_validator(mode="after")
     def _certificate_has_its_key(self) -> Self:

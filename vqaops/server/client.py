@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,16 @@ from vqaops.server.endpoints import Addresses
 from vqaops.server.key_file import KeyFile, NoTokens
 from vqaops.server.retry import RetryPolicy
 
-__all__ = ["Addresses", "Client", "ServerError", "WorkerProcess"]
+__all__ = ["Addresses", "Client", "RefusedRequest", "ServerError", "WorkerProcess"]
 
 RENEWAL_SECONDS = 15
 """A token is renewed this long before it expires: longer than a request waits in a full queue."""
 RENEWAL_TIMEOUT = 5
 MAX_RENEWALS = 4
+
+
+class RefusedRequest(ServerError):
+    """The server answered a request with an error; the message is its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +112,8 @@ class Client:
             top_k: Ranked answers wanted; the recipe's own number by default.
 
         Raises:
-            ServerError: The server does not answer, or answers with an error.
+            RefusedRequest: The server answers with an error.
+            ServerError: The server does not answer, or with something that is not the reply of this project's handler.
         """
         form = {"question": asked} if isinstance(asked, str) else dict(asked)
         form |= {"top_k": str(top_k)} if top_k else {}
@@ -117,9 +123,8 @@ class Client:
         except httpx.TransportError as error:
             raise ServerError(f"{url} does not answer ({error}); is the server running? make serve") from None
         if reply.is_error:
-            raise ServerError(f"{url} answered {reply.status_code}: {reply.text.strip()}")
-        answer: dict[str, Any] = reply.json()
-        return answer
+            raise RefusedRequest(f"{url} answered {reply.status_code}: {reply.text.strip()}")
+        return _answer(url, reply)
 
     def predict(self, url: str, **request: Any) -> httpx.Response:
         """POST to the inference address with a valid token, and again where another attempt may succeed.
@@ -169,6 +174,13 @@ class Client:
         if reply.is_error:
             raise ServerError(f"{url} answered {reply.status_code}: {reply.text.strip()}")
         return [WorkerProcess(one["pid"], one["status"], one["startTime"]) for one in reply.json()[0]["workers"]]
+
+
+def _answer(url: str, reply: httpx.Response) -> dict[str, Any]:
+    with suppress(ValueError):
+        if isinstance(answer := reply.json(), dict):
+            return answer
+    raise ServerError(f"{url} answered {reply.text!r:.100}, which is no reply of this project's handler")
 
 
 def _at_most(seconds: float | None, timeout: httpx.Timeout) -> httpx.Timeout:

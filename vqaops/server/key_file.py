@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_fixed
 
 from vqaops.errors import ServerError
+
+_TOKEN = re.compile(r"[\x21-\x7e]+")
 
 
 class NoTokens(ServerError):
@@ -40,7 +43,15 @@ class KeyFile:
             ServerError: As ``token``.
         """
         until = self._entry(kind).get("expiration time")
-        return (datetime.fromisoformat(until) - datetime.now(UTC)).total_seconds() if until else float("inf")
+        if not until:
+            return float("inf")
+        try:
+            return (datetime.fromisoformat(until) - datetime.now(UTC)).total_seconds()
+        except (ValueError, TypeError):
+            raise ServerError(
+                f"{self.path}: {until!r:.60} is not the time at which the {kind} token expires; restart the server: "
+                "make stop serve"
+            ) from None
 
     def write_header(self) -> None:
         """Write the inference token to ``auth.header`` beside the file, for ``curl -H @run/auth.header``; mode 0600.
@@ -55,7 +66,8 @@ class KeyFile:
     def _entry(self, kind: str) -> dict[str, Any]:
         try:
             entry: dict[str, Any] = self._content()[kind]
-            entry["key"]
+            if not _TOKEN.fullmatch(entry["key"]):
+                raise ValueError("a header cannot hold it")
         except FileNotFoundError:
             raise NoTokens(
                 f"{self.path} is missing: the server is not running (start it: make serve), "
@@ -63,7 +75,7 @@ class KeyFile:
             ) from None
         except OSError as error:
             raise ServerError(f"{self.path} cannot be read: {error.strerror}") from None
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise ServerError(f"{self.path} holds no {kind} token; restart the server: make stop serve") from None
         return entry
 

@@ -64,7 +64,7 @@ class Management:
         Raises:
             ServerError: The model is not registered; the message names those that are.
         """
-        return self._versions(name, "")[0].version
+        return self._versions(name)[0].version
 
     def versions(self, name: str) -> list[RegisteredVersion]:
         """All versions of a model.
@@ -72,7 +72,7 @@ class Management:
         Raises:
             ServerError: The model is not registered; the message names those that are.
         """
-        return self._versions(name, "/all")
+        return self._versions(name, "all")
 
     def version(self, name: str, version: str) -> RegisteredVersion:
         """One version.
@@ -80,7 +80,10 @@ class Management:
         Raises:
             ServerError: The version is not registered; the message names those that are.
         """
-        return self._versions(name, f"/{quote(version, safe='')}")[0]
+        found = self._versions(name, version)
+        if found[0].version != version:  # `all` is no version, but TorchServe's word for all of them
+            raise self._unknown(name, version)
+        return found[0]
 
     def register(self, archive: str) -> None:
         """Register an archive of the model store and start its workers; return before they are ready.
@@ -103,18 +106,20 @@ class Management:
         counts = {"min_worker": str(least), "max_worker": str(most)}
         self._ask("PUT", _path(name, version), **counts, synchronous="false")
 
-    def _versions(self, name: str, which: str) -> list[RegisteredVersion]:
+    def _versions(self, *names: str) -> list[RegisteredVersion]:
         try:
-            given = self._ask("GET", f"{_path(name)}{which}").json()
+            given = self._ask("GET", _path(*names)).json()
         except _NotFoundError:
-            raise ServerError(f"{name}{which} is not registered; {self._registered(name)}") from None
+            raise self._unknown(*names) from None
         return [_version(one) for one in given]
 
-    def _registered(self, name: str) -> str:
+    def _unknown(self, name: str, *version: str) -> ServerError:
         names = self.models()
         if name in names:
-            return f"registered versions of {name}: " + ", ".join(one.version for one in self.versions(name))
-        return "registered models: " + (", ".join(names) or "none")
+            known = f"registered versions of {name}: " + ", ".join(one.version for one in self.versions(name))
+        else:
+            known = "registered models: " + (", ".join(names) or "none")
+        return ServerError(f"{' '.join((name, *version))} is not registered; {known}")
 
     def _ask(self, method: str, path: str, **parameters: str) -> httpx.Response:
         url = f"{self.client.addresses.management}{path}"
@@ -136,6 +141,8 @@ class _NotFoundError(ServerError):
 
 
 def _path(*names: str) -> str:
+    if {"", ".", ".."} & set(names):  # they would lead to another address
+        raise _NotFoundError(f"{' '.join(names)!r} names no model")
     return "/models/" + "/".join(quote(name, safe="") for name in names)
 
 

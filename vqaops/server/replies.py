@@ -21,4 +21,7 @@ def ranked_answers(reply: Mapping[str, Any]) -> list[tuple[str, float]]:
 
 
 def _noun(reply: Mapping[str, Any]) -> str:
-    return next(noun for noun in NOUNS if noun in reply)
+    for noun in NOUNS:
+        if noun in reply:
+            return noun
+    raise KeyError(f"a reply has one of {', '.join(NOUNS)}")

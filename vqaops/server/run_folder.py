@@ -13,6 +13,7 @@ import psutil
 
 from vqaops.errors import ServerError
 from vqaops.server.ports import SOCKET_PATH_LIMIT
+from vqaops.server.properties import read_properties
 
 _UNUSABLE = frozenset({"Cc", "Zl", "Zp"})
 """Unicode categories: control characters and line ends, at which TorchServe's pattern for ``unix:/path`` stops."""
@@ -55,6 +56,10 @@ class RunFolder:
         others = [name for name in ("tmp", "logs", "logs.previous") if (self.path / name).exists()]
         if others and not self.config.exists():
             raise ServerError(f"{self.path} holds {', '.join(others)} and is not a server's folder; choose another one")
+        if self.config.exists() and "model_snapshot" not in read_properties(self.config):
+            raise ServerError(
+                f"{self.config} was not written by a start, which would replace it; choose another folder"
+            )
         if unusable := next((one for one in str(self.path) if unicodedata.category(one) in _UNUSABLE), None):
             raise ServerError(
                 f"the path {str(self.path)!r} holds {unusable!r}, which TorchServe's addresses cannot hold; "
@@ -102,14 +107,14 @@ class RunFolder:
             process = psutil.Process(int(recorded["pid"]))
             same = abs(process.create_time() - recorded["created"]) < 0.01
             return process if same and process.status() != psutil.STATUS_ZOMBIE else None
-        except (KeyError, psutil.NoSuchProcess):
+        except (KeyError, ValueError, OverflowError, psutil.Error):  # the record holds any number
             return None
 
     def _recorded(self) -> dict[str, float]:
         try:
             recorded = json.loads((self.path / "pid.json").read_text(encoding="utf-8"))
             return {name: float(recorded[name]) for name in ("pid", "created")}
-        except (FileNotFoundError, ValueError, KeyError, TypeError):
+        except (FileNotFoundError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return {}
 
     def last_error(self) -> str:

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
+from typing import Annotated
+
+from pydantic import AfterValidator
 
 from vqaserve.errors import RecipeError
 
@@ -44,6 +48,22 @@ def check_version(version: str) -> str:
     if not _VERSION.fullmatch(version):
         raise RecipeError(f"the version {version!r} is not MAJOR.MINOR.PATCH in the digits 0 to 9, as in 1.0.0")
     return version
+
+
+def _value_errors(check: Callable[[str], str]) -> Callable[[str], str]:
+    """The check with errors that pydantic collects."""
+
+    def checked(text: str) -> str:
+        try:
+            return check(text)
+        except RecipeError as error:
+            raise ValueError(str(error)) from None
+
+    return checked
+
+
+ModelName = Annotated[str, AfterValidator(_value_errors(check_model_name))]
+VersionNumber = Annotated[str, AfterValidator(_value_errors(check_version))]
 
 
 def _described(character: str) -> str:

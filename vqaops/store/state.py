@@ -12,40 +12,46 @@ import codecs
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from vqaops.errors import ServerError
 from vqaops.files import replace_whole
 from vqaops.store.archive import Archive
+from vqaops.store.names import ModelName, VersionNumber
+from vqaserve.validation import FrozenModel, describe_faults
+
+Workers = Annotated[int, Field(ge=0)]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class ServedVersion(_Frozen):
+class ServedVersion(FrozenModel):
     """A version: its archive in the model store, and how many workers it gets."""
 
-    archive: str
+    archive: Annotated[str, Field(pattern=r"^[^/]+\.mar$")]
     sha256: str
-    min_workers: int
-    max_workers: int
+    min_workers: Workers
+    max_workers: Workers
 
 
-class ServedModel(_Frozen):
+class ServedModel(FrozenModel):
     """A model's versions, and the default, which answers requests that name no version."""
 
-    default: str
-    versions: Mapping[str, ServedVersion]
+    default: VersionNumber
+    versions: Mapping[VersionNumber, ServedVersion]
+
+    @model_validator(mode="after")
+    def _check_default(self) -> Self:
+        if self.default not in self.versions:
+            raise ValueError(f"the default {self.default} is none of the versions")
+        return self
 
 
-class State(_Frozen):
+class State(FrozenModel):
     """Everything that a server serves, from one model store."""
 
     store: Path
-    models: Mapping[str, ServedModel] = {}
+    models: Mapping[ModelName, ServedModel] = {}
 
     @classmethod
     def of(cls, archives: Sequence[Archive]) -> Self:
@@ -68,7 +74,7 @@ class State(_Frozen):
             return None
         except ValidationError as error:
             raise ServerError(
-                f"{path} is not a server's state ({error.error_count()} errors, first: {error.errors()[0]['msg']}); "
+                f"{path} is not a server's state ({describe_faults(cls, error)}); "
                 "delete it, and start from the recipes: make serve"
             ) from None
 
@@ -98,10 +104,9 @@ class State(_Frozen):
             min_workers=settings.minWorkers,
             max_workers=settings.maxWorkers,
         )
-        model = self.models.get(archive.name) or ServedModel(default=archive.version, versions={})
-        return self._with(
-            archive.name, ServedModel(default=model.default, versions={**model.versions, archive.version: served})
-        )
+        model = self.models.get(archive.name)
+        default, others = (model.default, model.versions) if model else (archive.version, {})
+        return self._with(archive.name, ServedModel(default=default, versions={**others, archive.version: served}))
 
     def with_recipe(self, archive: Archive) -> Self:
         """The state for ``make serve``: a version that is not served yet replaces the model's other versions.

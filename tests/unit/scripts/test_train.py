@@ -54,7 +54,7 @@ FAULTS = {
     "a line is no JSON": (breaks("data/train.jsonl", LINE * 16 + b"{"), "train.jsonl:17 is not JSON"),
     "a key is missing": (
         breaks("data/train.jsonl", LINE + b'{"image": "image0.png"}'),
-        "train.jsonl:2: question: F",
+        "train.jsonl:2: answers: F",
     ),
     "a byte is not UTF-8": (breaks("data/train.jsonl", LINE + b"\xff\xfa"), "train.jsonl:2: byte 0xff is not UTF-8"),
     "an answer of two lines": (

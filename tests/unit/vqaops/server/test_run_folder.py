@@ -50,3 +50,12 @@ def test_the_last_error_in_the_logs_is_found_by_line_feeds(folder: RunFolder):
 
 def test_without_logs_that_is_said(folder: RunFolder):
     assert folder.last_error() == "its logs are empty"
+
+
+def test_a_folder_with_properties_that_no_start_wrote_is_refused(folder: RunFolder):
+    folder.config.write_text("inference_address=http://127.0.0.1:8080\n")
+    folder.logs.mkdir()
+    with pytest.raises(ServerError, match=r"config\.properties was not written by a start"):
+        folder.check()
+    folder.config.write_text("model_snapshot={}\n")
+    folder.check()
