@@ -9,7 +9,7 @@ import socket
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
@@ -23,9 +23,10 @@ from ts.metrics.metric_type_enum import MetricTypes
 from vqaserve.logs import HarmlessFormatter, safe_id
 from vqaserve.memory import Trimmer, trim
 from vqaserve.metrics import METRICS, Emit, Metric, MetricSample
+from vqaserve.parts import PartSender
 from vqaserve.pipeline import Pipeline
 from vqaserve.settings import ModelConfig
-from vqaserve.types import Model, Request
+from vqaserve.types import Model, Reply, Request
 
 log = logging.getLogger(__name__)
 
@@ -61,14 +62,43 @@ class VqaHandler:
         requests = [_request(fields, context, index) for index, fields in enumerate(data)]
         if _is_describe(requests):
             return [self._pipeline.describe().body]
-        replies = self._pipeline.answer(requests)
+        parts = PartSender(partial(_set_head, context), partial(_message, context))
+        replies = self._pipeline.answer(requests, parts.send)
         self._trimmer.after_batch()
         for index, reply in enumerate(replies):
-            context.set_response_status(reply.status, HTTPStatus(reply.status).phrase, index)
-            context.set_response_content_type(index, reply.content_type)
-            for name, value in reply.headers.items():
-                context.set_response_header(index, name, value)
+            if index not in parts.begun:
+                _set_head(context, index, reply)
         return [reply.body for reply in replies]
+
+
+def _set_head(context: Context, index: int, reply: Reply) -> None:
+    context.set_response_status(reply.status, HTTPStatus(reply.status).phrase, index)
+    context.set_response_content_type(index, reply.content_type)
+    for name, value in reply.headers.items():
+        context.set_response_header(index, name, value)
+
+
+def _message(context: Context, bodies: Mapping[int, bytes], ended: Collection[int]) -> None:
+    """Send the front end the next part of some replies; those in ``ended`` end with it."""
+    from ts.protocol.otf_message_handler import create_predict_response  # it imports torch
+
+    ids = context.request_ids
+    # TorchServe asks these, for each reply in the message, whether it ends.
+    context.stopping_criteria = {index: partial(_ends, index in ended) for index in bodies}
+    try:
+        message = create_predict_response(
+            bodies, {index: ids[index] for index in bodies}, "Prediction success", HTTPStatus.OK, context
+        )
+    finally:
+        context.stopping_criteria = None
+    context.cl_socket.sendall(message)
+    for index in ended:
+        del ids[index]  # else the reply to the batch would end it once more
+
+
+def _ends(is_over: bool, part: bytes) -> bool:
+    del part
+    return is_over
 
 
 def _quieten_worker() -> None:

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from vqaserve.cache import Cache
+from vqaserve.deadline import late_error
 from vqaserve.families.base import Family
 from vqaserve.features import FeatureCache
 from vqaserve.metrics import Stopwatch
 from vqaserve.settings import CacheLimits
 from vqaserve.stages import run_stage, to_vqa_error
+from vqaserve.streams import BatchProgress
 from vqaserve.types import Answer, Item, Picture
+from vqaserve.writing import PartialProgress
 
 log = logging.getLogger(__name__)
+
+Watch = Callable[[Sequence[Sequence[Item]]], BatchProgress]
 
 
 class Answerer:
@@ -57,13 +62,18 @@ class Answerer:
         is_known = all(picture.features is not None for picture in pictures)
         return replace(item.with_pictures(pictures), recalled="features" if is_known else "")
 
-    def answer(self, items: Sequence[Item]) -> list[Item]:
-        """Return every item with answers or an error; equal questions about one picture are computed once."""
-        waiting: dict[Hashable, Item] = {}
+    def answer(self, items: Sequence[Item], watch: Watch) -> list[Item]:
+        """Return every item with answers or an error; equal questions about one picture are computed once.
+
+        Args:
+            items: Of one group of the batch.
+            watch: Makes the progress that follows rows of the family, each with the items that ask its question.
+        """
+        waiting: dict[Hashable, list[Item]] = {}
         for item in items:
             if _is_waiting(item):
-                waiting.setdefault(_key(item), item)
-        computed = dict(zip(waiting, self._compute(list(waiting.values()), {}), strict=True))
+                waiting.setdefault(_key(item), []).append(item)
+        computed = dict(zip(waiting, self._compute(list(waiting.values()), {}, watch), strict=True))
         for key, item in computed.items():
             if item.error is None:
                 self._answers.put(key, (item.answers, tuple(picture.warnings for picture in item.pictures)))
@@ -74,33 +84,38 @@ class Answerer:
         """Hits, misses, size and limit of both caches; the sizes of ``features`` are in bytes."""
         return {"features": self._features.counters, "answers": self._answers.counters}
 
-    def _compute(self, items: Sequence[Item], encoded: dict[str, Any]) -> list[Item]:
+    def _compute(self, rows: Sequence[Sequence[Item]], encoded: dict[str, Any], watch: Watch) -> list[Item]:
         """Run the family. A batch that fails is halved and tried again until the failing item is alone."""
-        if not items:
+        if not rows:
             return []
+        items, progress = [row[0] for row in rows], watch(rows)
         try:
-            return self._run_family(items, encoded)
+            return self._run_family(items, encoded, progress)
         except Exception as error:  # noqa: BLE001 - one item's error must not fail the batch
             if len(items) == 1:
                 return [replace(items[0], error=to_vqa_error(error, items[0].request_id))]
             requests = ", ".join(dict.fromkeys(item.request_id for item in items))
             log.warning("a batch of %d failed (%s); trying its halves; requests %s", len(items), error, requests)
         middle = len(items) // 2
-        return self._compute(items[:middle], encoded) + self._compute(items[middle:], encoded)
+        return self._compute(rows[:middle], encoded, watch) + self._compute(rows[middle:], encoded, watch)
 
-    def _run_family(self, items: Sequence[Item], encoded: dict[str, Any]) -> list[Item]:
+    def _run_family(self, items: Sequence[Item], encoded: dict[str, Any], progress: BatchProgress) -> list[Item]:
         with self._stopwatch("encode"):
             self._encode([picture for item in items for picture in item.pictures], encoded)
             joined = [self._family.join([encoded[picture.digest] for picture in item.pictures]) for item in items]
             features = dict(zip(map(id, items), joined, strict=True))
             examined = run_stage(lambda item: self._examine(item, features[id(item)]), items)
-        fitting = [item for item in examined if item.error is None]
-        queries = [item.query for item in fitting]
+        fitting = [row for row, item in enumerate(examined) if item.error is None]
+        queries = [items[row].query for row in fitting]
         with self._stopwatch("forward"):
-            outputs = self._family.forward([features[id(item)] for item in fitting], queries) if fitting else None
+            fitted, heard = [features[id(items[row])] for row in fitting], PartialProgress(progress, fitting)
+            outputs = self._family.write(fitted, queries, heard) if fitting else None
         with self._stopwatch("decode"):
-            answers = iter(self._family.decode(outputs, queries) if fitting else ())
-        return [item if item.error else replace(item, answers=next(answers)) for item in examined]
+            answers = dict(zip(fitting, self._family.decode(outputs, queries) if fitting else (), strict=True))
+        return [
+            replace(item, error=late_error()) if row in progress.cut else replace(item, answers=answers.get(row, ()))
+            for row, item in enumerate(examined)
+        ]
 
     def _examine(self, item: Item, features: Any) -> Item:
         self._family.examine(features, item.query)

@@ -7,6 +7,7 @@ proxy's clock is slow by more than the timeout, every request is refused; if it 
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Mapping
@@ -17,18 +18,21 @@ _MILLISECONDS = 1e11  # larger Unix times are not in seconds: some proxies send 
 START, TIMEOUT = "x-request-start", "x-timeout-ms"
 
 
-def check_deadline(headers: Mapping[str, str]) -> None:
-    """Refuse a request whose deadline has passed.
+def read_deadline(headers: Mapping[str, str]) -> float:
+    """Return a request's deadline, unless it has passed.
 
     Args:
         headers: By lower-cased name.
+
+    Returns:
+        Unix seconds; infinity if the request has none.
 
     Raises:
         DeadlineExceeded: The deadline has passed.
         BadRequest: The timeout cannot be read, or it has no start time.
     """
     if TIMEOUT not in headers:
-        return
+        return math.inf
     timeout = _number(r"\d{1,9}", headers[TIMEOUT].strip())
     if timeout is None:
         raise BadRequest(f"X-Timeout-Ms is {headers[TIMEOUT]!r:.40}; send whole milliseconds, such as 5000")
@@ -44,6 +48,15 @@ def check_deadline(headers: Mapping[str, str]) -> None:
             f"the request's deadline of {timeout:,.0f} ms passed {late:.3f} s before its turn, so it was not answered; "
             "send a longer X-Timeout-Ms, or try again when the server is less busy"
         )
+    return start + timeout / 1000
+
+
+def late_error() -> DeadlineExceeded:
+    """The error of a request whose deadline passed while its answer was written."""
+    return DeadlineExceeded(
+        "the request's deadline passed while its answer was written; send a longer X-Timeout-Ms, or a smaller limit on "
+        "the answer's tokens"
+    )
 
 
 def start_time(headers: Mapping[str, str]) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from vqaserve.deadline import check_deadline
+from vqaserve.deadline import read_deadline
 from vqaserve.errors import InternalError, VqaError
 from vqaserve.protocols import find_protocol
 from vqaserve.protocols.base import Protocol
@@ -30,15 +30,17 @@ class Exchange:
     @classmethod
     def parse(cls, request: Request, settings: HandlerSettings) -> Exchange:
         """Read a request into one item for each question; an error is kept, not raised."""
-        request, refused = _read(request)
+        try:
+            deadline = read_deadline(request.headers)
+            request = read_body(request)
+        except Exception as error:  # noqa: BLE001 - errors of a request are translated and logged here
+            return cls(request, find_protocol(request), refused=to_vqa_error(error, request.label))
         protocol = find_protocol(request)
-        if refused:
-            return cls(request, protocol, refused=refused)
         try:
             entries = protocol.parse(request, settings)
         except Exception as error:  # noqa: BLE001 - errors of a request are translated and logged here
             return cls(request, protocol, refused=to_vqa_error(error, request.label))
-        return cls(request, protocol, tuple(_item(request.label, entry) for entry in entries))
+        return cls(request, protocol, tuple(_item(request.label, entry, deadline) for entry in entries))
 
     def take(self, items: Iterator[Item]) -> Exchange:
         """Return the exchange with as many finished items as it has, taken from those of the whole batch."""
@@ -57,10 +59,11 @@ class Exchange:
             return self.protocol.refuse(to_vqa_error(error, self.request.label))
 
     def outcome(self, reply: Reply) -> str:
-        """Return ``ok``, or the ``type`` of the error in the reply's body."""
-        if reply.status < 400:
-            return "ok"
+        """Return ``ok``, or the ``type`` of the error in the reply's body or in its stream."""
+        streamed = bool(self.items) and self.items[0].query.stream
         errors = (self.refused, *(item.error for item in self.items))
+        if reply.status < 400 and not (streamed and any(errors)):
+            return "ok"
         return type(next((error for error in errors if error), InternalError())).__name__
 
     @property
@@ -69,14 +72,7 @@ class Exchange:
         return [Item(self.request.label, error=self.refused)] if self.refused else self.items
 
 
-def _read(request: Request) -> tuple[Request, VqaError | None]:
-    """Read the body of a request whose deadline has not passed."""
-    try:
-        check_deadline(request.headers)
-        return read_body(request), None
-    except Exception as error:  # noqa: BLE001 - errors of a request are translated and logged here
-        return request, to_vqa_error(error, request.label)
-
-
-def _item(request_id: str, entry: Query | VqaError) -> Item:
-    return Item(request_id, error=entry) if isinstance(entry, VqaError) else Item(request_id, entry)
+def _item(request_id: str, entry: Query | VqaError, deadline: float) -> Item:
+    if isinstance(entry, VqaError):
+        return Item(request_id, error=entry)
+    return Item(request_id, entry, deadline=deadline)

@@ -47,11 +47,14 @@ CACHE_BYTES = Metric("vqa_cache_bytes", "gauge", "Bytes", ("cache",))
 CACHE_ENTRIES = Metric("vqa_cache_entries", "gauge", "Count", ("cache",))
 PREDICTIONS_DROPPED = Metric("vqa_predictions_dropped_total", "counter", "Count")
 WORKER_STARTS = Metric("vqa_worker_starts_total", "counter", "Count")
+FIRST_TEXT_SECONDS = Metric("vqa_first_text_seconds", "histogram", "Seconds")
+TOKENS = Metric("vqa_tokens_total", "counter", "Count", ("kind",))
 MODEL_INFO = Metric("vqa_model_info", "gauge", "Count", ("task", "family", "precision"))
 
 METRICS = (
     *(REQUESTS, STAGE_SECONDS, BATCH_SECONDS, BATCH_SIZE, QUEUE_SECONDS, ANSWERS, CONFIDENCE, ABSTAINED),
     *(CACHE_REQUESTS, CACHE_BYTES, CACHE_ENTRIES, PREDICTIONS_DROPPED, WORKER_STARTS, MODEL_INFO),
+    *(FIRST_TEXT_SECONDS, TOKENS),
 )
 
 
@@ -104,6 +107,7 @@ class BatchReport:
         items: All finished items.
         seconds: Seconds in the worker, by stage.
         caches: Hits, misses and size of each cache since the worker started.
+        first_texts: Seconds from the arrival of a request to the first text of its stream, for each stream.
         dropped: Lines that the prediction log has lost since the last batch.
     """
 
@@ -112,6 +116,7 @@ class BatchReport:
     items: Sequence[Item]
     seconds: Mapping[str, float]
     caches: Mapping[str, Mapping[str, int]]
+    first_texts: Sequence[float] = ()
     dropped: int = 0
 
 
@@ -138,7 +143,9 @@ class MetricsRecorder:
 
     def record_batch(self, batch: BatchReport) -> None:
         """Emit the samples of an answered batch."""
-        self._emit([*self._requests(batch), *self._answers(batch.items), *self._cached(batch.caches)])
+        self._emit(
+            [*self._requests(batch), *self._answers(batch.items), *self._written(batch), *self._cached(batch.caches)]
+        )
 
     def _requests(self, batch: BatchReport) -> Iterator[MetricSample]:
         for outcome, count in Counter(batch.outcomes).items():
@@ -161,6 +168,16 @@ class MetricsRecorder:
         yield self._sample(CONFIDENCE, sum(scores))
         if abstained := sum(item.abstained for item in items):
             yield self._sample(ABSTAINED, abstained)
+
+    def _written(self, batch: BatchReport) -> Iterator[MetricSample]:
+        for seconds in batch.first_texts:
+            if 0 <= seconds <= _LONGEST_WAIT:
+                yield self._sample(FIRST_TEXT_SECONDS, seconds)
+        new = [item for item in batch.items if item.recalled != "answers"]
+        writings = [answer.writing for item in new for answer in item.answers if answer.writing]
+        if writings:
+            yield self._sample(TOKENS, sum(writing.prompt_tokens for writing in writings), "prompt")
+            yield self._sample(TOKENS, sum(writing.completion_tokens for writing in writings), "completion")
 
     def _cached(self, caches: Mapping[str, Mapping[str, int]]) -> Iterator[MetricSample]:
         for cache, counters in caches.items():

@@ -30,6 +30,7 @@ from vqaserve.recording import BatchRecorder
 from vqaserve.remote import Fetcher
 from vqaserve.settings import HandlerSettings
 from vqaserve.stages import run_stage
+from vqaserve.streams import Send, Streams
 from vqaserve.tasks import find_task
 from vqaserve.tasks.base import Task
 from vqaserve.types import Item, Model, Query, Reply, Request
@@ -100,19 +101,27 @@ class Pipeline:
         pipeline.recorder.record_start(loaded.precision)
         return pipeline
 
-    def answer(self, requests: Sequence[Request]) -> list[Reply]:
-        """Return one reply for each request, in order."""
+    def answer(self, requests: Sequence[Request], send: Send = lambda parts: None) -> list[Reply]:
+        """Return one reply for each request, in order.
+
+        Args:
+            requests: A batch.
+            send: Sends parts of the replies to requests that ask for a stream, while the batch is answered. The reply
+                that is returned for such a request is the rest.
+        """
         arrived = time.time()
         with self.stopwatch("parse"):
             exchanges = [Exchange.parse(request, self.settings) for request in requests]
-        items = iter(self._answer_items([item for exchange in exchanges for item in exchange.items]))
+        streams = Streams(exchanges, self.model, send)
+        items = iter(self._answer_items([item for exchange in exchanges for item in exchange.items], streams))
         with self.stopwatch("reply"):
             finished = [exchange.take(items) for exchange in exchanges]
-            replies = [exchange.reply(self.model) for exchange in finished]
-        self.recorder.record(finished, replies, arrived, self.stopwatch.take(), self.answerer.counters)
+            replies = [streams.reply(place, exchange) for place, exchange in enumerate(finished)]
+        seconds, first_texts = self.stopwatch.take(), streams.first_texts
+        self.recorder.record(finished, replies, arrived, seconds, self.answerer.counters, first_texts)
         return replies
 
-    def _answer_items(self, items: Sequence[Item]) -> list[Item]:
+    def _answer_items(self, items: Sequence[Item], streams: Streams) -> list[Item]:
         deadline = time.monotonic() + self._opening_seconds
         prepared = self._run("parse", self._prepare, items)
         with self.stopwatch("open"):
@@ -120,7 +129,7 @@ class Pipeline:
         # Lazily: what one group of requests computes is recalled for the next.
         recalled = (self._run("open", self.answerer.recall, request) for request in _by_request(identified))
         opened = self.opener.open(recalled, deadline)
-        answered = [_without_file(item) for group in opened for item in self.answerer.answer(group)]
+        answered = [_without_file(item) for group in opened for item in self.answerer.answer(group, streams.watch)]
         return self._run("reply", self._finish, answered)
 
     def _run(self, timed_as: str, stage: Callable[[Item], Item], items: Sequence[Item]) -> list[Item]:

@@ -50,6 +50,8 @@ class PredictionRecord:
         confidence: The score of the best answer.
         abstained: Whether the score is below the recipe's ``abstain_below``.
         milliseconds: Time of the whole batch in the worker.
+        stream: Whether the answer was sent as it was written.
+        tokens: Tokens that the model wrote; None if it does not write.
         recalled: ``answers`` or ``features`` if the cache held these.
         error: The ``type`` in the error's body.
     """
@@ -64,6 +66,8 @@ class PredictionRecord:
     confidence: float | None
     abstained: bool
     milliseconds: float
+    stream: bool
+    tokens: int | None
     recalled: str
     error: str | None
 
@@ -83,6 +87,8 @@ class PredictionRecord:
             confidence=best.score if best and math.isfinite(best.score) else None,
             abstained=item.abstained,
             milliseconds=round(milliseconds, 1),
+            stream=item.query.stream,
+            tokens=best.writing.completion_tokens if best and best.writing else None,
             recalled=item.recalled,
             error=type(item.error).__name__ if item.error else None,
         )

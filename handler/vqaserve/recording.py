@@ -41,6 +41,7 @@ class BatchRecorder:
         arrived: float,
         seconds: Mapping[str, float],
         caches: Mapping[str, Mapping[str, int]],
+        first_texts: Mapping[int, float],
     ) -> None:
         """Record a batch.
 
@@ -50,6 +51,7 @@ class BatchRecorder:
             arrived: Unix time at which the worker got the batch.
             seconds: Time spent in each stage.
             caches: Counters of each cache since the worker started.
+            first_texts: Unix time of the first text of each stream, by place.
         """
         try:
             self._log_predictions(exchanges, 1000 * sum(seconds.values()))
@@ -61,6 +63,7 @@ class BatchRecorder:
                     items=[item for exchange in exchanges for item in exchange.items],
                     seconds=seconds,
                     caches=caches,
+                    first_texts=[time - (starts[place] or arrived) for place, time in first_texts.items()],
                     dropped=self._predictions.take_dropped() if self._predictions else 0,
                 )
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
@@ -250,6 +251,7 @@ class Item:
         ranked: The answers in the task's output format; without entries until they are finished.
         abstained: Whether the best score is below the recipe's ``abstain_below``.
         error: The error of the stage that failed.
+        deadline: Unix time after which nobody waits for the answer.
     """
 
     request_id: str
@@ -261,6 +263,7 @@ class Item:
     ranked: Ranking = Ranking()
     abstained: bool = False
     error: VqaError | None = None
+    deadline: float = math.inf
 
     @property
     def pictures(self) -> tuple[Picture, ...]:

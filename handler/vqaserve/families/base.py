@@ -12,6 +12,7 @@ from PIL.Image import Image
 from vqaserve.errors import InvalidParameter
 from vqaserve.settings import HandlerSettings
 from vqaserve.types import Answer, Query, Squeeze
+from vqaserve.writing import Progress
 
 Features = TypeVar("Features")
 Outputs = TypeVar("Outputs")
@@ -108,6 +109,14 @@ class Family(ABC, Generic[Features, Outputs]):
     @abstractmethod
     def forward(self, features: Sequence[Features], queries: Sequence[Query]) -> Outputs:
         """Compute the outputs for ``queries[i]`` about ``features[i]``; the same features may occur several times."""
+
+    def write(self, features: Sequence[Features], queries: Sequence[Query], progress: Progress) -> Outputs:
+        """Compute what ``forward`` does, and report to ``progress`` what is written; not every family writes.
+
+        ``progress`` can say that a row is abandoned. Its answer is not used then, and may be what was written so far.
+        """
+        del progress
+        return self.forward(features, queries)
 
     @abstractmethod
     def decode(self, outputs: Outputs, queries: Sequence[Query]) -> list[tuple[Answer, ...]]:

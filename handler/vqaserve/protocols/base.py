@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from vqaserve.errors import BadRequest, VqaError
 from vqaserve.settings import HandlerSettings
 from vqaserve.types import Item, Model, Query, RemoteImage, Reply, Request
+from vqaserve.writing import Writing
 
 
 class Protocol(ABC):
@@ -36,6 +37,39 @@ class Protocol(ABC):
     @abstractmethod
     def reply(self, request: Request, items: Sequence[Item], model: Model) -> Reply:
         """The reply to a request, from its finished items in the order of ``parse``."""
+
+    def event_writer(self, request: Request, item: Item, model: Model) -> EventWriter:
+        """Words the reply to a request whose query asks for a stream; not every format has streams."""
+        raise NotImplementedError
+
+
+class EventWriter(ABC):
+    """Words a reply of server-sent events: a beginning, texts, and an end; or a beginning and the whole."""
+
+    @property
+    @abstractmethod
+    def is_stepwise(self) -> bool:
+        """Whether the text can be sent as it is written."""
+
+    @abstractmethod
+    def begin(self) -> bytes:
+        """The events before the first text."""
+
+    @abstractmethod
+    def more(self, text: str) -> bytes:
+        """The events with the next part of the text."""
+
+    @abstractmethod
+    def end(self, rest: str, writing: Writing | None) -> bytes:
+        """The events with the rest of the text and the end; ``writing`` says how it was written, if by tokens."""
+
+    @abstractmethod
+    def whole(self, item: Item) -> bytes:
+        """The events after the beginning, for a finished item of which nothing has been sent."""
+
+    @abstractmethod
+    def fail(self, error: VqaError) -> bytes:
+        """The events that end a stream with an error."""
 
 
 class Strict(BaseModel):

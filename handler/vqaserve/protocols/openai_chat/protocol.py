@@ -1,16 +1,17 @@
 """OpenAI's chat completions; the client's ``base_url`` is ``/predictions/<name>/<version>/v1``.
 
 TorchServe passes the path after the version in the header ``url_path``. The whole conversation goes to a model that
-reads conversations; another answers the last question about the last picture. Answers are not streamed.
+reads conversations; another answers the last question about the last picture. A stream is sent as server-sent events.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vqaserve.errors import InvalidParameter, NotFound, VqaError
+from vqaserve.errors import NotFound, VqaError
 from vqaserve.protocols.base import Protocol, as_json
 from vqaserve.protocols.content import validate
+from vqaserve.protocols.openai_chat.chunks import ChunkWriter
 from vqaserve.protocols.openai_chat.reply import completion, error_body, list_of_models
 from vqaserve.protocols.openai_chat.request import ChatRequest
 from vqaserve.settings import HandlerSettings
@@ -32,7 +33,7 @@ class OpenAIChat(Protocol):
         Raises:
             NotFound: The path is neither of the two.
             BadRequest: The body is not of this shape.
-            InvalidParameter: The request asks for a stream, or for what the server cannot do.
+            InvalidParameter: The request asks for what the server cannot do.
             MissingImage: No message has a picture.
             InvalidQuestion: The last message is not the user's.
             InvalidImage: A picture is neither base64 nor a data URI.
@@ -41,10 +42,7 @@ class OpenAIChat(Protocol):
             return []
         if _path(request) != _COMPLETIONS:
             raise NotFound(f"there is no route {_path(request)!r:.80} here; there are {_MODELS} and {_COMPLETIONS}")
-        asked = validate(ChatRequest, request.body)
-        if asked.stream:
-            raise InvalidParameter("answers are not streamed; send stream: false")
-        return [asked.query(settings)]
+        return [validate(ChatRequest, request.body).query(settings)]
 
     def refuse(self, error: VqaError) -> Reply:
         """OpenAI's ``{"error": {...}}`` beside TorchServe's three keys."""
@@ -56,6 +54,11 @@ class OpenAIChat(Protocol):
             return as_json(list_of_models(model))
         item = items[0]
         return self.refuse(item.error) if item.error else as_json(completion(request, item, model))
+
+    def event_writer(self, request: Request, item: Item, model: Model) -> ChunkWriter:
+        """A writer of ``chat.completion.chunk`` events."""
+        options = validate(ChatRequest, request.body).stream_options
+        return ChunkWriter(request, item, model, with_usage=options is not None and options.include_usage)
 
 
 def _path(request: Request) -> str:

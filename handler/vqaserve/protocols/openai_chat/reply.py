@@ -10,14 +10,14 @@ from vqaserve.protocols.base import warnings_field
 from vqaserve.types import Item, Model, Request
 from vqaserve.writing import Token, Writing
 
-_UNWRITTEN = Writing(prompt_tokens=0, completion_tokens=0)
+UNWRITTEN = Writing(prompt_tokens=0, completion_tokens=0)
 """Stands for the answers of a classifier, which has no tokens to count."""
 
 
 def completion(request: Request, item: Item, model: Model) -> dict[str, object]:
     """A ``chat.completion`` with a choice for each answer of equal standing."""
     wanted = item.query.choices
-    writings = [answer.writing or _UNWRITTEN for answer in item.answers[:wanted]]
+    writings = [answer.writing or UNWRITTEN for answer in item.answers[:wanted]]
     texts = [str(entry[item.ranked.noun]) for entry in item.ranked.entries[:wanted]]
     choices = [_choice(index, *written) for index, written in enumerate(zip(texts, writings, strict=True))]
     return {
@@ -60,10 +60,13 @@ def _choice(index: int, text: str, writing: Writing) -> dict[str, object]:
         "index": index,
         "message": {"role": "assistant", "content": text},
         "finish_reason": writing.finish_reason,
-        "logprobs": {"content": [_token(token) for token in writing.tokens], "refusal": None}
-        if writing.tokens
-        else None,
+        "logprobs": log_probabilities(writing),
     }
+
+
+def log_probabilities(writing: Writing) -> dict[str, object] | None:
+    """The tokens of an answer with their log-probabilities, if the query asks for them."""
+    return {"content": [_token(token) for token in writing.tokens], "refusal": None} if writing.tokens else None
 
 
 def _token(token: Token) -> dict[str, object]:

@@ -98,6 +98,7 @@ class ChatRequest(BaseModel):
             conversation=() if _is_plain(turns) else tuple(turns),
             earlier_images=tuple(earlier),
             choices=choices,
+            stream=bool(self.stream),
             stop=(self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ()),
         )
 

@@ -71,7 +71,6 @@ def test_what_front_ends_send_to_every_model_is_taken_leniently():
     ("messages", "rest", "error", "message"),
     [
         ([user(text("q"))], {}, MissingImage, "the request has no picture"),
-        ([user(text("q"), picture(PNG))], {"stream": True}, InvalidParameter, "stream: false"),
         ([user(text("q"), picture(PNG))], {"n": 9}, InvalidParameter, "n is 9; it can be 1 to 8"),
         ([user(text("q"), picture(PNG))], {"stop": [""]}, BadRequest, "stop"),
         ([user(text("q"), picture(PNG))], {"top_logprobs": 2}, InvalidParameter, "send logprobs: true"),
