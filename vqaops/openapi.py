@@ -114,7 +114,7 @@ STATUSES = {
     "422": "The request was understood, but cannot be answered.",
     "500": "The server failed on this request.",
     "503": "The queue is full, or the batch has used up its time for opening pictures.",
-    "504": "The deadline of X-Request-Start and X-Timeout-Ms passed while the request was in the queue.",
+    "504": "The deadline of X-Request-Start and X-Timeout-Ms passed in the queue or while the answer was written.",
     "507": "The request does not fit into memory.",
 }
 
@@ -142,8 +142,8 @@ def document() -> JSON:
             "/predictions/{model}/{version}": _path(
                 "ask_version", "Ask one version.", [name, version], asked, PLAIN_REPLY
             ),
-            "/predictions/{model}/{version}/v1/chat/completions": _path(
-                "chat", "OpenAI chat completion.", [name, version], _json(ChatRequest), CHAT_REPLY
+            "/predictions/{model}/{version}/v1/chat/completions": _with_stream(
+                _path("chat", "OpenAI chat completion.", [name, version], _json(ChatRequest), CHAT_REPLY)
             ),
             "/v1/models/{model}:predict": _path("kserve_v1", "KServe v1.", [name], _json(KServeV1Request), V1_REPLY),
             "/v2/models/{model}/infer": _path(
@@ -168,6 +168,15 @@ def _path(operation: str, summary: str, parameters: list[JSON], content: JSON, r
             "responses": {"200": _response("Answered.", reply), **errors},
         }
     }
+
+
+def _with_stream(path: JSON) -> JSON:
+    """The same path, whose answer can also be a stream of events."""
+    described = "With `stream: true`: events `data: {...}` of the type `chat.completion.chunk`, then `data: [DONE]`."
+    path["post"]["responses"]["200"]["content"]["text/event-stream"] = {
+        "schema": {"type": "string", "description": described}
+    }
+    return path
 
 
 def _response(description: str, schema: JSON) -> JSON:
