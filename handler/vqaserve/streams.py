@@ -184,4 +184,4 @@ class BatchProgress(Progress):
 
 
 def _reply(body: bytes) -> Reply:
-    return Reply(body, content_type="text/event-stream", headers=_HEADERS)
+    return Reply(body, content_type="text/event-stream; charset=utf-8", headers=_HEADERS)

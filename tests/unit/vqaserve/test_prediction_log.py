@@ -72,6 +72,8 @@ def test_a_line_has_the_ids_the_picture_the_question_and_the_answer(logged: Call
         "answer": "4x3 #ff0000: what?",
         "confidence": 0.5,
         "abstained": False,
+        "stream": False,
+        "tokens": None,
         "recalled": "",
         "error": None,
         "model": "dummy",

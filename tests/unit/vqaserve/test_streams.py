@@ -54,7 +54,11 @@ def test_the_events_are_openais():
     assert deltas == [{"role": "assistant", "content": ""}, {"content": "one"}, {"content": " two"}, {}]
     assert [event["choices"][0]["finish_reason"] for event in told[:-1]] == [None, None, None, "stop"]
     head = client.messages[0][0].reply
-    assert (head.status, head.content_type, head.headers) == (200, "text/event-stream", {"X-Accel-Buffering": "no"})
+    assert (head.status, head.content_type, head.headers) == (
+        200,
+        "text/event-stream; charset=utf-8",
+        {"X-Accel-Buffering": "no"},
+    )
 
 
 def test_usage_comes_last_and_only_if_it_is_asked_for():
@@ -100,7 +104,7 @@ def test_two_streams_of_one_question_are_written_once_and_both_get_it():
 def test_a_model_that_does_not_write_sends_its_answer_in_one_reply():
     client, (reply,) = answered(chat_request("what?"), family=Fragile())
     assert not client.messages
-    assert reply.content_type == "text/event-stream"
+    assert reply.content_type == "text/event-stream; charset=utf-8"
     told = events(reply.body)
     assert text_of(told) == "4x3 #ff0000: what?"
     assert told[-1] == "[DONE]"
