@@ -1,9 +1,9 @@
-"""Follows ``generate`` token by token: the text so far, rows that have ended, and rows that nobody waits for."""
+"""Reports what models write token by token: the text that is certain so far, and answers that are complete."""
 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,100 +11,112 @@ import torch
 from torch import Tensor
 from transformers import StoppingCriteria
 
-from vqaserve.writing import Draft, PartialProgress, Progress, Writing
+from vqaserve.families.generated import GeneratedAnswer, cut_at_stop, to_answers
+from vqaserve.types import Query
+from vqaserve.writing import Draft, PartialProgress, Progress
 
 _HALF = "\N{REPLACEMENT CHARACTER}"
 _GROWING = frozenset({"So", "Sk", "Cf", "Mn", "Me", "Mc"})
 """Categories of the characters after which a grapheme often goes on: emoji, their joiners, marks."""
 
+Certain = Callable[[str, Sequence[str]], str]
+"""The beginning of a text that later tokens cannot change, given the texts that end the answer."""
+
 
 @dataclass(frozen=True, slots=True)
-class Followed:
-    """What is needed to follow the rows of a call of ``generate``.
+class Listener:
+    """Turns the tokens of a batch into drafts, and reports them.
 
     Attributes:
-        progress: Is told what is written.
-        read: The answer's text of some tokens.
-        stops: The texts that end each row's answer.
-        certain: The beginning of a text that later tokens and the texts that end the answer cannot change.
+        progress: Gets the drafts.
+        queries: Of the batch.
+        tokenizer: Decodes the tokens.
+        certain: What can be sent of a text.
+        clean: Removes from a complete text what is not the answer.
     """
 
     progress: Progress
-    read: Callable[[Sequence[int]], str]
-    stops: Sequence[tuple[str, ...]]
-    certain: Callable[[str, Sequence[str]], str]
+    queries: Sequence[Query]
+    tokenizer: Any
+    certain: Certain
+    clean: Callable[[str], str] = str.strip
 
     @property
     def is_needed(self) -> bool:
-        """Whether anything depends on what is written before the batch is done."""
-        return bool(self.progress.streamed or self.progress.bounded or any(self.stops))
+        """Whether anybody waits for what is written before the batch is done, or may go."""
+        return bool(self.progress.streamed) or self.progress.bounded
 
-    def among(self, rows: Sequence[int]) -> Followed:
-        """The same of some of the rows."""
-        return replace(self, progress=PartialProgress(self.progress, rows), stops=[self.stops[row] for row in rows])
+    def among(self, rows: Sequence[int]) -> Listener:
+        """The listener of some of the rows."""
+        queries = [self.queries[row] for row in rows]
+        return replace(self, progress=PartialProgress(self.progress, rows), queries=queries)
+
+    def hear(self, written: Mapping[int, Sequence[int] | GeneratedAnswer]) -> frozenset[int]:
+        """Report a step, and return the rows that nobody waits for.
+
+        Args:
+            written: The tokens so far by row, or the answer if it is complete.
+        """
+        drafts = {}
+        for row, made in written.items():
+            if isinstance(made, GeneratedAnswer):
+                answer = to_answers([made], self.queries[row], self.tokenizer, self.clean)[0]
+                drafts[row] = Draft(answer.answer, answer.writing)
+            elif row in self.progress.streamed:
+                text = self.tokenizer.decode(made, skip_special_tokens=True)
+                drafts[row] = Draft(self.certain(text, self.queries[row].stop))
+        if drafts:
+            self.progress.wrote(drafts)
+        return self.progress.abandoned() if self.progress.bounded else frozenset()
 
 
 class Follower(StoppingCriteria):
-    """Sees each token of a batch without beams. It is a stopping criterion because those can end single rows."""
+    """Listens to ``generate``, without beams: a stopping criterion sees each token and can end single rows."""
 
-    def __init__(self, followed: Followed, ends: frozenset[int], prompt_tokens: Sequence[int]) -> None:
-        """Follow a call of ``generate`` from its start.
+    def __init__(self, listener: Listener, ends: frozenset[int], prompt_tokens: Sequence[int]) -> None:
+        """Follow a call from its start.
 
         Args:
-            followed: Its rows.
+            listener: Hears the tokens of each row.
             ends: The end tokens.
             prompt_tokens: The number of each row.
         """
-        self._followed = followed
+        self._listener = listener
         self._ends = ends
         self._prompt_tokens = prompt_tokens
         self._tokens: list[list[int]] = [[] for _ in prompt_tokens]
         self._complete: set[int] = set()
 
     def __call__(self, input_ids: Tensor, scores: Any, **options: Any) -> Tensor:
-        """Report the drafts after a step, and return whether each row is complete or abandoned [n]."""
+        """Report the last token of each row, and return whether the row is abandoned [n]."""
         del scores, options
-        progress = self._followed.progress
-        drafts = {}
+        written: dict[int, Sequence[int] | GeneratedAnswer] = {}
         for row, token in enumerate(input_ids[:, -1].tolist()):
             if row not in self._complete:
                 self._tokens[row].append(token)
-                if draft := self._draft(row, token):
-                    drafts[row] = draft
-        self._complete |= {row for row, draft in drafts.items() if draft.writing}
-        if drafts:
-            progress.wrote(drafts)
-        over = self._complete | progress.abandoned() if progress.bounded else self._complete
-        return torch.tensor([row in over for row in range(len(input_ids))], device=input_ids.device)
+                written[row] = self._written(row, token)
+        self._complete |= {row for row, made in written.items() if isinstance(made, GeneratedAnswer)}
+        abandoned = self._listener.hear(written)
+        return torch.tensor([row in abandoned for row in range(len(input_ids))], device=input_ids.device)
 
-    def _draft(self, row: int, token: int) -> Draft | None:
-        tokens, stops = self._tokens[row], self._followed.stops[row]
-        is_streamed = row in self._followed.progress.streamed
-        text = self._followed.read(tokens) if is_streamed or stops else ""
-        answer = cut_at_stop(text, stops)
-        if token in self._ends or answer != text:
-            return Draft(answer.strip(), Writing(self._prompt_tokens[row], len(tokens)))
-        return Draft(self._followed.certain(text, stops)) if is_streamed else None
-
-
-def cut_at_stop(text: str, stops: Sequence[str]) -> str:
-    """The text before the first of the texts that end it."""
-    return text[: min((place for stop in stops if (place := text.find(stop)) >= 0), default=len(text))]
+    def _written(self, row: int, token: int) -> Sequence[int] | GeneratedAnswer:
+        tokens = self._tokens[row]
+        return GeneratedAnswer(tuple(tokens), 0.0, self._prompt_tokens[row], True) if token in self._ends else tokens
 
 
 def certain_text(text: str, stops: Sequence[str] = (), joins_words: bool = False) -> str:
     """The beginning of a text that later tokens cannot change.
 
     Args:
-        text: Of the tokens so far, without a text that ends it.
-        stops: The texts that end it; a beginning of one at the end is not certain.
+        text: Of the tokens so far.
+        stops: The texts that end it; neither they nor a beginning of one at the end is certain.
         joins_words: Whether the last word is not certain.
 
     Returns:
         It ends neither in half a character, nor in a blank, since an answer does not, nor in an emoji that may go on.
     """
-    held = max((_overlap(text, stop) for stop in stops), default=0)
-    text = text[: len(text) - held].rstrip(_HALF)
+    text = cut_at_stop(text, stops).rstrip(_HALF)
+    text = text[: len(text) - max((_overlap(text, stop) for stop in stops), default=0)]
     if joins_words:
         text = text[: max(text.rfind(" "), 0)]
     while text and unicodedata.category(text[-1]) in _GROWING:

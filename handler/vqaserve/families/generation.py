@@ -10,8 +10,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from transformers import StoppingCriteriaList
 
 from vqaserve.errors import InvalidParameter
+from vqaserve.families.following import Follower, Listener
 from vqaserve.families.generated import GeneratedAnswer
 from vqaserve.settings import Limits
 from vqaserve.types import Query
@@ -126,6 +128,7 @@ def generate(
     inputs: Mapping[str, Any],
     settings: GenerationSettings,
     prompt_tokens: Sequence[int],
+    listener: Listener,
     **options: Any,
 ) -> list[list[GeneratedAnswer]]:
     """Generate the answers of a batch.
@@ -135,22 +138,26 @@ def generate(
         inputs: Its inputs. The output begins with ``input_ids`` [n, length], which are padded on the left.
         settings: The search settings of all rows.
         prompt_tokens: Tokens of each row's prompt, for the reply.
+        listener: Hears what is written, if there is one answer to each row and no search by beams.
         options: Further arguments of ``generate``.
 
     Returns:
         The answers of each row, most probable first.
     """
+    ends = end_tokens(options.get("eos_token_id", model.generation_config.eos_token_id))
+    can_listen = listener.is_needed and settings.num_beams == settings.answers == 1
+    followers = StoppingCriteriaList([Follower(listener, ends, prompt_tokens)] if can_listen else [])
     with _seeded(settings):
         result = model.generate(
             **inputs,
             **settings.arguments,
             **options,
+            stopping_criteria=followers,
             return_dict_in_generate=True,
             output_logits=settings.num_beams == 1,
             output_scores=settings.num_beams > 1,
         )
     tokens = result.sequences[:, inputs["input_ids"].shape[1] :]
-    ends = end_tokens(options.get("eos_token_id", model.generation_config.eos_token_id))
     lengths = _lengths(tokens, ends)
     logs = _log_probabilities(tokens, result.logits) if settings.num_beams == 1 else None
     answers = []

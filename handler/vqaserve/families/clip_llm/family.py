@@ -18,6 +18,7 @@ from vqaserve.families.aspect_ratio import preprocess_any_shape
 from vqaserve.families.clip_llm.files import read_clip, read_language_model, read_tokenizer
 from vqaserve.families.clip_llm.options import ClipLlmOptions
 from vqaserve.families.device import prepare_device
+from vqaserve.families.following import Listener
 from vqaserve.families.generated import GeneratedAnswer, to_answers
 from vqaserve.families.generation import GenerationSettings, generate, group_by_settings
 from vqaserve.families.generative import GenerativeFamily
@@ -28,6 +29,7 @@ from vqaserve.families.prompts import control_tokens, remove_control_tokens
 from vqaserve.families.question_warnings import count_tokens, warn_if_control_tokens, warn_if_cut
 from vqaserve.settings import HandlerSettings, Limits
 from vqaserve.types import Answer, Query
+from vqaserve.writing import Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +115,15 @@ class ClipLlm(GenerativeFamily[Tensor, list[ScoredAnswers]]):
             *warn_if_control_tokens(self._control, query.question),
         )
 
-    def forward(self, features: Sequence[Tensor], queries: Sequence[Query]) -> list[ScoredAnswers]:
+    def write(self, features: Sequence[Tensor], queries: Sequence[Query], progress: Progress) -> list[ScoredAnswers]:
         """The similarity and the generated answers of each query."""
+        # The model may repeat the marker, and then the answer begins anew: nothing is certain before the end.
+        listener = Listener(progress, queries, self.tokenizer, lambda text, stops: "", self._after_marker)
         similarities = self._similarities(features, [query.question for query in queries])
         replies: dict[int, ScoredAnswers] = {}
         for settings, rows in group_by_settings(queries, self.options.max_new_tokens):
             prompts = [self._prompt(queries[row].question, similarities[row]) for row in rows]
-            for row, answers in zip(rows, self._generate(prompts, settings), strict=True):
+            for row, answers in zip(rows, self._generate(prompts, settings, listener.among(rows)), strict=True):
                 replies[row] = ScoredAnswers(answers, similarities[row])
         return [replies[row] for row in range(len(queries))]
 
@@ -155,12 +159,14 @@ class ClipLlm(GenerativeFamily[Tensor, list[ScoredAnswers]]):
             prompt = prompt.replace(place, value)
         return prompt
 
-    def _generate(self, prompts: Sequence[str], settings: GenerationSettings) -> list[list[GeneratedAnswer]]:
+    def _generate(
+        self, prompts: Sequence[str], settings: GenerationSettings, listener: Listener
+    ) -> list[list[GeneratedAnswer]]:
         inputs = self.tokenizer(list(prompts), padding=True, return_tensors="pt", return_token_type_ids=False).to(
             self.device
         )
         lengths = inputs["attention_mask"].sum(1).tolist()
-        return generate(self.model, inputs, settings, lengths, pad_token_id=self.tokenizer.pad_token_id)
+        return generate(self.model, inputs, settings, lengths, listener, pad_token_id=self.tokenizer.pad_token_id)
 
     def _after_marker(self, text: str) -> str:
         return text.rsplit(self.options.marker, 1)[-1].strip()

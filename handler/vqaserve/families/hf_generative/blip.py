@@ -12,6 +12,7 @@ from torch import Tensor
 from transformers import AutoModelForVisualQuestionAnswering
 
 from vqaserve.families.aspect_ratio import preprocess_any_shape
+from vqaserve.families.following import Listener
 from vqaserve.families.generated import GeneratedAnswer
 from vqaserve.families.generation import GenerationSettings, generate
 from vqaserve.families.hf_generative.generator import AnswerGenerator
@@ -49,7 +50,7 @@ class BlipGenerator(AnswerGenerator):
         return [feature.clone() for feature in features]
 
     def generate_alike(
-        self, features: Sequence[Tensor], queries: Sequence[Query], settings: GenerationSettings
+        self, features: Sequence[Tensor], queries: Sequence[Query], settings: GenerationSettings, listener: Listener
     ) -> list[list[GeneratedAnswer]]:
         """Generate the answers to each question, most probable first."""
         prompts = [self._prompted(query.question) for query in queries]
@@ -58,7 +59,7 @@ class BlipGenerator(AnswerGenerator):
         for rows in _group_by_length(tokens):
             image = torch.stack([features[row] for row in rows])
             question = torch.tensor([tokens[row] for row in rows], device=self.device)
-            generated.update(zip(rows, self._generate(image, question, settings), strict=True))
+            generated.update(zip(rows, self._generate(image, question, settings, listener.among(rows)), strict=True))
         return [generated[row] for row in range(len(queries))]
 
     def warnings(self, query: Query) -> tuple[str, ...]:
@@ -71,7 +72,9 @@ class BlipGenerator(AnswerGenerator):
         return self.prompt.replace("{question}", question)
 
     @torch.inference_mode()
-    def _generate(self, image: Tensor, question: Tensor, settings: GenerationSettings) -> list[list[GeneratedAnswer]]:
+    def _generate(
+        self, image: Tensor, question: Tensor, settings: GenerationSettings, listener: Listener
+    ) -> list[list[GeneratedAnswer]]:
         states = self.model.text_encoder(input_ids=question, encoder_hidden_states=image).last_hidden_state
         starts = torch.full((len(question), 1), self.model.decoder_start_token_id, device=self.device)
         # The decoder's own config names other end and padding tokens than the model's text config.
@@ -82,6 +85,7 @@ class BlipGenerator(AnswerGenerator):
             {"input_ids": starts, "encoder_hidden_states": states},
             settings,
             [question.shape[1]] * len(question),
+            listener,
             **ends,
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Self
 
 import torch
@@ -13,6 +14,7 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from vqaserve.errors import InvalidQuestion, RecipeError
 from vqaserve.families.aspect_ratio import is_ordinary, preprocess_any_shape
+from vqaserve.families.following import Listener
 from vqaserve.families.generated import GeneratedAnswer
 from vqaserve.families.generation import GenerationSettings, generate
 from vqaserve.families.hf_generative.chat_prompt import ChatPrompt, Prompt
@@ -21,7 +23,7 @@ from vqaserve.families.hf_generative.picture_tokens import PictureTokens, encode
 from vqaserve.families.hf_generative.prefix_cache import PrefixCache
 from vqaserve.families.hf_generative.processors import complete_processor
 from vqaserve.families.hf_generative.trial import can_reuse
-from vqaserve.families.hf_generative.writer import Writer
+from vqaserve.families.hf_generative.writer import Draft, Writer
 from vqaserve.settings import HandlerSettings
 from vqaserve.types import Query
 
@@ -115,7 +117,7 @@ class ChatGenerator(AnswerGenerator):
             )
 
     def generate(
-        self, features: Sequence[Pictures], queries: Sequence[Query], max_new_tokens: int
+        self, features: Sequence[Pictures], queries: Sequence[Query], max_new_tokens: int, listener: Listener
     ) -> list[list[GeneratedAnswer]]:
         """Generate the answers to each query, most probable first."""
         settings = [GenerationSettings.of(query, max_new_tokens) for query in queries]
@@ -125,16 +127,25 @@ class ChatGenerator(AnswerGenerator):
         if written:
             writer = Writer(self.model, self.processor.tokenizer, self.prefixes, self.device)
             prompts = [self.prompts.tokens(queries[row], _tokens(features[row]), self.model) for row in written]
-            generated |= zip(written, writer.write(prompts, [settings[row] for row in written]), strict=True)
+            heard = listener.among(written)
+            answers = writer.write(
+                prompts,
+                [settings[row] for row in written],
+                partial(_hear, heard) if heard.is_needed else None,
+            )
+            generated |= zip(written, answers, strict=True)
         if others:
             answers = super().generate(
-                [features[row] for row in others], [queries[row] for row in others], max_new_tokens
+                [features[row] for row in others],
+                [queries[row] for row in others],
+                max_new_tokens,
+                listener.among(others),
             )
             generated |= zip(others, answers, strict=True)
         return [generated[row] for row in range(len(queries))]
 
     def generate_alike(
-        self, features: Sequence[Pictures], queries: Sequence[Query], settings: GenerationSettings
+        self, features: Sequence[Pictures], queries: Sequence[Query], settings: GenerationSettings, listener: Listener
     ) -> list[list[GeneratedAnswer]]:
         """Generate the answers to each query with the model's own ``generate``."""
         if self._writes:
@@ -142,7 +153,7 @@ class ChatGenerator(AnswerGenerator):
                 self.prompts.tokens(query, _tokens(one), self.model)
                 for query, one in zip(queries, features, strict=True)
             ]
-            return generate(self.model, self._precomputed(ready), settings, [len(prompt) for prompt in ready])
+            return generate(self.model, self._precomputed(ready), settings, [len(prompt) for prompt in ready], listener)
         inputs = self.processor(
             images=[list(pictures) for pictures in features],
             text=[self.prompts.text(query) for query in queries],
@@ -153,7 +164,7 @@ class ChatGenerator(AnswerGenerator):
         inputs.pop("labels", None)  # PaliGemma's processor adds them for training
         lengths = inputs["attention_mask"].sum(1).tolist()
         moved = {name: self.to_device(tensor) for name, tensor in inputs.items()}
-        return generate(self.model, moved, settings, lengths)
+        return generate(self.model, moved, settings, lengths, listener)
 
     def warnings(self, query: Query) -> tuple[str, ...]:
         """A warning if a text contains control tokens."""
@@ -200,6 +211,12 @@ class ChatGenerator(AnswerGenerator):
                 f"the prompt must contain the question and one {image!r}, but is {made!r:.200}; "
                 "fix chat_template.jinja or handler.options.prompt"
             )
+
+
+def _hear(listener: Listener, drafts: Sequence[Draft]) -> frozenset[int]:
+    """Report a step of the writer; several answers to a prompt are not reported before all are written."""
+    single = [draft for draft in drafts if draft.settings.answers == 1]
+    return listener.hear({draft.number[0]: draft.answer if draft.is_finished else draft.tokens for draft in single})
 
 
 def _tokens(pictures: Pictures) -> list[PictureTokens]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
@@ -11,6 +12,7 @@ from PIL.Image import Image
 from pydantic import Field
 
 from vqaserve.families.device import prepare_device
+from vqaserve.families.following import Listener, certain_text
 from vqaserve.families.generated import GeneratedAnswer, to_answers
 from vqaserve.families.generative import GenerativeFamily
 from vqaserve.families.hf_folder import errors_in_one_line, read_config, read_model, read_processor
@@ -21,6 +23,7 @@ from vqaserve.families.options import Options, read_options
 from vqaserve.families.precision import load_at_precision
 from vqaserve.settings import HandlerSettings, Limits
 from vqaserve.types import Answer, Query
+from vqaserve.writing import Progress
 
 GENERATORS: dict[str, type[AnswerGenerator]] = {"BlipForQuestionAnswering": BlipGenerator}
 """Generators by architecture; all other architectures use their processor and chat template (``ChatGenerator``)."""
@@ -115,9 +118,15 @@ class HfGenerative(GenerativeFamily[Any, list[list[GeneratedAnswer]]]):
         """What of the query the architecture does not read."""
         return self.generator.warnings(query)
 
-    def forward(self, features: Sequence[Any], queries: Sequence[Query]) -> list[list[GeneratedAnswer]]:
+    def write(
+        self, features: Sequence[Any], queries: Sequence[Query], progress: Progress
+    ) -> list[list[GeneratedAnswer]]:
         """The generated answers of each query."""
-        return self.generator.generate(features, queries, self.options.max_new_tokens)
+        tokenizer = self.generator.processor.tokenizer
+        # Such a tokenizer removes blanks between words once it sees the next one: "don 't".
+        joins_words = bool(getattr(tokenizer, "clean_up_tokenization_spaces", False))
+        listener = Listener(progress, queries, tokenizer, partial(certain_text, joins_words=joins_words))
+        return self.generator.generate(features, queries, self.options.max_new_tokens, listener)
 
     def decode(self, outputs: list[list[GeneratedAnswer]], queries: Sequence[Query]) -> list[tuple[Answer, ...]]:
         """The answers as text, most probable first."""

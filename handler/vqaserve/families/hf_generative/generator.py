@@ -10,6 +10,7 @@ import torch
 from PIL.Image import Image
 from torch import Tensor
 
+from vqaserve.families.following import Listener
 from vqaserve.families.generated import GeneratedAnswer
 from vqaserve.families.generation import GenerationSettings, group_by_settings
 from vqaserve.settings import HandlerSettings
@@ -59,18 +60,20 @@ class AnswerGenerator(ABC):
         del features, query
 
     def generate(
-        self, features: Sequence[Any], queries: Sequence[Query], max_new_tokens: int
+        self, features: Sequence[Any], queries: Sequence[Query], max_new_tokens: int, listener: Listener
     ) -> list[list[GeneratedAnswer]]:
         """Generate the answers to each query, most probable first; those with equal settings in one batch."""
         generated: dict[int, list[GeneratedAnswer]] = {}
         for settings, rows in group_by_settings(queries, max_new_tokens):
-            answers = self.generate_alike([features[row] for row in rows], [queries[row] for row in rows], settings)
+            answers = self.generate_alike(
+                [features[row] for row in rows], [queries[row] for row in rows], settings, listener.among(rows)
+            )
             generated.update(zip(rows, answers, strict=True))
         return [generated[row] for row in range(len(queries))]
 
     @abstractmethod
     def generate_alike(
-        self, features: Sequence[Any], queries: Sequence[Query], settings: GenerationSettings
+        self, features: Sequence[Any], queries: Sequence[Query], settings: GenerationSettings, listener: Listener
     ) -> list[list[GeneratedAnswer]]:
         """Generate the answers to queries with the same settings, with the model's own ``generate``."""
 

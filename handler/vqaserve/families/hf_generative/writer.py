@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,9 +17,6 @@ from vqaserve.families.hf_generative.chat_prompt import Prompt
 from vqaserve.families.hf_generative.prefix_cache import PrefixCache
 from vqaserve.families.hf_generative.prompt_reader import PromptReader
 from vqaserve.families.hf_generative.token_choice import TokenChooser
-
-Heard = Callable[[int, int, Sequence[int]], None]
-"""Receives each new token: the number of the prompt, the number of its answer, and the answer's tokens so far."""
 
 
 @dataclass
@@ -36,6 +33,7 @@ class Draft:
         logs: Log-probability of each token, at temperature 1.
         likeliest: The likeliest tokens at each place, if the query asks for them.
         ended: Whether the answer ended by itself or with a text of ``stop``.
+        abandoned: Whether nobody waits for the answer.
     """
 
     prompt: Prompt
@@ -47,11 +45,12 @@ class Draft:
     logs: list[float] = field(default_factory=list)
     likeliest: list[tuple[tuple[int, float], ...]] = field(default_factory=list)
     ended: bool = False
+    abandoned: bool = False
 
     @property
     def is_finished(self) -> bool:
         """Whether no more tokens are wanted."""
-        return self.ended or len(self.tokens) >= self.settings.max_new_tokens
+        return self.ended or self.abandoned or len(self.tokens) >= self.settings.max_new_tokens
 
     @property
     def answer(self) -> GeneratedAnswer:
@@ -65,6 +64,10 @@ class Draft:
             token_logs=tuple(self.logs) if self.settings.top_logprobs >= 0 else (),
             likeliest=tuple(self.likeliest),
         )
+
+
+Heard = Callable[[Sequence[Draft]], Collection[int]]
+"""Receives the drafts that have a new token, and returns the numbers of prompts that nobody waits for."""
 
 
 class Writer:
@@ -92,7 +95,7 @@ class Writer:
         Args:
             prompts: The prompts of a batch.
             settings: Of each prompt; they may differ, and ``num_beams`` is not used.
-            heard: Receives each token as soon as it is chosen.
+            heard: Receives the drafts after each step, as soon as their tokens are chosen.
         """
         config = self._model.generation_config
         groups = [
@@ -120,12 +123,11 @@ class Writer:
         while True:
             writing = [row for row, draft in enumerate(drafts) if not draft.is_finished]
             self._choose(drafts, writing, logits)
+            abandoned = heard([drafts[row] for row in writing]) if heard else ()
             for row in writing:
-                draft = drafts[row]
-                if heard:
-                    heard(*draft.number, draft.tokens)
-                if draft.is_finished:
-                    self._keep(draft, states, row)
+                drafts[row].abandoned = drafts[row].number[0] in abandoned
+                if drafts[row].is_finished:
+                    self._keep(drafts[row], states, row)
             left = [row for row in writing if not drafts[row].is_finished]
             if not left:
                 return
