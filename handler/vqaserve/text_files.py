@@ -41,8 +41,12 @@ def decode(data: bytes, source: str) -> str:
         source: What the error message calls the text, such as its path.
 
     Raises:
-        RecipeError: The text is not UTF-8.
+        RecipeError: The text is not UTF-8, or is what comes in place of a file that was not downloaded.
     """
+    if data.startswith(b"version https://git-lfs"):
+        raise RecipeError(f"{source} is a Git LFS pointer, not the file itself: fetch it with `git lfs pull`")
+    if data[:64].lstrip().lower().startswith((b"<!doctype html", b"<html")):
+        raise RecipeError(f"{source} is a web page, probably one that came in place of a download")
     if data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in data[:4]:
         raise RecipeError(f"{source} is UTF-16 or UTF-32 text; save it as UTF-8")
     try:

@@ -120,7 +120,10 @@ def _find_weights(path: Path, content: Any) -> tuple[Place, Mapping[Any, Any]]:
     place = _choose(path, list(found))
     odd = [_named(name, value) for name, value in found[place].items() if isinstance(value, Placeholder)]
     if odd:
-        raise RecipeError(f"{path} holds {', '.join(odd[:_SHOWN])} among its weights, not a tensor; {SAVE_WEIGHTS}")
+        raise RecipeError(
+            f"{path} holds {', '.join(odd[:_SHOWN])} among its weights, not a plain tensor with values; make it one "
+            f"(`.to_dense()`, `.dequantize()`) or leave it out, and {SAVE_WEIGHTS}"
+        )
     return place, found[place]
 
 

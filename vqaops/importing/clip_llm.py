@@ -10,7 +10,8 @@ from typing import Any, Final
 from safetensors.torch import save_file
 
 from vqaops.importing.checkpoints import read_checkpoint
-from vqaops.importing.folders import choose_local_files, copy_files
+from vqaops.importing.copied_files import copy_files
+from vqaops.importing.folders import choose_local_files
 from vqaops.importing.lora import WEIGHTS, check_fits, find_weights
 from vqaops.importing.model_configs import check_folder, model_kind
 from vqaops.importing.recipes import Origin, new_recipe

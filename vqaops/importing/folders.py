@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
-from safetensors.torch import save_file
-
-from vqaops.importing.checkpoints import read_checkpoint
-from vqaops.importing.prefixes import strip_wrappers
 from vqaserve.errors import RecipeError
 from vqaserve.json_files import read_object
 
@@ -30,7 +23,7 @@ _PICKLED: Final = re.compile(r"pytorch_model(-\d+-of-\d+)?\.bin(\.index\.json)?"
 _SHARD_NAME: Final = re.compile(r"\w[\w.-]*\.(safetensors|bin)")
 _PICKLED_WHOLE: Final = "pytorch_model.bin"
 _ADAPTER: Final = "adapter_config.json"
-_INDEX: Final = ".index.json"
+INDEX: Final = ".index.json"
 
 
 def is_pickled(name: str) -> bool:
@@ -85,8 +78,8 @@ def choose_local_files(folder: Path, pickled: bool) -> list[str]:
 
         raise RecipeError(adapter_refusal(folder, (folder / "config.json").is_file()))
     names = choose_files(sorted(path.name for path in folder.iterdir() if path.is_file()), str(folder), pickled)
-    for index in [name for name in names if name.endswith(_INDEX)]:
-        listed = set(_weight_map(folder / index).values())
+    for index in [name for name in names if name.endswith(INDEX)]:
+        listed = set(weight_map(folder / index).values())
         names = [name for name in names if not (_SHARD.fullmatch(name) and name not in listed)]
         missing = sorted(name for name in listed if not (folder / name).is_file())
         if missing:
@@ -140,34 +133,12 @@ def find_family(folder: Path) -> tuple[str, str]:
     )
 
 
-def copy_files(folder: Path, weights: Path, names: Iterable[str]) -> None:
-    """Copy the named files to ``weights``; safetensors become hard links where the disk allows, because they are large.
-
-    Pickled weights are rewritten as safetensors without running anything in them.
-
-    Raises:
-        RecipeError: Pickled weights are damaged or hostile.
-    """
-    for name in names:
-        if is_pickled(name) and name.endswith(_INDEX):
-            _rewrite_index(folder / name, weights / _as_safetensors(name))
-        elif name.endswith(".bin"):
-            # Copies, because safetensors refuses tensors that share memory.
-            tensors = strip_wrappers(read_checkpoint(folder / name).tensors).tensors
-            copied = {key: tensor.clone().contiguous() for key, tensor in tensors.items()}
-            save_file(copied, weights / _as_safetensors(name), metadata={"format": "pt"})
-        elif name.endswith(".safetensors"):
-            _link(folder / name, weights / name)
-        else:  # small, and the user may want to edit it
-            shutil.copyfile(folder / name, weights / name)
-
-
 def _weights(names: list[str], where: str, pickled: bool) -> list[str]:
     """The first complete set of weights in transformers' order."""
     if _WHOLE in names:
         return [_WHOLE]
-    if _WHOLE + _INDEX in names:
-        return [name for name in names if name == _WHOLE + _INDEX or _SHARD.fullmatch(name)]
+    if _WHOLE + INDEX in names:
+        return [name for name in names if name == _WHOLE + INDEX or _SHARD.fullmatch(name)]
     found = [name for name in names if is_pickled(name)]
     if found:
         allow_pickled(found[0], where, pickled)
@@ -176,15 +147,11 @@ def _weights(names: list[str], where: str, pickled: bool) -> list[str]:
     instead = f"; it has {', '.join(others[:4])}, which transformers does not load" if others else ""
     raise RecipeError(
         f"{where} holds no weights in *.safetensors under the names that transformers loads ({_WHOLE}, or "
-        f"{_WHOLE}{_INDEX} with its shards){instead}; save the model with `save_pretrained`"
+        f"{_WHOLE}{INDEX} with its shards){instead}; save the model with `save_pretrained`"
     )
 
 
-def _as_safetensors(name: str) -> str:
-    return name.replace("pytorch_model", "model").replace(".bin", ".safetensors")
-
-
-def _weight_map(index: Path) -> dict[str, str]:
+def weight_map(index: Path) -> dict[str, str]:
     """The file of each tensor.
 
     Raises:
@@ -197,16 +164,3 @@ def _weight_map(index: Path) -> dict[str, str]:
         if not isinstance(file, str) or not _SHARD_NAME.fullmatch(file):
             raise RecipeError(f"{index} names the file {file!r:.60} for {tensor:.60}; a shard lies beside the index")
     return files
-
-
-def _rewrite_index(source: Path, target: Path) -> None:
-    files = {tensor: _as_safetensors(file) for tensor, file in _weight_map(source).items()}
-    target.write_text(json.dumps({"metadata": {}, "weight_map": files}, indent=2) + "\n", encoding="utf-8")
-
-
-def _link(source: Path, target: Path) -> None:
-    source = source.resolve()  # the Hub's cache consists of symbolic links
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)

@@ -108,8 +108,13 @@ class _Known:
         raise pickle.UnpicklingError("the file sets attributes of a function")
 
 
-def _tensor(storage: Any, offset: int, size: Any, stride: Any, *more: Any) -> Tensor:
-    """Build a tensor on a storage; besides gradient and hooks, ``more`` may contain a type that storages lack."""
+def _tensor(storage: Any, offset: int, size: Any, stride: Any, *more: Any) -> Tensor | Placeholder:
+    """Build a tensor on a storage; besides gradient and hooks, ``more`` may contain a type that storages lack.
+
+    In a pickle that ``torch.save`` did not write, the storage is a pickle of its own, which is not read.
+    """
+    if isinstance(storage, Placeholder):
+        return _placeholder_type("torch.Tensor")()
     dtype = next((value for value in more if isinstance(value, torch.dtype)), storage.dtype)
     last = offset + sum((length - 1) * step for length, step in zip(size, stride, strict=True))
     beyond = (last + 1) * dtype.itemsize > storage._untyped_storage.nbytes()
@@ -178,7 +183,25 @@ _KNOWN: Final = {
 """Replacements by name, for dictionaries, tensors and numbers. None of them calls anything from the pickle."""
 
 
+_CLASSES: Final = {
+    "numpy.core.multiarray._reconstruct": "numpy.ndarray",
+    "numpy._core.multiarray._reconstruct": "numpy.ndarray",
+    "numpy.ma.core._mareconstruct": "numpy.ma.MaskedArray",
+    "numpy.random._pickle.__generator_ctor": "numpy.random.Generator",
+    "numpy.random._pickle.__randomstate_ctor": "numpy.random.RandomState",
+    "pandas._libs.tslibs.timestamps._unpickle_timestamp": "pandas.Timestamp",
+    "pandas.core.indexes.base._new_Index": "pandas.Index",
+    "re._compile": "re.Pattern",
+    "torch._utils._rebuild_sparse_tensor": "a sparse tensor",
+    "torch._utils._rebuild_qtensor": "a quantized tensor",
+    "torch._utils._rebuild_nested_tensor": "a nested tensor",
+    "torch._utils._rebuild_meta_tensor_no_storage": "a tensor without values (meta)",
+}
+"""What the functions make that some pickles name in place of a class."""
+
+
 def _placeholder_type(source: str) -> type[Placeholder]:
+    source = _CLASSES.get(source, source)
     return type(source.rpartition(".")[2], (Placeholder,), {"source": source, "__slots__": ()})
 
 

@@ -9,6 +9,7 @@ from typing import Final
 from vqaops.importing.checkpoints import read_checkpoint
 from vqaops.importing.folders import allow_pickled
 from vqaops.importing.model_configs import check_folder, model_kind
+from vqaops.importing.own_names import OwnNames
 from vqaserve.errors import RecipeError
 from vqaserve.families.weight_files import opened_tensors
 from vqaserve.json_files import read_object
@@ -49,7 +50,8 @@ def check_fits(weights: Path, adapter: Path, llm: Path, names: Sequence[str]) ->
     Raises:
         RecipeError: The language model has none of these layers, or one has another size.
     """
-    base = _shapes([llm / name for name in names if name.endswith(".safetensors")])
+    given = _shapes([llm / name for name in names if name.endswith(".safetensors")])
+    base = {own: given[name] for name, own in OwnNames(llm).of(list(given)).items()}
     if not base or "quantization_config" in read_object(llm / "config.json", strict=False):
         return  # pickled, or packed to other shapes; the build loads both
     named = read_object(adapter / "adapter_config.json", strict=False).get("base_model_name_or_path")

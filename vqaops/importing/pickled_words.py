@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,6 +12,8 @@ from vqaserve.errors import RecipeError
 from vqaserve.file_kinds import PICKLE, describe
 
 MAX_BYTES: Final = 64 * 1024 * 1024
+_LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_INTEGERS: Final = "pickle.dump({word: int(number) for word, number in vocabulary.items()}, file)"
 _REMEDY: Final = "save the dictionary alone: pickle.dump(dict(vocabulary), file)"
 
 
@@ -24,7 +27,8 @@ def read_words(path: Path) -> dict[str, int]:
             words and whole numbers.
     """
     if not path.is_file():
-        raise RecipeError(f"{path} is missing; it is a pickled dictionary from words to numbers")
+        what = "a folder" if path.is_dir() else "missing"
+        raise RecipeError(f"{path} is {what}; a pickled dictionary from words to numbers is needed")
     if path.stat().st_size > MAX_BYTES:
         raise RecipeError(f"{path} has {path.stat().st_size:,} bytes; a vocabulary has at most {MAX_BYTES:,}")
     words = _load(path)
@@ -36,8 +40,11 @@ def read_words(path: Path) -> dict[str, int]:
         # `type`, not `isinstance`: True is an int.
         if type(word) is not str or type(number) is not int:
             raise RecipeError(
-                f"{path} maps {_shown(word)} to {_shown(number)}; a vocabulary maps words to whole numbers"
+                f"{path} maps {_shown(word)} to {_shown(number)}; a vocabulary maps words to whole numbers: "
+                f"{_REMEDY if isinstance(number, dict | str) else _INTEGERS}"
             )
+        if _LONE_SURROGATE.search(word):
+            raise RecipeError(f"{path} holds the word {word!r:.60}, which is not Unicode text; leave it out")
     return dict(words)
 
 
@@ -52,7 +59,10 @@ def _load(path: Path) -> Any:
         ) from None
     except Exception as error:  # noqa: BLE001 - damaged pickles raise nearly anything
         kind = describe(path)
-        reason = f"it is {kind}" if kind not in (None, PICKLE) else f"{type(error).__name__}: {error}"
+        if kind in (None, PICKLE):  # KeyError: a byte that begins nothing in a pickle
+            reason = "its bytes are no pickle" if isinstance(error, KeyError) else f"{type(error).__name__}: {error}"
+        else:
+            reason = f"it is {kind}"
         raise RecipeError(f"{path} is not a pickled dictionary ({reason:.200})") from None
 
 

@@ -71,8 +71,8 @@ def strip_prefixes(tensors: Mapping[str, Tensor], roots: Collection[str]) -> Str
             own[name] = tuple(word for word in words[start:] if word != _PARALLEL)
     if not groups:
         return strip_wrappers(tensors)
-    main = max(groups, key=lambda prefix: (not _is_average(prefix), len(groups[prefix])))
-    dropped = [name for prefix, names in groups.items() if prefix != main and _is_average(prefix) for name in names]
+    main = max(groups, key=lambda prefix: (not is_average(prefix), len(groups[prefix])))
+    dropped = [name for prefix, names in groups.items() if prefix != main and is_average(prefix) for name in names]
     for name in tensors.keys() - own.keys():  # not the model's, by their names
         words = _opened(name)
         if words[: len(main)] == main:
@@ -87,7 +87,8 @@ def _opened(name: str) -> NameParts:
     return tuple(word for word in name.split(".") if word not in _TRANSPARENT)
 
 
-def _is_average(prefix: NameParts) -> bool:
+def is_average(prefix: NameParts) -> bool:
+    """Whether a prefix says that the tensors are a running average of the weights."""
     return any(part in _AVERAGES for word in prefix for part in word.lower().split("_"))
 
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from vqaops.importing.chat_app import convert_files
-from vqaops.importing.folders import choose_local_files, copy_files, find_family, is_pickled
+from vqaops.importing.copied_files import copy_files
+from vqaops.importing.folders import choose_local_files, find_family, is_pickled
 from vqaops.importing.recipe_files import CARD, CONFIG
 from vqaops.importing.recipes import Origin, check_device, new_folder, new_recipe
 from vqaops.paths import resolved

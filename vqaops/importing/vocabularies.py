@@ -40,7 +40,7 @@ def read_answer_space(path: Path) -> list[str]:
     return check_answers(answers, str(path))
 
 
-def white_space_tokenizer(words: dict[str, int]) -> Tokenizer:
+def white_space_tokenizer(words: dict[str, int], source: str = "the vocabulary") -> Tokenizer:
     """A tokenizer that looks up the words of ``question.lower().split()``.
 
     If no word of the vocabulary ends in a question mark, question marks at the end are dropped. Such a model was
@@ -50,9 +50,9 @@ def white_space_tokenizer(words: dict[str, int]) -> Tokenizer:
         RecipeError: The numbers are not 0, 1, 2, ..., or the vocabulary has no ``<UNK>``.
     """
     if sorted(words.values()) != list(range(len(words))):
-        raise RecipeError(f"the vocabulary's numbers are not 0 to {len(words) - 1}, each once")
+        raise RecipeError(f"{source} numbers its {len(words)} words, but not from 0 to {len(words) - 1}, each once")
     if UNKNOWN not in words:
-        raise RecipeError(f"the vocabulary has no {UNKNOWN}, the entry for unknown words")
+        raise RecipeError(f"{source} has no {UNKNOWN}, the entry for unknown words")
     tokenizer = Tokenizer(models.WordLevel(words, unk_token=UNKNOWN))
     # `str.split` also splits at these four control characters; the tokenizers library does not.
     steps = [normalizers.Replace(Regex("[\x1c-\x1f]"), " "), normalizers.Lowercase()]
@@ -108,7 +108,7 @@ def _whole_tokenizer(path: Path) -> Tokenizer:
 
 
 READERS: dict[str, Callable[[Path], Tokenizer]] = {
-    ".pkl": lambda path: white_space_tokenizer(read_words(path)),
+    ".pkl": lambda path: white_space_tokenizer(read_words(path), str(path)),
     ".txt": word_piece_tokenizer,
     ".json": _whole_tokenizer,
 }

@@ -22,6 +22,8 @@ FILES = {
     "gzip": (b"\x1f\x8b\x08" + bytes(9), "it is compressed with gzip: unpack it first"),
     "JSON": (b'{"a": 1}', "it is JSON text"),
     "nothing": (b"", "it is empty"),
+    "an error of S3": (b'<?xml version="1.0"?><Error>', "it is an XML document"),
+    "UTF-16": ("a\n".encode("utf-16"), "it is text in UTF-16"),
     "a pickle": (
         pickle.dumps({"a.b": [1]}),
         "a pickle that torch.save did not write; load it where it was made, and save",

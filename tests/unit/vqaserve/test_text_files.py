@@ -43,6 +43,19 @@ def test_other_unicode_encodings_are_named(encoding: str):
         decode("yes\nno\n".encode(encoding), "answers.txt")
 
 
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "a Git LFS pointer, .* `git lfs pull`"),
+        (b"<!DOCTYPE html>\n<html>", "a web page"),
+        (b"\n<html><body>404", "a web page"),
+    ],
+)
+def test_what_comes_in_place_of_a_file_that_was_not_downloaded_is_named(content: bytes, kind: str):
+    with pytest.raises(RecipeError, match=rf"answers\.txt is {kind}"):
+        decode(content, "answers.txt")
+
+
 def test_a_byte_that_is_not_utf8_is_named_with_its_line():
     with pytest.raises(RecipeError, match=r"answers.txt:3: byte 0xfc is not UTF-8 \(.*\); save the file as UTF-8"):
         decode("yes\nno\ngrün\n".encode("latin-1"), "answers.txt")

@@ -9,8 +9,10 @@ import decimal
 import enum
 import pathlib
 import random
+import re
 import types
 import uuid
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -228,6 +230,27 @@ def test_the_architecture_is_read_from_every_kind_of_config(tmp_path: Path, cont
     assert (config["fusion_type"], config["dim"]) == ("bilinear", 3)
 
 
+@pytest.mark.parametrize(
+    ("beside", "name"),
+    [
+        (np.ones(2), "numpy.ndarray"),
+        (np.array([1, "a", None], dtype=object), "numpy.ndarray"),
+        (np.ma.array([1, 2], mask=[0, 1]), "numpy.ma.MaskedArray"),
+        (np.random.default_rng(0), "numpy.random.Generator"),
+        (re.compile("a"), "re.Pattern"),
+        (torch.eye(2).to_sparse(), "a sparse tensor"),
+        (torch.device("cpu"), "torch.device"),
+        (torch.Size([1]), "torch.Size"),
+    ],
+)
+def test_what_is_passed_over_is_called_by_its_class_and_not_by_the_function_that_makes_it(
+    tmp_path: Path, beside: object, name: str
+):
+    path = tmp_path / "model.pth"
+    torch.save({"model_state_dict": WEIGHTS, "x": beside}, path)
+    assert read_checkpoint(path).passed_over == (f"x ({name})",)
+
+
 def test_an_enum_in_a_config_is_its_value(tmp_path: Path):
     path = saved(tmp_path, {"state_dict": WEIGHTS, "config": {"image_encoder_type": Kind.CNN}})
     assert read_checkpoint(path, ["image_encoder_type"]).config == {"image_encoder_type": "cnn"}
@@ -238,6 +261,10 @@ def test_safetensors_under_another_name_are_read(tmp_path: Path):
     assert_weights(tmp_path / "model.pth")
 
 
+with warnings.catch_warnings(action="ignore"):  # torch calls quantized tensors deprecated
+    QUANTIZED = torch.quantize_per_tensor(torch.ones(2), 0.1, 0, torch.qint8)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -246,7 +273,13 @@ def test_safetensors_under_another_name_are_read(tmp_path: Path):
         ({}, "it holds nothing; save the weights alone"),
         (argparse.Namespace(), "it holds an object of argparse.Namespace; save the weights alone"),
         ({"student": WEIGHTS, "teacher": WEIGHTS}, "holds several models: student, teacher; save the weights alone"),
-        ({**WEIGHTS, "w.q": np.ones(2)}, r"holds w.q \(numpy.*_reconstruct\) among its weights, not a tensor"),
+        ({**WEIGHTS, "w.q": np.ones(2)}, r"holds w.q \(numpy.ndarray\) among its weights, not a plain tensor"),
+        (
+            {**WEIGHTS, "w.q": torch.eye(2).to_sparse()},
+            r"holds w.q \(a sparse tensor\) among its weights, .*`.to_dense\(\)`",
+        ),
+        ({**WEIGHTS, "w.q": QUANTIZED}, r"holds w.q \(a quantized tensor\) among its weights, .*`.dequantize\(\)`"),
+        ({**WEIGHTS, "w.q": torch.ones(2, device="meta")}, r"holds w.q \(a tensor without values \(meta\)\) among"),
     ],
 )
 def test_a_file_without_weights_says_what_it_holds_and_what_to_do(tmp_path: Path, content: object, message: str):

@@ -9,7 +9,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from vqaops.importing.folders import choose_files, choose_local_files, copy_files
+from vqaops.importing.copied_files import copy_files
+from vqaops.importing.folders import choose_files, choose_local_files
 from vqaserve.errors import RecipeError
 
 SETTINGS = ["config.json", "generation_config.json", "preprocessor_config.json", "processor_config.json"]

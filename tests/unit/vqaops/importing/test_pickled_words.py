@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from vqaops.importing.pickled_words import read_words
 from vqaserve.errors import RecipeError
@@ -54,6 +55,14 @@ def test_every_kind_of_dictionary_and_number_is_read(tmp_path: Path, words: dict
         ({"what": {"is": 1}}, "maps 'what' to {'is': 1}; a vocabulary"),
         ({"what": None}, "maps 'what' to None; a vocabulary"),
         ({"what": Path("x")}, r"maps 'what' to an object of pathlib\..*; a vocabulary"),
+        (
+            {"what": torch.tensor(3)},
+            r"maps 'what' to an object of torch\.Tensor; a vocabulary .*int\(number\) for word",
+        ),
+        ({"what": torch.tensor([3])}, r"maps 'what' to an object of torch\.Tensor; a vocabulary .*int\(number\)"),
+        ({"what": np.arange(2)}, r"maps 'what' to an object of numpy\.ndarray; a vocabulary .*int\(number\)"),
+        ({"\ud800": 0}, r"holds the word '\\ud800', which is not Unicode text"),
+        ({"word2idx": WORDS}, r"maps 'word2idx' to \{.*\}; a vocabulary maps words to whole numbers: save the dict"),
     ],
 )
 def test_anything_else_is_refused_with_what_came_and_what_to_do(tmp_path: Path, content: object, message: str):
@@ -70,6 +79,10 @@ def test_anything_else_is_refused_with_what_came_and_what_to_do(tmp_path: Path, 
         (b"<!DOCTYPE html><html>", "a web page"),
         (b'{"what": 2}', "JSON text"),
         (b"what\nis\n", "it is text"),
+        ("what\n".encode("utf-16"), "it is text in UTF-16"),
+        (b"\xef\xbb\xbf" + pickle.dumps(WORDS), "its bytes are no pickle"),
+        (bytes(100), "its bytes are no pickle"),
+        (pickle.dumps(WORDS)[:20], "pickle exhausted"),
         (gzip.compress(pickle.dumps(WORDS), mtime=0), "compressed with gzip: unpack it first"),
     ],
 )
