@@ -6,7 +6,7 @@ URL ?= http://127.0.0.1:8080
 USERS ?= 8
 SECONDS ?= 60
 
-.PHONY: help install lint test docs serve gateway monitor stop load capacity overload chaos bench bench-gpu peers fuzz clean
+.PHONY: help install lint test docs serve demo gateway monitor stop load capacity overload chaos bench bench-gpu peers fuzz clean
 .DELETE_ON_ERROR:
 
 help: ## list these targets
@@ -30,6 +30,14 @@ help: ## list these targets
 	$(PIP) --editable '.[peers]'
 	@touch $@
 
+# The chat page has an environment of its own: Gradio 6 needs Pillow below 13, and the server keeps the newest.
+.venv-demo/.ready: pyproject.toml demo/requirements.txt demo/constraints.txt | .venv/bin/python
+	$(PYTHON) -m venv .venv-demo
+	.venv-demo/bin/python -m pip install --disable-pip-version-check --quiet --constraint demo/constraints.txt \
+		--requirement demo/requirements.txt
+	.venv-demo/bin/python -m pip install --disable-pip-version-check --quiet --no-deps --editable .
+	@touch $@
+
 install: .venv/.develop ## install everything for development into .venv
 
 lint: .venv/.develop ## check format, style, types and import rules
@@ -47,6 +55,9 @@ docs: .venv/.develop ## build the documentation into site/; a dead link fails
 
 serve: .venv/.serve ## build the archives, start TorchServe, and ask it a question
 	@$(BIN)/python scripts/serve.py start
+
+demo: serve .venv-demo/.ready ## serve the chat page in front of the server, until Ctrl-C
+	@.venv-demo/bin/python -m demo
 
 gateway: .venv/.serve ## start nginx with TLS, API keys and limits in front of the running server
 	@$(BIN)/python scripts/gateway.py start
@@ -84,4 +95,4 @@ fuzz: .venv/.develop ## send 20,000 damaged and unusual requests to the running 
 	$(BIN)/python -m loadtest.fuzz
 
 clean: stop ## remove the environment, archives and caches
-	rm -rf .venv run site work model_store/*.mar model_store/SHA256SUMS* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .venv-demo run site work model_store/*.mar model_store/SHA256SUMS* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -1,0 +1,1 @@
+"""The chat page: people ask a running server about their pictures, and say whether an answer is right."""

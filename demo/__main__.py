@@ -1,0 +1,64 @@
+"""The command behind `make demo`: the chat page in front of the running server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from demo.app import STYLE, Page
+from demo.settings import PageSettings
+from vqaops.console import new_console, one_line_errors
+from vqaops.paths import CONFIG, RECIPES, RUN, resolved
+from vqaops.server.client import Client
+from vqaops.server.endpoints import Addresses
+from vqaops.server.properties import read_properties
+from vqaops.server.retry import RetryPolicy
+from vqaops.server.run_folder import RunFolder
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def main(
+    run: Annotated[Path, typer.Option(help="Run folder of the server, with its tokens.")] = RUN,
+    config: Annotated[Path, typer.Option(help="The server's properties.")] = CONFIG,
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 7860,
+    per_minute: Annotated[int, typer.Option(min=1, help="Questions that one person may ask in a minute.")] = 10,
+    trust_proxy: Annotated[
+        bool, typer.Option("--trust-proxy", help="Take a person's address from the proxy's X-Forwarded-For.")
+    ] = False,
+) -> None:
+    """Serve the chat page until Ctrl-C.
+
+    Example: .venv-demo/bin/python -m demo --port 7860
+    """
+    settings = PageSettings(resolved(run), resolved(config), host, port, per_minute, trust_proxy)
+    with one_line_errors("demo"):
+        started = RunFolder(settings.run).config
+        addresses = Addresses.of(read_properties(started if started.exists() else settings.config))
+        client = Client(
+            addresses, settings.run / "key_file.json", addresses.pool(), RetryPolicy(seconds=settings.wait_seconds)
+        )
+        page = Page(settings, client).build()
+        page.queue(default_concurrency_limit=20, max_size=200, api_open=True)
+        new_console().print(f"The chat page is at [b]http://{host}:{port}[/]. Stop it with Ctrl-C.")
+        page.launch(
+            server_name=host,
+            server_port=port,
+            quiet=True,
+            share=False,
+            footer_links=[],
+            allowed_paths=[str(RECIPES)],
+            max_file_size="32mb",
+            css_paths=STYLE,
+            enable_monitoring=False,
+            pwa=False,
+            ssr_mode=False,
+        )
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,208 @@
+"""The page: Gradio's chat parts around the server's answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from demo.asking import DOWN, TASKS, Asking, AskProblem, ask
+from demo.people import RateLimit, person_of
+from demo.pictures import FILE_TYPES, PictureProblem, read_picture
+from demo.rendering import answer_html, problem_html
+from demo.served import Served
+from demo.settings import PageSettings
+from vqaops.paths import RECIPES
+from vqaops.questions import read_samples
+from vqaops.server.client import Client
+from vqaserve.errors import RecipeError
+
+TITLE = "Ask a picture"
+STYLE = Path(__file__).with_name("page.css")
+RANKED = 5
+NO_PICTURE = "Please add a picture first: drop it here, paste it, take one with the camera, or pick an example."
+NO_QUESTION = "I have the picture. What would you like to know about it?"
+
+Message = dict[str, Any]
+
+
+@dataclass
+class Conversation:
+    """What the page remembers of one conversation; it ends with the browser's tab.
+
+    Attributes:
+        picture: File of the last picture, which further questions are about.
+    """
+
+    picture: str = ""
+    kept: dict[int, int] = field(default_factory=dict)
+
+
+class Page:
+    """Builds the page and answers its events."""
+
+    def __init__(self, settings: PageSettings, client: Client) -> None:
+        self._settings = settings
+        self._client = client
+        self._served = Served(client)
+        self._limit = RateLimit(settings.per_minute)
+
+    def build(self) -> gr.Blocks:
+        """The page with all its parts."""
+        with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(600, 3600), fill_height=True) as page:
+            gr.Markdown(f"# {TITLE}\nAdd a picture and ask about it. Follow-up questions are about the last picture.")
+            state = gr.State(Conversation())
+            with gr.Row(elem_id="top"):
+                model = gr.Dropdown([], label="Model", elem_id="model", scale=3, filterable=False)
+                clear = gr.Button("New conversation", scale=1, min_width=220, elem_id="clear")
+            chat = gr.Chatbot(
+                label="Conversation",
+                elem_id="chat",
+                height="55dvh",
+                min_height=320,
+                examples=self._examples(),
+                buttons=["copy"],
+                feedback_options=("Like", "Dislike"),
+                allow_file_downloads=False,
+                latex_delimiters=[],
+            )
+            box = gr.MultimodalTextbox(
+                label="Picture and question",
+                show_label=False,
+                elem_id="box",
+                file_types=FILE_TYPES,
+                file_count="single",
+                sources=["upload"],
+                placeholder=TASKS["visual_question_answering"].placeholder,
+                max_lines=6,
+                autofocus=True,
+                max_plain_text_length=4000,
+            )
+            with gr.Accordion("Take a picture with the camera", open=False, elem_id="camera-part"):
+                camera = gr.Image(sources=["webcam"], type="filepath", label="Camera", elem_id="camera", height=260)
+            with gr.Accordion("About this model", open=False, elem_id="card-part"):
+                card = gr.Markdown("", elem_id="card")
+
+            asking = box.submit(self.respond, [box, chat, state, model], [box, chat, state], api_name="chat")
+            chat.example_select(self.take_example, None, [box], api_visibility="private").then(
+                self.respond, [box, chat, state, model], [box, chat, state], api_visibility="private"
+            )
+            camera.change(self.take_photo, [camera, box], [box], api_visibility="private")
+            gr.on(
+                [clear.click, chat.clear],
+                self.start_anew,
+                None,
+                [chat, state],
+                cancels=[asking],
+                api_visibility="private",
+            )
+            gr.on([page.load, model.focus], self.refresh, [model], [model], api_visibility="private")
+            model.change(self.describe, [model], [card, box], api_visibility="private")
+        return page
+
+    def respond(
+        self, message: dict[str, Any], history: list[Message], state: Conversation, model: str, request: gr.Request
+    ) -> Iterator[tuple[Any, list[Message], Conversation]]:
+        """Answer what was typed, question by question; yields the emptied box, the conversation and its state."""
+        text, files = str(message.get("text") or ""), list(message.get("files") or [])
+        history = [*history, *_shown(text, files)]
+        yield gr.MultimodalTextbox(value=None, submit_btn=False), history, state
+        for html in self._replies(text, files, state, model, request):
+            history = [*history, {"role": "assistant", "content": html}]
+            yield gr.skip(), history, state
+        yield gr.MultimodalTextbox(submit_btn=True), history, state
+
+    def _replies(
+        self, text: str, files: list[str], state: Conversation, model: str, request: gr.Request
+    ) -> Iterator[str]:
+        if files:
+            state.picture = str(files[-1])
+        if not state.picture:
+            yield problem_html(NO_PICTURE)
+            return
+        try:
+            picture = read_picture(Path(state.picture), self._settings.max_picture_bytes)
+        except PictureProblem as problem:
+            state.picture = ""
+            yield problem_html(str(problem))
+            return
+        key = model or next((one.key for one in self._served.versions()), "")
+        asked = self._asking(key) if key else None
+        if asked is None:
+            yield problem_html(DOWN)
+            return
+        questions = asked.split(text)
+        if not questions:
+            yield problem_html(NO_QUESTION)
+        for question in questions:
+            if seconds := self._limit.seconds_to_wait(self._person(request)):
+                yield problem_html(
+                    f"You have asked {self._settings.per_minute} questions in a minute, which is the most. "
+                    f"Please ask again in {seconds} seconds."
+                )
+                return
+            try:
+                answer = ask(self._client, key, picture, asked.form(question), RANKED)
+            except AskProblem as problem:
+                yield problem_html(str(problem))
+                return
+            yield answer_html(answer, question if len(questions) > 1 else "")
+
+    def _asking(self, key: str) -> Asking | None:
+        said = self._served.describe(key)
+        return TASKS.get(said.task) if said else None
+
+    def _person(self, request: gr.Request) -> str:
+        address = request.client.host if request.client else ""
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        return person_of(address, headers, self._settings.trust_proxy)
+
+    def take_example(self, chosen: gr.SelectData) -> dict[str, Any]:
+        """Put an example into the box."""
+        return {"text": chosen.value["text"], "files": [one["path"] for one in chosen.value["files"]]}
+
+    def take_photo(self, photo: str | None, message: dict[str, Any] | None) -> Any:
+        """Put the camera's picture into the box, beside what is typed there."""
+        if photo is None:
+            return gr.skip()
+        return {"text": (message or {}).get("text") or "", "files": [photo]}
+
+    def start_anew(self) -> tuple[list[Message], Conversation]:
+        """An empty conversation."""
+        return [], Conversation()
+
+    def refresh(self, chosen: str | None) -> Any:
+        """The versions that can answer now; the chosen one stays if it is among them."""
+        versions = self._served.versions()
+        keys = [one.key for one in versions]
+        value = chosen if chosen in keys else next(iter(keys), None)
+        return gr.Dropdown([(one.title, one.key) for one in versions], value=value)
+
+    def describe(self, key: str | None) -> tuple[str, Any]:
+        """The card of a version, and the hint in the text box."""
+        said = self._served.describe(key) if key else None
+        if said is None:
+            return DOWN, gr.skip()
+        hint = TASKS[said.task].placeholder if said.task in TASKS else ""
+        return said.card, gr.MultimodalTextbox(placeholder=hint)
+
+    def _examples(self) -> list[gr.ExampleMessage]:
+        """A sample of each served recipe of this checkout, its picture first."""
+        found: list[gr.ExampleMessage] = []
+        for recipe in sorted(RECIPES.glob("*/samples")):
+            try:
+                sample = read_samples(recipe.parent)[0]
+            except RecipeError:
+                continue
+            found.append({"text": sample.title, "display_text": sample.title, "files": [str(sample.image)]})
+        return found
+
+
+def _shown(text: str, files: list[str]) -> list[Message]:
+    pictures: list[Message] = [
+        {"role": "user", "content": {"path": path, "alt_text": "your picture"}} for path in files
+    ]
+    return pictures + ([{"role": "user", "content": text}] if text.strip() else [])

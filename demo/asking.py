@@ -1,0 +1,120 @@
+"""Asks the server one question, and turns every outcome into something a person can read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from urllib.parse import quote
+
+import httpx
+
+from vqaops.errors import ServerError
+from vqaops.server.client import Client
+from vqaops.server.replies import ranked_answers
+
+DOWN = "The server does not answer at the moment. Your conversation is kept; please try again shortly."
+BUSY = "The server has too much to do at the moment. Please try again in a few seconds."
+FAULT = "The server could not answer this question. Please try again; the request id is {id}."
+
+
+class AskProblem(Exception):
+    """The server gave no answer; the message is one sentence for the person who asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageAnswer:
+    """An answer for the page.
+
+    Attributes:
+        ranked: Text and score of each answer, best first.
+        abstained: Whether the best score is below the recipe's threshold.
+        warnings: What the server says about how it read picture and question.
+        model: The model that answered.
+        version: Its version.
+    """
+
+    ranked: tuple[tuple[str, float], ...]
+    abstained: bool
+    warnings: tuple[str, ...]
+    model: str
+    version: str
+
+    @property
+    def best(self) -> str:
+        """The text of the best answer."""
+        return self.ranked[0][0]
+
+
+def _questions(text: str) -> list[str]:
+    return [line.strip() for line in text.split("\n") if line.strip()]
+
+
+def _whole(text: str) -> list[str]:
+    return [text.strip()] if text.strip() else []
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """How people ask a task.
+
+    Attributes:
+        split: Turns what was typed into what is asked one after the other.
+        form: The fields that ask one of them.
+        placeholder: The hint in the empty text box.
+    """
+
+    split: Callable[[str], list[str]]
+    form: Callable[[str], dict[str, str]]
+    placeholder: str
+
+
+TASKS = {
+    "visual_question_answering": Asking(
+        _questions, lambda asked: {"question": asked}, "Ask about the picture; several questions go on a line each"
+    ),
+    "zero_shot_image_classification": Asking(
+        _whole, lambda asked: {"labels": asked}, "Captions to compare, separated by commas: a cat, a dog"
+    ),
+    "image_classification": Asking(lambda text: [""], lambda asked: {}, "Add a picture and press Enter"),
+}
+"""By the task that the server's description names."""
+
+
+def ask(client: Client, key: str, picture: bytes, form: Mapping[str, str], top_k: int) -> PageAnswer:
+    """Ask a version about a picture.
+
+    Args:
+        client: The server's client, with its retries.
+        key: ``NAME/VERSION``.
+        picture: The picture file.
+        form: The other fields of the form.
+        top_k: Ranked answers wanted.
+
+    Raises:
+        AskProblem: There is no answer.
+    """
+    url = f"{client.addresses.inference}/predictions/{quote(key)}"
+    try:
+        reply = client.predict(url, data={**form, "top_k": str(top_k)}, files={"image": picture})
+        content = reply.json() if reply.is_success else None
+    except (httpx.HTTPError, ServerError, OSError, ValueError):
+        raise AskProblem(DOWN) from None
+    if content is None:
+        raise AskProblem(_problem(reply))
+    name, version = content["model"]["name"], content["model"]["version"]
+    warnings = tuple(content.get("warnings", ()))
+    return PageAnswer(tuple(ranked_answers(content)), bool(content.get("abstained")), warnings, name, version)
+
+
+def _problem(reply: httpx.Response) -> str:
+    """What an error says, in words for people."""
+    if reply.status_code in (httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.TOO_MANY_REQUESTS):
+        return BUSY
+    if reply.status_code == httpx.codes.NOT_FOUND:
+        return "This model is not served any more. Please choose another one."
+    if reply.status_code in (400, 413, 422):
+        try:
+            return f"The server cannot answer this: {reply.json()['message']}."
+        except (ValueError, LookupError, TypeError):
+            return "The server cannot read this request; the picture may be too large."
+    return FAULT.format(id=reply.headers.get("x-request-id", "unknown"))
