@@ -24,7 +24,11 @@ help: ## list these targets
 
 .venv/.develop: pyproject.toml constraints.txt | .venv/bin/python
 	$(PIP) --editable '.[dev,train]'
-	@touch $@ .venv/.serve
+	@touch $@ .venv/.serve .venv/.gateway
+
+.venv/.gateway: pyproject.toml constraints.txt | .venv/bin/python
+	$(PIP) --editable '.[api-docs]'
+	@touch $@
 
 .venv/.peers: pyproject.toml constraints.txt | .venv/bin/python
 	$(PIP) --editable '.[peers]'
@@ -59,7 +63,7 @@ serve: .venv/.serve ## build the archives, start TorchServe, and ask it a questi
 demo: serve .venv-demo/.ready ## serve the chat page in front of the server, until Ctrl-C
 	@.venv-demo/bin/python -m demo
 
-gateway: .venv/.serve ## start nginx with TLS, API keys and limits in front of the running server
+gateway: .venv/.serve .venv/.gateway ## start nginx with TLS, API keys and limits in front of the running server
 	@$(BIN)/python scripts/gateway.py start
 
 monitor: .venv/.serve ## serve worker states and queue lengths to Prometheus on port 8083, until Ctrl-C

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from vqaops import api_docs
 from vqaops.console import new_console, one_line_errors
 from vqaops.gateway.nginx import Gateway
 from vqaops.gateway.rendering import GATEWAY_FILES
@@ -38,8 +39,15 @@ def start(config: Config = GATEWAY_FILES / "gateway.yaml", run: Run = RUN) -> No
     console.print(
         f"curl --cacert {escape(shlex.quote(str(certificate)))} -H @KEY_FILE "
         f"-F image=@picture.jpg -F 'question=...' {gateway.url}/predictions/MODEL\n"
+        f"{_docs(gateway)}"
         "More keys: scripts/keys.py add NAME. Stop the gateway: [b]make stop[/]"
     )
+
+
+def _docs(gateway: Gateway) -> str:
+    if api_docs.files():
+        return f"API documentation, with a form for each request: {gateway.url}/docs\n"
+    return "No API documentation at /docs: pip install -c constraints.txt -e '.[api-docs]', then reload\n"
 
 
 @app.command()

@@ -9,5 +9,6 @@ pytest_plugins = [
     "tests.support.gateways",
     "tests.support.rollout",
     "tests.support.published",
+    "tests.support.browsers",
     "tests.tiny.kinds",
 ]

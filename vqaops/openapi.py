@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from vqaops.openapi_examples import EXAMPLES, QUESTION
 from vqaops.paths import ROOT
 from vqaserve.protocols.huggingface import HuggingFaceRequest
 from vqaserve.protocols.kserve_v1 import KServeV1Request
@@ -100,12 +101,22 @@ FORM: JSON = {
     "additionalProperties": False,
     "properties": {
         "image": {"type": "string", "format": "binary", "description": "The picture file."},
-        "image_url": {"type": "string", "description": "The picture's address instead of `image`."},
-        "question": TEXT,
-        "questions": {"type": "string", "description": "Several questions, as a JSON list of strings."},
-        "top_k": {"type": "integer"},
+        "image_url": {"type": "string", "description": "The picture's address instead of `image`.", "example": ""},
+        "question": {"type": "string", "example": QUESTION},
+        "questions": {
+            "type": "string",
+            "description": "Several questions instead of `question`, as a JSON list of strings.",
+            "example": "",
+        },
+        "top_k": {"type": "integer", "example": 3},
     },
 }
+ABOUT = """\
+Questions about pictures, in the format of your client.
+
+Every request needs a key: choose **Authorize** and paste it. At the gateway it is an API key, which the operator
+creates with `scripts/keys.py add NAME`. TorchServe itself takes the token in `run/key_file.json`.
+"""
 STATUSES = {
     "400": "The request cannot be read, or the token is missing or wrong.",
     "404": "No such model, version or route.",
@@ -125,17 +136,21 @@ def document() -> JSON:
         [(model, "validation") for model in MODELS], ref_template="#/components/schemas/{model}"
     )
     plain = {"anyOf": [_reference(PlainRequest), _reference(HuggingFaceRequest)]}
-    asked = {"application/json": {"schema": plain}, "multipart/form-data": {"schema": FORM}}
-    name, version = _parameter("model"), _parameter("version")
+    asked = {
+        "application/json": {"schema": plain, "example": EXAMPLES[PlainRequest]},
+        "multipart/form-data": {"schema": FORM},
+    }
+    name, version = _parameter("model", "shapes"), _parameter("version", "1.0.0")
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "vqaserve",
             "version": "1.0.0",
             "summary": "Visual question answering over HTTP.",
+            "description": ABOUT,
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "servers": [{"url": "http://127.0.0.1:8080"}],
+        "servers": [{"url": "/", "description": "The server that this document is from"}],
         "security": [{"inference": []}],
         "paths": {
             "/predictions/{model}": _path("ask", "Ask the default version.", [name], asked, PLAIN_REPLY),
@@ -162,6 +177,7 @@ def _path(operation: str, summary: str, parameters: list[JSON], content: JSON, r
     return {
         "post": {
             "operationId": operation,
+            "tags": ["questions"],
             "summary": summary,
             "parameters": parameters,
             "requestBody": {"required": True, "content": content},
@@ -183,12 +199,12 @@ def _response(description: str, schema: JSON) -> JSON:
     return {"description": description, "content": {"application/json": {"schema": schema}}}
 
 
-def _parameter(name: str) -> JSON:
-    return {"name": name, "in": "path", "required": True, "schema": TEXT}
+def _parameter(name: str, example: str) -> JSON:
+    return {"name": name, "in": "path", "required": True, "schema": TEXT, "example": example}
 
 
 def _json(model: type[BaseModel]) -> JSON:
-    return {"application/json": {"schema": _reference(model)}}
+    return {"application/json": {"schema": _reference(model), "example": EXAMPLES[model]}}
 
 
 def _reference(model: type[BaseModel]) -> JSON:

@@ -14,6 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from vqaops import api_docs
 from vqaops.errors import ServerError
 from vqaops.gateway.certificate import Certificate
 from vqaops.gateway.settings import GatewaySettings, scheme_of
@@ -78,6 +79,8 @@ def render(settings: GatewaySettings, certificate: Certificate, backend: Backend
     return template.substitute(
         _status_pages(backend),
         **_cross_origin(settings.cors_allowed_origins),
+        docs_files=" ".join(f'"/docs{_below(name)}" "{escape(path)}";' for name, path in api_docs.files().items()),
+        docs_policy=api_docs.CONTENT_SECURITY_POLICY,
         module=escape(javascript_module()),
         # Only this user may read TorchServe's token and sockets. Started by root, nginx would switch to another.
         user=f'user "{escape(getpass.getuser())}";' if os.geteuid() == 0 else "",
@@ -149,6 +152,11 @@ def _status_pages(backend: Backend) -> dict[str, str]:
         "server_metadata": escape(json.dumps(server)),
         "model_metadata": escape(json.dumps(metadata("", []))),
     }
+
+
+def _below(name: str) -> str:
+    """The path of a file of the documentation below ``/docs``."""
+    return "" if name == "index.html" else f"/{name}"
 
 
 def _cross_origin(origins: tuple[str, ...]) -> dict[str, str]:

@@ -96,8 +96,12 @@ class Plain(Protocol):
 
 
 def _content(request: Request) -> Mapping[str, object]:
-    """The fields of a form and of the query string, and those of a JSON body."""
-    fields = {name: value for name, value in request.fields.items() if name not in _NOT_OURS}
+    """The fields of a form and of the query string, and those of a JSON body.
+
+    An empty field that is known counts as not sent, because browsers send every field of a form.
+    """
+    sent = {name: value for name, value in request.fields.items() if value not in (b"", "") or not _is_known(name)}
+    fields = {name: value for name, value in sent.items() if name not in _NOT_OURS}
     if not isinstance(request.body, Mapping):
         return fields
     if twice := sorted(fields.keys() & request.body.keys()):
@@ -166,7 +170,7 @@ def _check_names(content: Mapping[str, object]) -> None:
         BadRequest: The message suggests a name: the nearest, or what the field of another server, or a file, is called
             here.
     """
-    unknown = [name for name in content if name not in PlainRequest.model_fields and name not in _PICTURES]
+    unknown = [name for name in content if not _is_known(name)]
     for name in unknown:
         value, plain = content[name], name.lower().removesuffix("[]")
         known = next((known for known, others in _OTHER_NAMES.items() if plain == known or plain in others), None)
@@ -176,6 +180,10 @@ def _check_names(content: Mapping[str, object]) -> None:
             what = {"image": "the picture", "question": "the question"}.get(known, "them")
             raise BadRequest(f"unknown field {name!r:.80}; did you mean {known!r}? Send {what} under that name")
     validate(PlainRequest, {name: "" for name in unknown if content[name] is not None})
+
+
+def _is_known(name: str) -> bool:
+    return name in PlainRequest.model_fields or name in _PICTURES
 
 
 def _address(value: str) -> bytes | RemoteImage:

@@ -47,6 +47,11 @@ def test_several_questions_about_one_picture():
     assert parse(body={"image": B64, "questions": ["a", "b"]}) == [Query(PNG, "a"), Query(PNG, "b")]
 
 
+def test_an_empty_field_of_a_form_counts_as_not_sent():
+    empty = dict.fromkeys(["questions", "image_url", "top_k"], b"")
+    assert parse(image=PNG, question=b"what?", **empty) == [Query(PNG, "what?")]
+
+
 def test_several_questions_in_a_form_are_a_json_list():
     assert [query.question for query in parse(image=PNG, questions=b'["a", "b"]')] == ["a", "b"]
 
