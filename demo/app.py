@@ -10,9 +10,10 @@ from typing import Any
 import gradio as gr
 
 from demo.asking import DOWN, TASKS, Asking, AskProblem, ask
+from demo.cards import card_markdown
 from demo.people import RateLimit, person_of
 from demo.pictures import FILE_TYPES, PictureProblem, read_picture
-from demo.rendering import answer_html, problem_html
+from demo.rendering import answer_html, picture_html, problem_html
 from demo.served import Served
 from demo.settings import PageSettings
 from vqaops.paths import RECIPES
@@ -63,8 +64,8 @@ class Page:
                 elem_id="chat",
                 height="55dvh",
                 min_height=320,
-                examples=self._examples(),
                 buttons=["copy"],
+                placeholder="Drop or paste a picture below, or try an example.",
                 feedback_options=("Like", "Dislike"),
                 allow_file_downloads=False,
                 latex_delimiters=[],
@@ -81,15 +82,13 @@ class Page:
                 autofocus=True,
                 max_plain_text_length=4000,
             )
+            gr.Examples(self._examples(), [box], label="Examples", elem_id="examples")
             with gr.Accordion("Take a picture with the camera", open=False, elem_id="camera-part"):
                 camera = gr.Image(sources=["webcam"], type="filepath", label="Camera", elem_id="camera", height=260)
             with gr.Accordion("About this model", open=False, elem_id="card-part"):
                 card = gr.Markdown("", elem_id="card")
 
             asking = box.submit(self.respond, [box, chat, state, model], [box, chat, state], api_name="chat")
-            chat.example_select(self.take_example, None, [box], api_visibility="private").then(
-                self.respond, [box, chat, state, model], [box, chat, state], api_visibility="private"
-            )
             camera.change(self.take_photo, [camera, box], [box], api_visibility="private")
             gr.on(
                 [clear.click, chat.clear],
@@ -160,10 +159,6 @@ class Page:
         headers = {name.lower(): value for name, value in request.headers.items()}
         return person_of(address, headers, self._settings.trust_proxy)
 
-    def take_example(self, chosen: gr.SelectData) -> dict[str, Any]:
-        """Put an example into the box."""
-        return {"text": chosen.value["text"], "files": [one["path"] for one in chosen.value["files"]]}
-
     def take_photo(self, photo: str | None, message: dict[str, Any] | None) -> Any:
         """Put the camera's picture into the box, beside what is typed there."""
         if photo is None:
@@ -187,22 +182,20 @@ class Page:
         if said is None:
             return DOWN, gr.skip()
         hint = TASKS[said.task].placeholder if said.task in TASKS else ""
-        return said.card, gr.MultimodalTextbox(placeholder=hint)
+        return card_markdown(str(key), said), gr.MultimodalTextbox(placeholder=hint)
 
-    def _examples(self) -> list[gr.ExampleMessage]:
-        """A sample of each served recipe of this checkout, its picture first."""
-        found: list[gr.ExampleMessage] = []
+    def _examples(self) -> list[list[dict[str, Any]]]:
+        """The first sample of each recipe of this checkout, as rows of one message."""
+        found = []
         for recipe in sorted(RECIPES.glob("*/samples")):
             try:
                 sample = read_samples(recipe.parent)[0]
             except RecipeError:
                 continue
-            found.append({"text": sample.title, "display_text": sample.title, "files": [str(sample.image)]})
+            found.append([{"text": sample.title, "files": [str(sample.image)]}])
         return found
 
 
 def _shown(text: str, files: list[str]) -> list[Message]:
-    pictures: list[Message] = [
-        {"role": "user", "content": {"path": path, "alt_text": "your picture"}} for path in files
-    ]
-    return pictures + ([{"role": "user", "content": text}] if text.strip() else [])
+    shown = [picture_html(path) for path in files] + ([text] if text.strip() else [])
+    return [{"role": "user", "content": one} for one in shown]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html import escape
+from urllib.parse import quote
 
 from demo.asking import PageAnswer
 
@@ -32,6 +33,11 @@ def answer_html(answer: PageAnswer, question: str) -> str:
     notes = "".join(f'<p class="vqa-small vqa-note">Note: {escape(one)}.</p>' for one in answer.warnings)
     by = f'<p class="vqa-small vqa-model">{escape(answer.model)} {escape(answer.version)}</p>'
     return f'<div class="vqa-answer">{head}{said}{bar}{rest}{notes}{by}</div>'
+
+
+def picture_html(path: str) -> str:
+    """A picture that was sent, from Gradio's folder of uploads; Gradio's own part for it has no text for readers."""
+    return f'<img class="vqa-picture" src="gradio_api/file={quote(path)}" alt="the picture that you sent">'
 
 
 def problem_html(message: str) -> str:

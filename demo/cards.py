@@ -1,0 +1,38 @@
+"""What a model says of itself, as Markdown for the panel below the conversation."""
+
+from __future__ import annotations
+
+import re
+
+from demo.served import Description
+
+_CODE = re.compile(r"^(`{3,}|~{3,}).*?^\1[^\n]*\n?", re.MULTILINE | re.DOTALL)
+"""Fenced code: commands for whoever runs the server."""
+_IMAGE = re.compile(r"!\[[^\]]*\]\([^)]*\)\n?")
+"""Pictures of the card are files of its repository, which the page does not have."""
+_HEAD = re.compile(r"^\|[^\n]*\|(?=\s*\n\|[\s:|-]+\|\s*$)", re.MULTILINE)
+"""The head of a table; a screen reader would read nothing for a cell that is blank."""
+_HEADING = re.compile(r"^#(?=#* )", re.MULTILINE)
+
+
+def card_markdown(key: str, said: Description) -> str:
+    """The version's limits and its card without commands, its headings below those of the page.
+
+    Args:
+        key: ``NAME/VERSION``.
+        said: The version's description.
+    """
+    name, _, version = key.partition("/")
+    limits = said.limits
+    lines = (
+        f"**{name}**, version {version}, task `{said.task.replace('_', '-')}`.",
+        f"A picture may have {limits['max_image_pixels'] / 1e6:.0f} megapixels "
+        f"({limits['max_jpeg_pixels'] / 1e6:.0f} as a JPEG) and {limits['max_image_bytes'] / 2**20:.0f} MB, "
+        f"a question {limits['max_question_chars']} characters.",
+    )
+    card = _HEADING.sub("##", _HEAD.sub(_filled, _IMAGE.sub("", _CODE.sub("", said.card))))
+    return "\n\n".join((*lines, card.strip()))
+
+
+def _filled(head: re.Match[str]) -> str:
+    return re.sub(r"\|(?=\s*\|)", "| -", head[0])
