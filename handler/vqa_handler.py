@@ -57,14 +57,18 @@ class VqaHandler:
         trim()
         log.info("%s %s is loaded on %s", model.name, model.version, settings.device)
 
-    def handle(self, data: Sequence[Mapping[str, object]], context: Context) -> list[bytes]:
+    def handle(self, data: Sequence[dict[str, object]], context: Context) -> list[bytes]:
         """Return an encoded body for each request of a batch; status and headers are set on the context."""
         requests = [_request(fields, context, index) for index, fields in enumerate(data)]
         if _is_describe(requests):
             return [self._pipeline.describe().body]
         parts = PartSender(partial(_set_head, context), partial(_message, context))
         replies = self._pipeline.answer(requests, parts.send)
-        self._trimmer.after_batch()
+        size = sum(len(body) for request in requests if isinstance(body := request.body, bytes | bytearray))
+        del requests
+        for fields in data:
+            fields.clear()  # TorchServe holds them until the reply is encoded
+        self._trimmer.after_batch(size)
         for index, reply in enumerate(replies):
             if index not in parts.begun:
                 _set_head(context, index, reply)
@@ -136,6 +140,7 @@ def _retrieve(retrieve: Callable[[_Batch], _Retrieved], batch: _Batch) -> _Retri
         names = [parameter["name"] for parameter in request["parameters"]]
         if len(names) > len(set(names)):
             fields[_REPEATED] = tuple(name for name, count in Counter(names).items() if count > 1)
+        request["parameters"].clear()  # the worker holds the request until the next batch has arrived
     return processors, inputs, ids
 
 

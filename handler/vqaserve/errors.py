@@ -8,6 +8,7 @@ three keys of ``body`` are those of TorchServe's own errors, so one routine of a
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import Self
 
 
 class VqaError(Exception):
@@ -19,6 +20,16 @@ class VqaError(Exception):
     def body(self) -> dict[str, object]:
         """The error in TorchServe's format: ``code``, ``type``, ``message``."""
         return {"code": int(self.status), "type": type(self).__name__, "message": str(self)}
+
+    def kept(self) -> Self:
+        """Return the error without its traceback and its causes, so that it can be kept as a value.
+
+        A traceback refers to every frame that the error passed, and thus to the body of its request and to whatever
+        keeps the error. Such a cycle holds megabytes until Python's garbage collector looks for it, which it does
+        rarely in a process as large as a worker.
+        """
+        self.__traceback__ = self.__cause__ = self.__context__ = None
+        return self
 
 
 class BadRequest(VqaError):

@@ -34,12 +34,12 @@ class Exchange:
             deadline = read_deadline(request.headers)
             request = read_body(request)
         except Exception as error:  # noqa: BLE001 - errors of a request are translated and logged here
-            return cls(request, find_protocol(request), refused=to_vqa_error(error, request.label))
+            return cls(_without_body(request), find_protocol(request), refused=to_vqa_error(error, request.label))
         protocol = find_protocol(request)
         try:
             entries = protocol.parse(request, settings)
         except Exception as error:  # noqa: BLE001 - errors of a request are translated and logged here
-            return cls(request, protocol, refused=to_vqa_error(error, request.label))
+            return cls(_without_body(request), protocol, refused=to_vqa_error(error, request.label))
         return cls(request, protocol, tuple(_item(request.label, entry, deadline) for entry in entries))
 
     def take(self, items: Iterator[Item]) -> Exchange:
@@ -70,6 +70,11 @@ class Exchange:
     def logged_items(self) -> Sequence[Item]:
         """The items that the prediction log lists: a refused request counts as one, a list of models as none."""
         return [Item(self.request.label, error=self.refused)] if self.refused else self.items
+
+
+def _without_body(request: Request) -> Request:
+    """Return a refused request without its fields, which may hold megabytes until the batch is answered."""
+    return replace(request, fields={})
 
 
 def _item(request_id: str, entry: Query | VqaError, deadline: float) -> Item:

@@ -11,6 +11,9 @@ log = logging.getLogger(__name__)
 _BATCHES, _SECONDS = 32, 2.0
 """A worker trims after so many batches and at most every so many seconds: trimming delays the next batch by some
 milliseconds."""
+_LARGE = 16_000_000
+"""Bytes of a batch after which a worker trims at once: it holds several times as much, and the next batch may be hours
+away."""
 
 
 class Trimmer:
@@ -22,11 +25,15 @@ class Trimmer:
     def __init__(self) -> None:
         self._batches, self._due = 0, 0.0
 
-    def after_batch(self) -> None:
-        """Count a batch, and trim if it is time."""
+    def after_batch(self, size: int) -> None:
+        """Count a batch, and trim if it is time.
+
+        Args:
+            size: Bytes of the batch's bodies, which must be free by now.
+        """
         self._batches += 1
         now = time.monotonic()
-        if self._batches >= _BATCHES and now >= self._due:
+        if size >= _LARGE or (self._batches >= _BATCHES and now >= self._due):
             self._batches, self._due = 0, now + _SECONDS
             trim()
 

@@ -20,7 +20,7 @@ def run_stage(stage: Callable[[Item], Item], items: Sequence[Item]) -> list[Item
 def to_vqa_error(error: Exception, request_id: str) -> VqaError:
     """Translate an exception for the client; the traceback of an unexpected one goes to the log."""
     if isinstance(error, VqaError):
-        return error
+        return error.kept()
     log.error("request %s failed", request_id, exc_info=error)
     if isinstance(error, MemoryError) or "out of memory" in str(error) or "allocate memory" in str(error):
         return OutOfMemory("this question does not fit into the server's memory; send a smaller picture")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from loadtest.bench.measured_server import java_process
-from loadtest.fuzz.fuzzer import fuzz
+from loadtest.fuzz.fuzzer import LARGEST_GROWTH, fuzz
 from vqaops.console import new_console, one_line_errors
 from vqaops.paths import RUN, resolved
 from vqaops.server.server import Server
@@ -25,9 +25,8 @@ def main(
 ) -> None:
     """Send damaged pictures, faulty JSON and unusual encodings to the running server (make serve).
 
-    Exits with 1 if a reply was neither an answer nor a 4xx with our error body, or if a worker was restarted.
-
-    Example, to see whether memory stays constant: python -m loadtest.fuzz shapes --cases 10000 --whole 0.5
+    Exits with 1 if a reply was neither an answer nor a 4xx with our error body, if a worker was restarted, or if the
+    workers' memory grew by more than a tenth in the second half.
     """
     console = new_console()
     with one_line_errors("fuzz"):
@@ -36,12 +35,16 @@ def main(
         result = fuzz(server.client, model, cases, seed, console, whole)
     for kind, count in result.replies.most_common():
         console.print(f"{count:>8,}  {kind}", markup=False)
-    before, after = result.memory_before / 1e6, result.memory_after / 1e6
-    console.print(f"workers: {before:.0f} MB after a tenth of the requests, {after:.0f} MB at the end")
+    figures = " ".join(f"{size / 1e6:.0f}" for size in result.memory)
+    console.print(f"memory of the workers at the start and after each tenth: {figures} MB")
+    has_grown = result.growth > LARGEST_GROWTH
+    console.print(
+        f"memory grew by {result.growth:.1%} in the second half; at most {LARGEST_GROWTH:.0%} is allowed", markup=False
+    )
     console.print("a worker was restarted" if result.restarted else "no worker was restarted")
     for line in result.wrong[:SHOWN]:
         console.print(f"wrong: {line}", markup=False)
-    raise typer.Exit(1 if result.wrong or result.restarted else 0)
+    raise typer.Exit(1 if result.wrong or result.restarted or has_grown else 0)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,18 @@
 """Sends damaged and unusual requests, and checks every reply and the workers.
 
-A reply must be an answer, or a refusal with status 4xx and our error body. No worker may restart; their memory is
-reported. httpx sends the requests, since it takes any header and body.
+A reply must be an answer, or a refusal with status 4xx and our error body. No worker may restart, and their memory must
+not grow. httpx sends the requests, since it takes any header and body.
 """
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
+from itertools import islice, pairwise
 
 import httpx
 import psutil
@@ -26,6 +27,10 @@ from vqaops.server.client import Client
 CONNECTIONS = 8
 ERROR_KEYS = {"code", "type", "message"}
 ANSWER_KEYS = {"answer", "predictions", "outputs"}
+LARGEST_GROWTH = 0.1
+"""Share by which the workers' memory may grow in the second half. The caches still fill in the first."""
+SETTLE_SECONDS = 2.5
+_PARTS = 10
 _CYCLE = 20
 _WRONG = "wrong: "
 
@@ -38,18 +43,29 @@ class FuzzResult:
         replies: Number of replies by status and type.
         wrong: Replies that are neither an answer nor a refusal: the status, and the first bytes of the body.
         restarted: Whether a worker was restarted.
-        memory_before: Resident bytes of the workers after a tenth of the cases, when caches are filled.
-        memory_after: The same at the end.
+        memory: Resident bytes of the workers and their decoding processes, at the start and after each tenth.
     """
 
     replies: Counter[str]
     wrong: list[str]
     restarted: bool
-    memory_before: int
-    memory_after: int
+    memory: tuple[int, ...]
+
+    @property
+    def growth(self) -> float:
+        """Growth of the memory in the second half, as a share of what it was at half time."""
+        return self.memory[-1] / self.memory[len(self.memory) // 2] - 1
 
 
-def fuzz(client: Client, model: str, cases: int, seed: int, console: Console, whole: float = 0) -> FuzzResult:
+def fuzz(
+    client: Client,
+    model: str,
+    cases: int,
+    seed: int,
+    console: Console,
+    whole: float = 0,
+    settle: float = SETTLE_SECONDS,
+) -> FuzzResult:
     """Send requests to a model and check the replies.
 
     Args:
@@ -59,22 +75,23 @@ def fuzz(client: Client, model: str, cases: int, seed: int, console: Console, wh
         seed: The same seed sends the same requests.
         console: Shows the progress.
         whole: Share of undamaged pictures.
+        settle: Seconds of small requests before each reading of the memory, so that the workers return what is free.
     """
     before = _ready_workers(client, model)
     replies: Counter[str] = Counter()
     wrong: list[str] = []
-    memory = 0
+    memory = [_settled_bytes(client, model, settle)]
+    bodies = fuzz_cases(seed, whole)
     with ThreadPoolExecutor(CONNECTIONS) as pool:
-        sent = pool.map(partial(_send, client, model), islice(fuzz_cases(seed, whole), cases))
-        for number, reply in enumerate(track(sent, f"fuzzing {model}", total=cases, console=console)):
-            kind = classify(reply)
-            replies[kind] += 1
-            if kind.startswith(_WRONG):
-                wrong.append(f"{reply.status_code} {reply.content[:200]!r} to {dict(reply.request.headers)}")
-            if number == cases // 10:
-                memory = _resident_bytes(client, model)
+        for size in track(_parts(cases), f"fuzzing {model}", console=console):
+            for reply in pool.map(partial(_send, client, model), islice(bodies, size)):
+                kind = classify(reply)
+                replies[kind] += 1
+                if kind.startswith(_WRONG):
+                    wrong.append(f"{reply.status_code} {reply.content[:200]!r} to {dict(reply.request.headers)}")
+            memory.append(_settled_bytes(client, model, settle))
     restarted = not before <= _ready_workers(client, model)
-    return FuzzResult(replies, wrong, restarted, memory, _resident_bytes(client, model))
+    return FuzzResult(replies, wrong, restarted, tuple(memory))
 
 
 def fuzz_cases(seed: int, whole: float) -> Iterator[EncodedBody]:
@@ -110,12 +127,21 @@ def _send(client: Client, model: str, case: EncodedBody) -> httpx.Response:
     return client.http.post(url, headers={**client.header("inference"), **case.headers}, content=case.content)
 
 
+def _parts(cases: int) -> list[int]:
+    """Return the number of requests in each tenth."""
+    ends = [part * cases // _PARTS for part in range(_PARTS + 1)]
+    return [end - start for start, end in pairwise(ends)]
+
+
 def _ready_workers(client: Client, model: str) -> set[tuple[int, str]]:
     """Return pid and start time of each ready worker."""
     return {(worker.pid, worker.started) for worker in client.workers(model) if worker.status == "READY"}
 
 
-def _resident_bytes(client: Client, model: str) -> int:
-    """Return the resident memory of the workers with their decoding processes."""
+def _settled_bytes(client: Client, model: str, seconds: float) -> int:
+    """Return the resident memory of the workers with their decoding processes, after small requests."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        _send(client, model, picture_form(picture_files()[0]))
     workers = [psutil.Process(worker.pid) for worker in client.workers(model)]
     return sum(process.memory_info().rss for worker in workers for process in (worker, *worker.children()))

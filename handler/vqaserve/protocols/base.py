@@ -147,7 +147,7 @@ def query_or_error(parse: Callable[[], Query]) -> Query | VqaError:
     try:
         return parse()
     except VqaError as error:
-        return error
+        return error.kept()
 
 
 def as_json(content: object, status: int = HTTPStatus.OK) -> Reply:

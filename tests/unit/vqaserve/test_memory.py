@@ -16,7 +16,7 @@ def test_a_worker_trims_after_many_batches_and_at_most_every_two_seconds(
     trimmer = memory.Trimmer()
     for batch in range(300):
         now = 100 + batch / 100
-        trimmer.after_batch()
+        trimmer.after_batch(100_000)
     assert given == [100.31, 102.31]
 
 
@@ -27,5 +27,14 @@ def test_lone_requests_rarely_wait_for_trimming(monkeypatch: pytest.MonkeyPatch)
     trimmer = memory.Trimmer()
     for batch in range(64):
         now = 10.0 * batch
-        trimmer.after_batch()
+        trimmer.after_batch(100_000)
+    assert len(given) == 2
+
+
+def test_a_worker_trims_at_once_after_a_batch_of_large_bodies(monkeypatch: pytest.MonkeyPatch):
+    given: list[int] = []
+    monkeypatch.setattr(memory, "trim", lambda: given.append(1))
+    trimmer = memory.Trimmer()
+    for size in (100, 20_000_000, 100, 17_000_000):
+        trimmer.after_batch(size)
     assert len(given) == 2

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import json
 import logging
 from dataclasses import replace
@@ -246,3 +247,30 @@ def test_a_picture_that_recurs_after_a_split_is_recalled_and_not_encoded_again(f
     ]
     assert [reply.status for reply in pipeline.answer(requests)] == [200] * 4
     assert sum(fragile.encoded) == 3
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"body": b"{"},
+        {"body": b'{"question": "\xff"}'},
+        {"body": b'{"image": "AAAA", "question": 1}'},
+        {"body": b'{"image": "AA=A", "question": "what?"}'},
+        {"body": b'{"image": "AAAA", "question": "what?"}'},
+        {"body": b'{"inputs": [{"image": "AAAA", "question": "what?"}, {"image": "AAAA"}]}'},
+        {"body": b'{"instances": [{"image": "AAAA", "question": "what?"}, {"question": "what?"}]}'},
+        {"image": encoded()[:50], "question": "what?"},
+        {"image": encoded(), "question": "x" * 501},
+        {"image": encoded(), "question": "fail"},
+    ],
+    ids=["json", "charset", "type", "base64", "file", "inputs", "instances", "damage", "question", "model"],
+)
+def test_a_request_that_is_refused_is_freed_without_the_garbage_collector(pipeline: Pipeline, fields: dict):
+    pipeline.answer([ask()])
+    gc.collect()
+    gc.disable()
+    try:
+        pipeline.answer([Request("id", fields), Request("other", fields)])
+        assert gc.collect() == 0
+    finally:
+        gc.enable()

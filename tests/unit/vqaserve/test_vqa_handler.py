@@ -102,6 +102,7 @@ def test_names_that_came_twice_are_known_although_torchserve_keeps_one_value(mon
     first, second = (_request(fields, given, index) for index, fields in enumerate(inputs))
     assert (first.repeated, second.repeated) == (("image",), ())
     assert dict(first.fields) == {"image": b"b", "question": b"q"}
+    assert [request["parameters"] for request in batch] == [[], []]  # the worker would hold them for another batch
 
 
 def test_a_worker_passes_on_json_as_it_was_sent(monkeypatch: pytest.MonkeyPatch):

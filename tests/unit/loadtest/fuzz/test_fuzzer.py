@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
+from collections import Counter
 from io import BytesIO
 from itertools import islice
 
@@ -11,7 +12,7 @@ import pytest
 from PIL import Image
 
 from loadtest.fuzz.encoded_bodies import CODINGS, encoded_bodies
-from loadtest.fuzz.fuzzer import classify, fuzz_cases
+from loadtest.fuzz.fuzzer import FuzzResult, classify, fuzz_cases
 from loadtest.fuzz.json_bodies import damaged_bodies, data_uris
 from loadtest.fuzz.picture_files import METADATA_BYTES, damaged_pictures, picture_files
 from vqaserve.picture_formats import FORMATS
@@ -86,3 +87,8 @@ def test_only_answers_and_refusals_with_our_body_are_right(status: int, body: ob
 
 def test_a_page_of_html_is_wrong():
     assert classify(httpx.Response(400, text="<html>")) == "wrong: 400 is not JSON"
+
+
+def test_growth_is_that_of_the_second_half_since_caches_fill_in_the_first():
+    result = FuzzResult(Counter(), [], False, (500, 600, 700, 800, 900, 1000, 1010, 1100, 1040, 1030, 1020))
+    assert result.growth == pytest.approx(0.02)

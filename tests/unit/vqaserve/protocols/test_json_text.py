@@ -60,7 +60,13 @@ def test_text_that_is_not_json_is_refused(text: str):
         parse_json(text.encode())
 
 
-def test_a_million_names_are_no_more_work_for_one_that_is_repeated():
-    names = ",".join(f'"{number}":0' for number in range(200_000))
+def test_ninety_thousand_names_are_no_more_work_for_one_that_is_repeated():
+    names = ",".join(f'"{number}":0' for number in range(90_000))
     with pytest.raises(BadRequest, match="'x' occurs more than once"):
         parse_json(f'{{{names},"x":0,"x":0}}'.encode())
+
+
+@pytest.mark.parametrize("text", ['{"a": [' + "[]," * 100_000 + "[]]}", "[" + "{}," * 99_999 + "{}]"])
+def test_very_many_values_are_refused_before_they_are_parsed(text: str):
+    with pytest.raises(BadRequest, match="holds more than 100,000 values; send a picture as a file"):
+        parse_json(text.encode())
