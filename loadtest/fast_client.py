@@ -1,7 +1,8 @@
 """The client of the benchmarks and the overload test: greenlets over geventhttpclient.
 
-Client and server share the cores of a small machine. This client takes an eighth of the CPU time of threads over
-httpx. Locust (``users.py``) simulates users with a pace and a state; this client sends as much as possible.
+Client and server share the cores of a small machine. This client takes less than a quarter of the CPU time of
+threads over httpx. Locust (``users.py``) simulates users with a pace and a state; this client sends as much as it
+can.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
-// Which forms TorchServe may read. Its reader has no limit: a form of hundreds of thousands of fields keeps a worker busy
-// until TorchServe takes it for dead and kills it, with the other requests in its batch. And it knows fewer spellings
-// than the standards allow.
+// Keeps forms from TorchServe's own reader, which has no limit: hundreds of thousands of fields keep a worker busy until
+// TorchServe takes it for dead and kills it, with the other requests in its batch. scripts/serve.py switches that reader
+// off, and the worker reads every form by the standards, with limits. Servers that were started in another way still have
+// it, and the gateway cannot know which kind is behind it.
 //
-// A form passes as it is if it is simple and small. Any other form goes to the worker as raw bytes: the worker reads
-// forms by the standards, with limits, and its error messages name what is wrong.
+// A simple, small form passes as it is. Any other gets a spelling of its media type that TorchServe's reader does not
+// recognise, so that it goes to the worker as bytes.
 import fs from 'fs';
 
 const MAX_FIELDS = 100;
