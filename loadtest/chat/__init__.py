@@ -1,0 +1,1 @@
+"""What conversations cost with a model that writes, beside transformers' own ``generate``."""

@@ -1,0 +1,135 @@
+"""A recipe with a model of SmolVLM-256M's size and random weights.
+
+The classes and sizes are those of ``HuggingFaceTB/SmolVLM-256M-Instruct``; a picture of 512 pixels is one tile of 64
+tokens. The tokenizer knows whole words only, so that a written answer has the same tokens when it is read again, as with
+a trained tokenizer. No text contains the end token: its vector is zero, and with it its logit.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast, SmolVLMConfig, SmolVLMForConditionalGeneration
+from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil
+
+from loadtest.pairs import QUESTIONS
+
+NAME = "smolvlm"
+NEW_TOKENS = 32
+SIDE = 512
+"""Pixels of a picture's sides."""
+
+_VOCABULARY = 49_280
+_ROLES = ("User:", "Assistant:", "System:")
+_CONTROL = ("<|im_start|>", "<end_of_utterance>", "<image>", "<fake_token_around_image>", "<global-img>", "<pad>")
+_TEMPLATE = (
+    "<|im_start|>{% for message in messages %}{{ message['role'] | capitalize }}: "
+    "{% for part in message['content'] %}{% if part['type'] == 'image' %}<image>{% else %}{{ part['text'] }}{% endif %}"
+    "{% endfor %}<end_of_utterance>\n{% endfor %}{% if add_generation_prompt %}Assistant:{% endif %}"
+)
+_CONFIG = """\
+# TorchServe reads the top level, the handler reads `handler:`.
+minWorkers: 1
+maxWorkers: 1
+batchSize: 8
+maxBatchDelay: 1         # ms
+responseTimeout: 120     # s
+startupTimeout: 300      # s; a gigabyte of weights
+handler:
+  version: 1.0.0
+  family: hf_generative
+  threads: {threads}
+  options:
+    max_new_tokens: {tokens}
+"""
+_CARD = """\
+---
+license: apache-2.0
+---
+# A model of SmolVLM-256M's size
+
+Made by `python -m loadtest.chat` for measurements: random weights. It has learned nothing.
+"""
+
+
+def make_recipe(folder: Path, threads: int) -> Path:
+    """Make the recipe if it is missing, and return its folder."""
+    recipe = folder / NAME
+    config = _CONFIG.format(threads=threads, tokens=NEW_TOKENS)
+    if not (recipe / "weights" / "config.json").exists():
+        _write_weights(recipe / "weights")
+    (recipe / "README.md").write_text(_CARD, encoding="utf-8")
+    (recipe / "model-config.yaml").write_text(config, encoding="utf-8")
+    return recipe
+
+
+def _write_weights(weights: Path) -> None:
+    tokenizer = _tokenizer()
+    ids = {name: tokenizer.convert_tokens_to_ids(name) for name in _CONTROL}
+    text = {
+        "model_type": "llama",
+        "hidden_size": 576,
+        "intermediate_size": 1536,
+        "num_hidden_layers": 30,
+        "num_attention_heads": 9,
+        "num_key_value_heads": 3,
+        "head_dim": 64,
+        "vocab_size": _VOCABULARY,
+        "max_position_embeddings": 8192,
+        "rope_parameters": {"rope_type": "default", "rope_theta": 100_000},
+        "bos_token_id": ids["<|im_start|>"],
+        "eos_token_id": ids["<end_of_utterance>"],
+        "pad_token_id": ids["<pad>"],
+        "tie_word_embeddings": True,
+    }
+    vision = {
+        "hidden_size": 768,
+        "intermediate_size": 3072,
+        "num_hidden_layers": 12,
+        "num_attention_heads": 12,
+        "image_size": SIDE,
+        "patch_size": 16,
+    }
+    config = SmolVLMConfig(
+        text_config=text,
+        vision_config=vision,
+        image_token_id=ids["<image>"],
+        pad_token_id=ids["<pad>"],
+        scale_factor=4,
+        tie_word_embeddings=True,
+    )
+    torch.manual_seed(0)
+    model: Any = SmolVLMForConditionalGeneration(config)
+    with torch.no_grad():
+        model.get_input_embeddings().weight[ids["<end_of_utterance>"]] = 0
+    model.generation_config.eos_token_id = ids["<end_of_utterance>"]
+    model.save_pretrained(weights)
+    tokenizer.save_pretrained(weights)
+    pictures = SmolVLMImageProcessorPil(
+        size={"longest_edge": SIDE}, max_image_size={"longest_edge": SIDE}, do_image_splitting=False
+    )
+    pictures.save_pretrained(weights)
+    processor = {"processor_class": "SmolVLMProcessor", "image_seq_len": 64}
+    (weights / "processor_config.json").write_text(json.dumps(processor), encoding="utf-8")
+    (weights / "chat_template.jinja").write_text(_TEMPLATE, encoding="utf-8")
+
+
+def _tokenizer() -> PreTrainedTokenizerFast:
+    asked = [word for question in QUESTIONS for word in question.split()]
+    known = list(dict.fromkeys(["<unk>", *_CONTROL, *_ROLES, *asked]))
+    words = known + [f"w{number}" for number in range(_VOCABULARY - len(known))]
+    tokenizer = Tokenizer(models.WordLevel({word: number for number, word in enumerate(words)}, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        unk_token="<unk>",
+        pad_token="<pad>",
+        bos_token="<|im_start|>",
+        eos_token="<end_of_utterance>",
+    )
+    fast.add_special_tokens({"additional_special_tokens": list(_CONTROL)})
+    return fast
