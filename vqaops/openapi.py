@@ -109,6 +109,11 @@ FORM: JSON = {
             "example": "",
         },
         "top_k": {"type": "integer", "example": 3},
+        "conversation": {
+            "type": "string",
+            "description": "Earlier questions and answers, as a JSON list of objects with `question` and `answer`.",
+            "example": "",
+        },
     },
 }
 ABOUT = """\

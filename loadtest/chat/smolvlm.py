@@ -1,8 +1,8 @@
 """A recipe with a model of SmolVLM-256M's size and random weights.
 
 The classes and sizes are those of ``HuggingFaceTB/SmolVLM-256M-Instruct``; a picture of 512 pixels is one tile of 64
-tokens. The tokenizer knows whole words only, so that a written answer has the same tokens when it is read again, as with
-a trained tokenizer. No text contains the end token: its vector is zero, and with it its logit.
+tokens. The tokenizer knows whole words only, so that a written answer has the same tokens when it is read again, as
+with a trained tokenizer. No answer contains the end token: its vector is zero, and with it its logit.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def make_recipe(folder: Path, threads: int) -> Path:
 
 def _write_weights(weights: Path) -> None:
     tokenizer = _tokenizer()
-    ids = {name: tokenizer.convert_tokens_to_ids(name) for name in _CONTROL}
+    ids: dict[str, Any] = {name: tokenizer.convert_tokens_to_ids(name) for name in _CONTROL}
     text = {
         "model_type": "llama",
         "hidden_size": 576,
@@ -98,9 +98,9 @@ def _write_weights(weights: Path) -> None:
         text_config=text,
         vision_config=vision,
         image_token_id=ids["<image>"],
-        pad_token_id=ids["<pad>"],
         scale_factor=4,
         tie_word_embeddings=True,
+        **{"pad_token_id": ids["<pad>"]},
     )
     torch.manual_seed(0)
     model: Any = SmolVLMForConditionalGeneration(config)
@@ -124,7 +124,7 @@ def _tokenizer() -> PreTrainedTokenizerFast:
     words = known + [f"w{number}" for number in range(_VOCABULARY - len(known))]
     tokenizer = Tokenizer(models.WordLevel({word: number for number, word in enumerate(words)}, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    fast = PreTrainedTokenizerFast(
+    fast = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=tokenizer,
         unk_token="<unk>",
         pad_token="<pad>",

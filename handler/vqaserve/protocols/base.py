@@ -85,6 +85,8 @@ class Parameters(Strict):
     max_new_tokens: int | None = Field(default=None, description="Generative models: maximum length of the answer.")
     num_beams: int | None = Field(default=None, description="Generative models: beams to search; 1 is greedy.")
     temperature: float | None = Field(default=None, description="Generative models: 0 is greedy.")
+    top_p: float | None = Field(default=None, description="Generative models: probability to sample within.")
+    seed: int | None = Field(default=None, description="Generative models: the same seed gives the same answer.")
     candidate_labels: list[str] | str | None = Field(
         default=None, description="Zero-shot classification: the labels, as a list or separated by commas."
     )
@@ -112,7 +114,9 @@ class Parameters(Strict):
         """
         if labels and self.candidate_labels:
             raise BadRequest("the request has both 'labels' and 'candidate_labels'; send one of them")
-        rest = self.model_dump(include={"max_new_tokens", "num_beams", "temperature"}, exclude_none=True)
+        rest = self.model_dump(
+            include={"max_new_tokens", "num_beams", "temperature", "top_p", "seed"}, exclude_none=True
+        )
         return Query(
             image=image,
             question=question or "",

@@ -7,16 +7,18 @@ picture may also be called ``data``, as in TorchServe's examples, or be an addre
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import chain
 
 from pydantic import Field
 
 from vqaserve.errors import BadRequest, MissingImage
-from vqaserve.protocols.base import Parameters, Protocol, as_json, failed_whole, warnings_field
+from vqaserve.protocols.base import Parameters, Protocol, Strict, as_json, failed_whole, warnings_field
 from vqaserve.protocols.content import check_count, is_binary, is_text, json_type, text, validate
 from vqaserve.protocols.json_text import parse_json
 from vqaserve.protocols.picture_text import looks_like_picture, read_file, read_picture
 from vqaserve.settings import HandlerSettings
-from vqaserve.types import Item, Model, Query, RemoteImage, Reply, Request
+from vqaserve.types import Item, Model, Query, RemoteImage, Reply, Request, Turn
 
 _NOT_OURS = ("body", "model_name", "model_version")
 """Fields that are not the format's own: the body, and the names that TorchServe's /invocations adds."""
@@ -43,6 +45,13 @@ _OTHER_NAMES = {
 """What other servers call the two fields; the error message gives the name that is used here."""
 
 
+class Exchanged(Strict):
+    """An earlier question about the picture, and the answer to it."""
+
+    question: str
+    answer: str
+
+
 class PlainRequest(Parameters):
     """The flat JSON body."""
 
@@ -54,6 +63,9 @@ class PlainRequest(Parameters):
     questions: list[str] | None = Field(default=None, description="Several questions about the picture.")
     labels: list[str] | str | None = Field(
         default=None, description="Zero-shot classification: the labels, as a list or separated by commas."
+    )
+    conversation: list[Exchanged] | None = Field(
+        default=None, description="Models that write: earlier questions about the picture with their answers."
     )
 
 
@@ -77,7 +89,13 @@ class Plain(Protocol):
         asked, image = _read(request)
         if not image:
             raise MissingImage("the request has no picture; send it as the field 'image' (curl -F image=@photo.jpg)")
-        return [asked.query(image, question, labels=asked.labels) for question in _questions(asked, settings)]
+        return [
+            replace(
+                asked.query(image, question, labels=asked.labels),
+                conversation=_turns(asked.conversation, question or settings.question or ""),
+            )
+            for question in _questions(asked, settings)
+        ]
 
     def reply(self, request: Request, items: Sequence[Item], model: Model) -> Reply:
         """One object; for ``questions``, a list in their order, in which an entry may be an error.
@@ -143,9 +161,9 @@ def _words(content: Mapping[str, object], is_json: bool) -> dict[str, object]:
         for name, value in content.items()
         if is_json or name not in _PICTURES
     }
-    for name in () if is_json else ("questions", "labels", "candidate_labels"):
+    for name in () if is_json else ("questions", "labels", "candidate_labels", "conversation"):
         value = words.get(name)
-        if isinstance(value, str) and (name == "questions" or value.lstrip().startswith("[")):
+        if isinstance(value, str) and (name in ("questions", "conversation") or value.lstrip().startswith("[")):
             words[name] = _json_list(name, value)
     return {"image" if name == "data" else name: value for name, value in words.items()}
 
@@ -197,7 +215,17 @@ def _json_list(name: str, value: str) -> object:
     try:
         return parse_json(value.encode())
     except BadRequest:
-        raise BadRequest(f'form field {name!r} is not JSON; send a list of strings: ["...", "..."]') from None
+        shape = '{"question": "...", "answer": "..."}, ...' if name == "conversation" else '"...", "..."'
+        raise BadRequest(f"form field {name!r} is not JSON; send a list: [{shape}]") from None
+
+
+def _turns(earlier: Sequence[Exchanged] | None, question: str) -> tuple[Turn, ...]:
+    """The turns of a conversation that begins with the picture; none without earlier questions."""
+    if not earlier:
+        return ()
+    said = [(Turn("user", (one.question,)), Turn("assistant", (one.answer,))) for one in earlier]
+    first, *rest = (*chain.from_iterable(said), Turn("user", (question,)))
+    return (Turn("user", (0, *first.parts)), *rest)
 
 
 def _questions(asked: PlainRequest, settings: HandlerSettings) -> list[str]:

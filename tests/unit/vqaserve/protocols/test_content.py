@@ -45,7 +45,8 @@ def test_the_nearest_name_is_suggested_for_an_unknown_one(
 
 def test_a_name_near_to_none_is_refused_with_all_that_are_known():
     with pytest.raises(
-        BadRequest, match=r"unknown field 'zzz'; allowed: candidate_labels, hypothesis_template, image, .*, top_k$"
+        BadRequest,
+        match=r"unknown field 'zzz'; allowed: candidate_labels, conversation, hypothesis_template, image, .*, top_p$",
     ):
         validate(PlainRequest, {"zzz": 1})
 

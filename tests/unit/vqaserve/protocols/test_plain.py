@@ -9,7 +9,7 @@ from vqaserve.errors import BadRequest, InvalidImage, InvalidQuestion, MissingIm
 from vqaserve.protocols.body import read_body
 from vqaserve.protocols.plain import Plain
 from vqaserve.settings import HandlerSettings, Limits
-from vqaserve.types import Item, Model, Query, Ranking, RemoteImage, Request
+from vqaserve.types import Item, Model, Query, Ranking, RemoteImage, Request, Turn
 
 PNG = encoded()
 B64 = as_base64(PNG)
@@ -56,6 +56,17 @@ def test_several_questions_in_a_form_are_a_json_list():
     assert [query.question for query in parse(image=PNG, questions=b'["a", "b"]')] == ["a", "b"]
 
 
+@pytest.mark.parametrize("in_a_form", [False, True])
+def test_earlier_questions_and_answers_are_turns_of_a_conversation(in_a_form: bool):
+    earlier = [{"question": "what?", "answer": "a cup"}]
+    form = {"image": PNG, "question": b"color?", "conversation": json.dumps(earlier).encode()}
+    body = {"body": {"image": B64, "question": "color?", "conversation": earlier}}
+    (query,) = parse(**(form if in_a_form else body))
+    assert query.question == "color?"
+    turns = Turn("user", (0, "what?")), Turn("assistant", ("a cup",)), Turn("user", ("color?",))
+    assert query.conversation == turns
+
+
 def test_a_raw_picture_is_a_query_without_a_question():
     assert parse(body=bytearray(PNG)) == [Query(PNG)]
 
@@ -72,6 +83,8 @@ def test_generation_parameters_are_passed_on():
 @pytest.mark.parametrize(
     ("fields", "error", "message"),
     [
+        ({"image": PNG, "conversation": b"what?"}, BadRequest, r"'conversation' is not JSON; send a list: "),
+        ({"image": PNG, "conversation": b'[{"question": "q"}]'}, BadRequest, r"conversation\.0\.answer"),
         ({"body": bytearray(b"")}, MissingImage, "send it as the field 'image'"),
         ({"question": b"what?"}, MissingImage, "send it as the field 'image'"),
         ({"body": {"image": "***", "question": "q"}}, InvalidImage, "is not base64"),
