@@ -64,7 +64,10 @@ def predict(client: Client, model: str, questions: Sequence[Question], connectio
 
     began = time.perf_counter()
     columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
-    with ThreadPoolExecutor(connections) as pool, Progress(*columns, console=new_console(stderr=True)) as progress:
+    console = new_console(stderr=True)
+    # Outside of a terminal, a bar would be one more line before an error.
+    shown = Progress(*columns, console=console, disable=not console.is_terminal)
+    with ThreadPoolExecutor(connections) as pool, shown as progress:
         asked = pool.map(ask, questions)
         predictions = list(progress.track(asked, total=len(questions), description=escape(f"asking {model}")))
     return PredictionRun(predictions, len(questions) / (time.perf_counter() - began))

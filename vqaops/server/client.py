@@ -117,7 +117,7 @@ class Client:
         """
         form = {"question": asked} if isinstance(asked, str) else dict(asked)
         form |= {"top_k": str(top_k)} if top_k else {}
-        url = f"{self.addresses.inference}/predictions/{quote(model)}"
+        url = f"{self.addresses.inference}/predictions/{quote(model, errors='surrogateescape')}"
         try:
             reply = self.predict(url, data=form, files={"image": picture})
         except httpx.TransportError as error:
@@ -167,7 +167,7 @@ class Client:
             ServerError: The management address refuses.
             httpx.TransportError: Nothing listens on the management address.
         """
-        url = f"{self.addresses.management}/models/{quote(model)}"
+        url = f"{self.addresses.management}/models/{quote(model, errors='surrogateescape')}"
         reply = self.http.get(url, headers=self.header("management"))
         if reply.status_code == httpx.codes.NOT_FOUND:
             return []

@@ -143,7 +143,7 @@ class _NotFoundError(ServerError):
 def _path(*names: str) -> str:
     if {"", ".", ".."} & set(names):  # they would lead to another address
         raise _NotFoundError(f"{' '.join(names)!r} names no model")
-    return "/models/" + "/".join(quote(name, safe="") for name in names)
+    return "/models/" + "/".join(quote(name, safe="", errors="surrogateescape") for name in names)
 
 
 def _version(given: dict[str, Any]) -> RegisteredVersion:

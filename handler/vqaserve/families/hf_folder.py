@@ -6,6 +6,7 @@ architecture.
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,13 +15,14 @@ from typing import Any, Final
 import torch
 import transformers
 from PIL.Image import Resampling
+from tokenizers import Tokenizer
 from transformers import AutoConfig, AutoImageProcessor, AutoProcessor, ProcessorMixin, logging
 from transformers.models.auto import processing_auto
 from transformers.utils.import_utils import is_torchvision_available
 
 from vqaserve.errors import RecipeError
 from vqaserve.families.weight_files import opened_tensors
-from vqaserve.json_files import read_json, read_object
+from vqaserve.json_files import read_object
 from vqaserve.types import Squeeze
 
 _MAX_LISTED: Final = 8
@@ -42,7 +44,9 @@ def errors_in_one_line(folder: Path) -> Iterator[None]:
         raise
     except Exception as error:  # the libraries raise nearly anything over damaged files
         _refuse_damaged_file(folder)
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = " ".join(str(error).split())
+        if not reason or isinstance(error, LookupError | TypeError | AttributeError):  # a KeyError is a key alone
+            reason = f"{type(error).__name__}: {reason}".removesuffix(": ")
         raise RecipeError(f"{folder} does not load: {reason[:400]}") from error
 
 
@@ -52,9 +56,16 @@ def _refuse_damaged_file(folder: Path) -> None:
     Raises:
         RecipeError: A JSON or safetensors file cannot be read.
     """
-    for file in sorted(folder.glob("*.json")):
-        (read_object if file.name.endswith("config.json") else read_json)(file, strict=False)
-    for file in sorted(folder.glob("*.safetensors")):
+    for file in filter(Path.is_file, sorted(folder.glob("*.json"))):
+        if file.read_bytes().startswith(codecs.BOM_UTF8):
+            raise RecipeError(f"{file} begins with a byte order mark, which transformers refuses; save it without")
+        read_object(file, strict=False)
+    if (file := folder / "tokenizer.json").is_file():
+        try:
+            Tokenizer.from_file(str(file))
+        except Exception as error:  # noqa: BLE001 - the library raises bare Exception
+            raise RecipeError(f"{file} is not a file of the tokenizers library: {error}") from None
+    for file in filter(Path.is_file, sorted(folder.glob("*.safetensors"))):
         with opened_tensors(file):
             pass
 
@@ -156,8 +167,22 @@ def read_processor(folder: Path) -> Any:
                 f"{folder} needs both a tokenizer (tokenizer.json) and picture preprocessing "
                 "(preprocessor_config.json or processor_config.json)"
             )
+        check_vocabulary(processor.tokenizer, folder)
         _share_chat_template(processor)
     return processor
+
+
+def check_vocabulary(tokenizer: Any, folder: Path) -> None:
+    """Refuse a tokenizer without words: where a folder has no vocabulary, transformers makes an empty one.
+
+    Raises:
+        RecipeError: It knows nothing but its control tokens, so every question would be a row of unknown words.
+    """
+    if len(tokenizer) <= len(set(tokenizer.all_special_tokens)):
+        raise RecipeError(
+            f"{folder} has no vocabulary, and every word of a question would be unknown; add tokenizer.json, as the "
+            "tokenizer's `save_pretrained` writes it"
+        )
 
 
 def read_image_processor(folder: Path) -> Any:

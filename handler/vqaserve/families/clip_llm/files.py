@@ -13,7 +13,7 @@ from safetensors import safe_open
 from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
 from vqaserve.errors import RecipeError
-from vqaserve.families.hf_folder import errors_in_one_line, read_config, read_model
+from vqaserve.families.hf_folder import check_vocabulary, errors_in_one_line, read_config, read_model
 
 _MAX_LISTED: Final = 4
 
@@ -40,6 +40,7 @@ def read_tokenizer(folder: Path) -> Any:
     """
     with errors_in_one_line(folder):
         tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        check_vocabulary(tokenizer, folder)
         tokenizer.padding_side = "left"
         if tokenizer.pad_token is None:
             tokenizer.pad_token = tokenizer.eos_token
