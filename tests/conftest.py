@@ -8,6 +8,7 @@ pytest_plugins = [
     "tests.support.servers",
     "tests.support.gateways",
     "tests.support.rollout",
+    "tests.support.writers",
     "tests.support.published",
     "tests.support.browsers",
     "tests.tiny.kinds",
