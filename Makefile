@@ -50,7 +50,7 @@ lint: .venv/.develop ## check format, style, types and import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: .venv/.develop ## run all tests: two files at a time, then those that need the default ports for themselves
+test: .venv/.develop .venv-demo/.ready ## run all tests: two files at a time, then those that need the default ports for themselves
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m 'not alone'
 	$(BIN)/python -m pytest -m alone
 

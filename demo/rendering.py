@@ -24,11 +24,8 @@ def answer_html(answer: PageAnswer, question: str) -> str:
         said = f'<p class="vqa-best vqa-unsure">I am not sure. My best guess is <strong>{best}</strong>.</p>'
     else:
         said = f'<p class="vqa-best"><strong>{best}</strong></p>'
-    bar = _bar(answer.best, score, f"{_in_words(score)}, {score:.0%}")
-    others = "".join(
-        f"<li><span>{escape(text)}</span> {_bar(text, other, f'{other:.0%}')}</li>"
-        for text, other in answer.ranked[1:5]
-    )
+    bar = _bar("", score, f"{_in_words(score)}, {score:.0%}")
+    others = "".join(f"<li>{_bar(text, other, f'{other:.0%}')}</li>" for text, other in answer.ranked[1:5])
     rest = f'<p class="vqa-small">Other answers</p><ul class="vqa-others">{others}</ul>' if others else ""
     notes = "".join(f'<p class="vqa-small vqa-note">Note: {escape(one)}.</p>' for one in answer.warnings)
     by = f'<p class="vqa-small vqa-model">{escape(answer.model)} {escape(answer.version)}</p>'
@@ -46,10 +43,11 @@ def problem_html(message: str) -> str:
 
 
 def _bar(name: str, score: float, text: str) -> str:
-    label = escape(f"confidence of {name}: {score:.0%}", quote=True)
+    """A bar whose text is its label: Gradio removes ``aria-label`` from what is shown in a conversation."""
+    before = f"<span>{escape(name)}</span> " if name else ""
     return (
-        f'<span class="vqa-bar"><progress max="100" value="{100 * score:.0f}" aria-label="{label}"></progress>'
-        f'<span class="vqa-figure">{escape(text)}</span></span>'
+        f'<label class="vqa-bar">{before}<progress max="100" value="{100 * score:.0f}"></progress> '
+        f'<span class="vqa-figure">{escape(text)}</span></label>'
     )
 
 
