@@ -7,6 +7,12 @@ import zlib
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 PROFILE_LEFT_OUT = "the picture's colour profile is damaged or too large to read; its colours were taken for sRGB"
+CODE_POINTS_LEFT_OUT = (
+    "the picture's colour space (a cICP chunk, as of HDR pictures) was not applied; its colours were taken for sRGB"
+)
+
+_SRGB = bytes((1, 13, 0, 1))
+"""A cICP chunk of sRGB: primaries, transfer function, matrix, full range (PNG, third edition, 11.3.2.6)."""
 
 _LARGEST = 2**20
 """Bytes of a chunk, unpacked, that Pillow takes; it refuses a file for more."""
@@ -48,7 +54,9 @@ def without_metadata(data: bytes) -> tuple[bytes, tuple[str, ...]]:
         else:
             dropped = True
             if kind == b"iCCP" and kind not in seen:
-                warnings = (PROFILE_LEFT_OUT,)
+                warnings = (*warnings, PROFILE_LEFT_OUT)
+            elif kind == b"cICP" and bytes(chunk[_HEAD.size : -_CHECKSUM_BYTES]) != _SRGB:
+                warnings = (*warnings, CODE_POINTS_LEFT_OUT)
         if kind == b"IDAT":
             seen.add(b"fcTL")  # the following ones are of later frames
         start = end

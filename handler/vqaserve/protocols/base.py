@@ -10,6 +10,7 @@ from http import HTTPStatus
 from pydantic import BaseModel, ConfigDict, Field
 
 from vqaserve.errors import BadRequest, VqaError
+from vqaserve.protocols.content import Real, Whole
 from vqaserve.settings import HandlerSettings
 from vqaserve.types import Item, Model, Query, RemoteImage, Reply, Request
 from vqaserve.writing import Writing
@@ -81,12 +82,12 @@ class Strict(BaseModel):
 class Parameters(Strict):
     """What a client can set for a model; a family refuses what it does not support."""
 
-    top_k: int | None = Field(default=None, description="How many ranked answers to return.")
-    max_new_tokens: int | None = Field(default=None, description="Generative models: maximum length of the answer.")
-    num_beams: int | None = Field(default=None, description="Generative models: beams to search; 1 is greedy.")
-    temperature: float | None = Field(default=None, description="Generative models: 0 is greedy.")
-    top_p: float | None = Field(default=None, description="Generative models: probability to sample within.")
-    seed: int | None = Field(default=None, description="Generative models: the same seed gives the same answer.")
+    top_k: Whole | None = Field(default=None, description="How many ranked answers to return.")
+    max_new_tokens: Whole | None = Field(default=None, description="Generative models: maximum length of the answer.")
+    num_beams: Whole | None = Field(default=None, description="Generative models: beams to search; 1 is greedy.")
+    temperature: Real | None = Field(default=None, description="Generative models: 0 is greedy.")
+    top_p: Real | None = Field(default=None, description="Generative models: probability to sample within.")
+    seed: Whole | None = Field(default=None, description="Generative models: the same seed gives the same answer.")
     candidate_labels: list[str] | str | None = Field(
         default=None, description="Zero-shot classification: the labels, as a list or separated by commas."
     )

@@ -15,6 +15,18 @@ MAX_RATIO = 200
 _FREE_BYTES = 1024 * 1024
 """A body up to this size may have any ratio, since it costs little."""
 
+_COMPRESSIONS = frozenset({"br", "compress", "x-compress", "zstd", "bzip2", "x-bzip2", "xz", "lzma", "lz4", "snappy"})
+"""Codings that are refused by name: those that IANA lists, and those that clients send."""
+
+_CONTAINERS = (
+    (b"\x1f\x8b\x08", "gzip data"),
+    (b"\x28\xb5\x2f\xfd", "zstd data"),
+    (b"\xfd7zXZ\0", "xz data"),
+    (b"BZh", "bzip2 data"),
+    (b"\x04\x22\x4d\x18", "lz4 data"),
+)
+"""Beginnings that no JSON, form or picture has."""
+
 _MAX_CODINGS = 2
 _MAX_MEMBERS = 16  # of a gzip file; each one copies the rest of the body
 
@@ -45,33 +57,51 @@ def unpack(body: bytes, header: str) -> bytes:
         elif coding == "deflate":
             # By RFC 9110 deflate data has zlib's container; many clients leave it out.
             body = _inflate(body, _ZLIB if _is_zlib(body) else _RAW, "deflate")
-        else:
+        elif coding in _COMPRESSIONS:
             raise UnsupportedMediaType(
                 f"the body is compressed with Content-Encoding {coding!r:.40}; send gzip, deflate or no compression"
+            )
+        else:
+            raise UnsupportedMediaType(
+                f"Content-Encoding is {coding!r:.40}, which is no compression; leave this header out, and name a "
+                "charset in Content-Type: application/json; charset=utf-8"
             )
     return body
 
 
 def codings_of(header: str) -> list[str]:
     """The codings that ``Content-Encoding`` names, without those that change nothing."""
-    return [coding for part in header.split(",") if (coding := part.strip().lower()) not in ("", "identity")]
+    codings = (part.partition(";")[0].strip().lower() for part in header.split(","))
+    return [coding for coding in codings if coding not in ("", "identity")]
 
 
 def refuse_unannounced(body: bytes) -> None:
-    """Refuse a gzip body without ``Content-Encoding``; neither JSON nor any picture file starts like it.
+    """Refuse compressed data without ``Content-Encoding``; neither JSON nor any picture file starts like it.
 
     Raises:
-        BadRequest: The body is gzip data.
+        BadRequest: The body is compressed.
     """
-    if body.startswith(b"\x1f\x8b\x08"):
-        raise BadRequest(
-            "the body is gzip data, but there is no Content-Encoding; send the header Content-Encoding: gzip"
-        )
+    kind = next((kind for magic, kind in _CONTAINERS if body.startswith(magic)), "zlib data" if _unzips(body) else "")
+    if not kind:
+        return
+    coding = {"gzip data": "gzip", "zlib data": "deflate"}.get(kind)
+    do = f"send the header Content-Encoding: {coding}" if coding else "compress it with gzip, or not at all"
+    raise BadRequest(f"the body is {kind}, but there is no Content-Encoding; {do}")
 
 
 def _is_zlib(body: bytes) -> bool:
     """Whether a body starts with zlib's header (RFC 1950): method 8, and a checksum of the two bytes."""
     return len(body) >= 2 and body[0] & 15 == 8 and int.from_bytes(body[:2]) % 31 == 0
+
+
+def _unzips(body: bytes) -> bool:
+    """Whether a body is zlib data, by its header and its first bytes."""
+    if body[:1] != b"x" or not _is_zlib(body):
+        return False
+    try:
+        return bool(zlib.decompressobj().decompress(body[:512], 1))
+    except zlib.error:
+        return False
 
 
 def _inflate(packed: bytes, container: int, coding: str) -> bytes:

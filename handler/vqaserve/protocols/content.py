@@ -4,15 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, BeforeValidator, ValidationError
 
 from vqaserve.errors import BadRequest, InvalidQuestion
 from vqaserve.settings import Limits
 from vqaserve.validation import describe_faults
 
 Schema = TypeVar("Schema", bound=BaseModel)
+
+
+def _no_boolean(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("a boolean is no number")
+    return value
+
+
+Whole = Annotated[int, BeforeValidator(_no_boolean)]
+"""A whole number, also as text, as forms send it; pydantic alone takes ``true`` for 1."""
+Real = Annotated[float, BeforeValidator(_no_boolean)]
+"""A number, also as text."""
 
 _MAX_VALUES = 10_000
 """Values in a body, nested ones included. Each fault costs a dictionary: 25 MB of unknown fields would take 6 s and

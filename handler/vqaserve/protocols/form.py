@@ -27,6 +27,9 @@ _MAX_PARTS = 100
 _MAX_HEAD = 8192
 _MAX_CANDIDATES = 10_000  # matches of the boundary's text; a picture has none
 _AFTER_BOUNDARY = re.compile(rb"(--)?[ \t]*(?:\r?\n|\Z)")
+_PICTURES = ("image", "data", "image_url")
+"""Fields whose value is a picture; no other text has its blanks replaced."""
+_BASE64 = re.compile(r"(?:data:[^,]{0,200},)?[A-Za-z0-9+/\r\n]{24,}={0,2}\s*", re.IGNORECASE)
 _CHARSET_FIELD = "_charset_"  # RFC 7578, 4.6: the charset of the form's text
 
 
@@ -91,8 +94,14 @@ def read_url_encoded(body: bytes, media_type: MediaType) -> dict[str, object]:
         raise BadRequest(f"the form cannot be read: {error!s:.200}; send it in UTF-8, percent-encoded") from None
     fields: dict[str, object] = {}
     for name, value in pairs:
-        _add(fields, name, value)
+        _add(fields, name, _with_plus(value) if name in _PICTURES else value)
     return fields
+
+
+def _with_plus(value: str) -> str:
+    """Base64 whose ``+`` was not percent-encoded, which a url-encoded form reads as blanks."""
+    plus = value.replace(" ", "+")
+    return plus if " " in value and _BASE64.fullmatch(plus) else value
 
 
 def guess_boundary(body: bytes) -> str:

@@ -25,6 +25,9 @@ from vqaserve.types import Item, Model, Query, Reply, Request
 _CLIENTS = re.compile(r"\bhf_hub/|@huggingface/")
 """Product tokens of ``huggingface_hub`` (Python) and ``@huggingface/inference`` (JavaScript)."""
 
+_KSERVE_NAMES = frozenset({"id", "outputs", "model_name", "model_version"})
+"""Fields of a body that only the Open Inference Protocol has."""
+
 _TENSOR_NAMES = frozenset({"name", "datatype", "shape", "data"})
 """An entry of ``inputs`` that has one of these names is a tensor of the Open Inference Protocol."""
 
@@ -39,7 +42,9 @@ class HuggingFaceInputs(Strict):
 class HuggingFaceRequest(Strict):
     """The body; of a list of ``inputs``, each one with what is beside the list."""
 
-    inputs: HuggingFaceInputs | str = Field(description="The nested form, or the picture as base64; or a list of them.")
+    inputs: HuggingFaceInputs | str | None = Field(
+        default=None, description="The nested form, or the picture as base64; or a list of them."
+    )
     question: str | None = Field(default=None, description="The question, where 'inputs' has none.")
     image: str | None = Field(default=None, description="The picture, where 'inputs' has none.")
     parameters: Parameters = Parameters()
@@ -56,10 +61,14 @@ class HuggingFace(Protocol):
         """
         if isinstance(request.body, bytes | bytearray) and request.body:
             return _CLIENTS.search(request.headers.get("user-agent", "")) is not None
-        inputs = request.body.get("inputs") if isinstance(request.body, Mapping) else None
+        if not isinstance(request.body, Mapping):
+            return False
+        inputs = request.body.get("inputs")
         if not isinstance(inputs, list):
             return inputs is not None
-        return bool(inputs) and not any(isinstance(one, Mapping) and _TENSOR_NAMES & one.keys() for one in inputs)
+        if not inputs:  # of this format, unless something else is the other one's
+            return not _KSERVE_NAMES & request.body.keys()
+        return not any(isinstance(one, Mapping) and _TENSOR_NAMES & one.keys() for one in inputs)
 
     def parse(self, request: Request, settings: HandlerSettings) -> Sequence[Query | VqaError]:
         """A query for each of the inputs.
@@ -90,7 +99,7 @@ class HuggingFace(Protocol):
 
 def _query(body: object) -> Query:
     asked = validate(HuggingFaceRequest, body)
-    given = HuggingFaceInputs(image=asked.inputs) if isinstance(asked.inputs, str) else asked.inputs
+    given = asked.inputs if isinstance(asked.inputs, HuggingFaceInputs) else HuggingFaceInputs(image=asked.inputs)
     image = _one(given.image, asked.image, "image")
     question = _one(given.question, asked.question, "question")
     if not image:

@@ -39,7 +39,9 @@ class KServeV1Request(Strict):
     """The body."""
 
     instances: list[Any] = Field(description="One entry for each question; each is a KServeInstance.")
-    parameters: Parameters | None = Field(default=None, description="For instances without parameters of their own.")
+    parameters: Parameters | None = Field(
+        default=None, description="For all instances; an instance's own value of a name wins."
+    )
 
 
 class KServeV1(Protocol):
@@ -60,7 +62,7 @@ class KServeV1(Protocol):
             raise pixels_refused("field 'instances'")
         body = validate(KServeV1Request, request.body)
         check_count(len(body.instances), settings.limits)
-        shared = {} if body.parameters is None else {"parameters": body.parameters.model_dump()}
+        shared = {} if body.parameters is None else body.parameters.model_dump(exclude_none=True)
         return [query_or_error(partial(_query, instance, shared)) for instance in body.instances]
 
     def reply(self, request: Request, items: Sequence[Item], model: Model) -> Reply:
@@ -77,8 +79,9 @@ def _query(instance: object, shared: Mapping[str, object]) -> Query:
         raise BadRequest(
             f'the instance is {json_type(instance)}; send {{"image": {{"b64": "..."}}, "question": "..."}}'
         )
-    own = {name: value for name, value in instance.items() if value is not None}
-    asked = validate(KServeInstance, {**shared, **own})
+    own = instance.get("parameters")
+    parameters = {**shared, **own} if isinstance(own, Mapping) else own or shared
+    asked = validate(KServeInstance, {**instance, "parameters": parameters})
     image = asked.image.b64 if isinstance(asked.image, BinaryValue) else asked.image
     if not image:
         raise MissingImage('the instance has no picture; send "image": {"b64": "<base64>"}')

@@ -38,11 +38,24 @@ _OTHER_NAMES = {
         "image_file",
         "image_data",
         "input",
+        "image_base64",
+        "image_b64",
+        "base64",
+        "b64",
     ),
+    "image_url": ("url", "uri", "image_uri", "img_url", "picture_url"),
+    "top_k": ("k", "topk", "num_answers", "max_answers"),
     "question": ("prompt", "query", "text", "q", "message"),
     "labels": ("label", "captions", "classes", "candidates", "texts"),
 }
-"""What other servers call the two fields; the error message gives the name that is used here."""
+"""What other servers call the fields; the error message gives the name that is used here."""
+_WHAT = {
+    "image": "the picture",
+    "image_url": "the picture's address",
+    "question": "the question",
+    "labels": "the labels",
+    "top_k": "the number of answers",
+}
 
 
 class Exchanged(Strict):
@@ -116,15 +129,17 @@ class Plain(Protocol):
 def _content(request: Request) -> Mapping[str, object]:
     """The fields of a form and of the query string, and those of a JSON body.
 
-    An empty field that is known counts as not sent, because browsers send every field of a form.
+    An empty field that is known counts as not sent, because browsers send every field of a form; so does one that is
+    null in JSON.
     """
     sent = {name: value for name, value in request.fields.items() if value not in (b"", "") or not _is_known(name)}
     fields = {name: value for name, value in sent.items() if name not in _NOT_OURS}
     if not isinstance(request.body, Mapping):
         return fields
-    if twice := sorted(fields.keys() & request.body.keys()):
+    body = {name: value for name, value in request.body.items() if value is not None}
+    if twice := sorted(fields.keys() & body.keys()):
         raise BadRequest(f"{twice[0]!r:.60} is in the query string and in the body; send it once")
-    return {**fields, **request.body}
+    return {**fields, **body}
 
 
 def _read(request: Request) -> tuple[PlainRequest, bytes | RemoteImage | None]:
@@ -195,7 +210,7 @@ def _check_names(content: Mapping[str, object]) -> None:
         if known is None and isinstance(value, bytes | bytearray) and is_binary(value):
             known = "image"
         if known and value is not None:
-            what = {"image": "the picture", "question": "the question"}.get(known, "them")
+            what = _WHAT[known]
             raise BadRequest(f"unknown field {name!r:.80}; did you mean {known!r}? Send {what} under that name")
     validate(PlainRequest, {name: "" for name in unknown if content[name] is not None})
 

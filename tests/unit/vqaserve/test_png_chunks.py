@@ -14,7 +14,7 @@ from tests.support.pictures import animated, saved, triangle
 from tests.support.profiles import SRGB, rgb_profile
 from vqaserve.errors import InvalidImage
 from vqaserve.images import open_picture
-from vqaserve.png_chunks import PROFILE_LEFT_OUT, without_metadata
+from vqaserve.png_chunks import CODE_POINTS_LEFT_OUT, PROFILE_LEFT_OUT, without_metadata
 from vqaserve.settings import Limits
 
 LIMITS = Limits().pictures
@@ -166,3 +166,11 @@ def xmp(packed: bool) -> PngInfo:
 def test_the_orientation_of_a_png_is_applied(options: dict):
     upright = triangle().transpose(Image.Transpose.ROTATE_270)
     assert open_picture(saved(triangle(), **options), LIMITS).pixels.tobytes() == upright.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("code_points", "warned"), [((1, 13, 0, 1), False), ((9, 16, 0, 1), True), ((12, 13, 0, 1), True)]
+)
+def test_a_colour_space_by_code_points_is_named_where_it_is_not_srgb(code_points: tuple[int, ...], warned: bool):
+    data = with_chunks(png_chunk(b"cICP", bytes(code_points)))
+    assert without_metadata(data) == (BARE, (CODE_POINTS_LEFT_OUT,) if warned else ())

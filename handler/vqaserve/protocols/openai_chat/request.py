@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from vqaserve.errors import BadRequest, InvalidParameter, InvalidQuestion, MissingImage
+from vqaserve.protocols.content import Real, Whole
 from vqaserve.protocols.picture_text import read_picture
 from vqaserve.settings import HandlerSettings
 from vqaserve.types import Query, Turn
@@ -55,17 +56,17 @@ class ChatRequest(BaseModel):
     messages: list[Message] = Field(description="The conversation; pictures as data URIs in image_url parts.")
     stream: bool | None = None
     stream_options: StreamOptions | None = None
-    n: int | None = Field(default=None, description="How many choices to return.")
-    max_tokens: int | None = Field(default=None, description="The older name of ``max_completion_tokens``.")
-    max_completion_tokens: int | None = Field(default=None, description="Models that write: length of the answer.")
-    temperature: float | None = Field(default=None, description="Models that write: 0 is greedy.")
-    top_p: float | None = Field(default=None, description="Models that write: probability to sample within.")
-    seed: int | None = Field(default=None, description="Models that write: the same seed gives the same answer.")
+    n: Whole | None = Field(default=None, description="How many choices to return.")
+    max_tokens: Whole | None = Field(default=None, description="The older name of ``max_completion_tokens``.")
+    max_completion_tokens: Whole | None = Field(default=None, description="Models that write: length of the answer.")
+    temperature: Real | None = Field(default=None, description="Models that write: 0 is greedy.")
+    top_p: Real | None = Field(default=None, description="Models that write: probability to sample within.")
+    seed: Whole | None = Field(default=None, description="Models that write: the same seed gives the same answer.")
     stop: _Stop | Annotated[list[_Stop], Field(max_length=16)] | None = Field(
         default=None, description="Models that write: texts that end the answer."
     )
     logprobs: bool | None = Field(default=None, description="Models that write: return each token's log-probability.")
-    top_logprobs: int | None = Field(default=None, description="Likeliest tokens to return at each place.")
+    top_logprobs: Whole | None = Field(default=None, description="Likeliest tokens to return at each place.")
     response_format: ResponseFormat | None = None
 
     def query(self, settings: HandlerSettings) -> Query:

@@ -35,7 +35,8 @@ def parse(request: Request | dict) -> list[Query]:
 
 
 def test_a_list_of_tensors_or_the_binary_header_is_of_this_format():
-    assert isinstance(find_protocol(Request("id", {"body": {"inputs": []}})), KServeV2)
+    assert isinstance(find_protocol(Request("id", {"body": {"inputs": [tensor("image", B64)]}})), KServeV2)
+    assert isinstance(find_protocol(Request("id", {"body": {"inputs": [], "outputs": []}})), KServeV2)
     assert isinstance(find_protocol(binary({"inputs": []})), KServeV2)
 
 

@@ -48,6 +48,29 @@ def test_a_question_has_one_spelling(typed: str):
     assert normalize_question(typed, 500) == PLAIN
 
 
+SPELLINGS = {
+    "an ellipsis": ("is it red\u2026", "is it red..."),
+    "a hyphen": ("the top\u2010left one", "the top-left one"),
+    "a hyphen that does not break": ("the top\u2011left one", "the top-left one"),
+    "a minus sign": ("is it \u22125", "is it -5"),
+    "ligatures": ("\ufb01ve \ufb02owers", "five flowers"),
+    "small forms": ("red\ufe50 blue\ufe56", "red, blue?"),
+    "an ideographic full stop": ("what color is it\u3002", "what color is it."),
+    "a selector behind a letter": ("is it re\ufe0fd?", "is it red?"),
+    "a selector at the start": ("\ufe0eis it red?", "is it red?"),
+    "a selector of ideographs": ("\u8fbb\U000e0100", "\u8fbb"),
+    "a Hangul filler": ("is it\u3164 red?", "is it red?"),
+    "a halfwidth Hangul filler": ("is it\uffa0 red?", "is it red?"),
+    "narrow katakana": ("\uff76\uff9e\uff97\uff7d", "\u30ac\u30e9\u30b9"),
+    "a musical control": ("is it\U0001d173 red?", "is it red?"),
+}
+
+
+@pytest.mark.parametrize(("typed", "meant"), SPELLINGS.values(), ids=SPELLINGS)
+def test_what_looks_the_same_is_the_same(typed: str, meant: str):
+    assert normalize_question(typed, 500) == meant
+
+
 @pytest.mark.parametrize("letters", ["größe", "Ångström", "việt", "한국어", "ᾴ", "क्षि"])
 def test_letters_with_marks_are_composed(letters: str):
     decomposed = unicodedata.normalize("NFD", letters)
@@ -69,6 +92,9 @@ def test_a_mark_that_an_invisible_character_kept_away_is_composed():
         "👍🏽 or 👎🏿?",
         "is this 🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f?",
         "was ist größer – 1½ oder 2²?",
+        "a chair — or two?",
+        "何色ですか。",
+        "press 1\ufe0f\u20e3 or #\ufe0f\u20e3",
         "这是什么颜色的？".replace("？", "?"),
         "¿Qué hay en la «caja»?",
         "WHAT is in the BOX?",
