@@ -30,5 +30,5 @@ class PageSettings:
     port: int = 7860
     per_minute: int = 10
     trust_proxy: bool = False
-    max_picture_bytes: int = 16 * 2**20
+    max_picture_bytes: int = 24 * 2**20
     wait_seconds: float = 10

@@ -31,7 +31,7 @@ class Limits(FrozenModel):
             quarter or an eighth of its width and height. The default takes 8192 x 6144, a phone's 50 megapixels.
         max_request_pixels: Pixels to decode of all different pictures of one request together.
         max_decode_seconds: CPU time to decode the pictures of one request; at most half of ``responseTimeout``.
-        max_image_bytes: Size of one picture file.
+        max_image_bytes: Size of one picture file. The default takes a phone's 50 megapixels, which are 15 to 25 MB.
         max_question_chars: Characters of one question.
         max_questions: Questions in one request.
         max_top_k: Ranked answers to one question.
@@ -49,7 +49,7 @@ class Limits(FrozenModel):
     max_jpeg_pixels: Annotated[int, Field(gt=0)] = 51_000_000
     max_request_pixels: Annotated[int, Field(gt=0)] = 40_000_000
     max_decode_seconds: Annotated[float, Field(gt=0)] = 1.5
-    max_image_bytes: Annotated[int, Field(gt=0)] = 16 * 1024 * 1024
+    max_image_bytes: Annotated[int, Field(gt=0)] = 24 * 1024 * 1024
     max_question_chars: Annotated[int, Field(gt=0)] = 500
     max_questions: Annotated[int, Field(gt=0)] = 32
     max_top_k: Annotated[int, Field(gt=0)] = 20

@@ -6,7 +6,7 @@ import zlib
 
 from vqaserve.errors import BadRequest, ContentTooLarge, UnsupportedMediaType
 
-MAX_BYTES = 25_165_824
+MAX_BYTES = 35_651_584
 """Maximum size of an unpacked body: what TorchServe accepts uncompressed (``max_request_size``)."""
 
 MAX_RATIO = 200
