@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from vqaops.console import new_console, one_line_errors
+from vqaops.importing.recipes import check_device
 from vqaops.publishing.licenses import may_be_passed_on
 from vqaops.publishing.publication import Publication
 from vqaops.publishing.secrets import check_files
@@ -18,11 +19,6 @@ from vqaops.publishing.target import Target
 from vqaserve.errors import RecipeError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
-
-
-@app.callback()
-def publishing() -> None:
-    """Publish a recipe, or the chat page, on the Hugging Face Hub."""
 
 
 Repo = Annotated[str, typer.Option(help="USER/NAME or ORGANISATION/NAME; created if it does not exist.")]
@@ -56,6 +52,34 @@ def model(
 
         target = Target(repo, commit_message or f"Publish {recipe.resolve().name}", revision, private)
         _publish(model_publication(recipe), target, dry_run, yes)
+
+
+@app.command()
+def space(
+    repo: Repo,
+    model_repo: Annotated[
+        str | None, typer.Option(help="The Space's MODEL_REPO_ID: USER/NAME of a model; by default recipes/shapes.")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="The Space's DEVICE: auto, cpu or cuda.")] = None,
+    private: Private = None,
+    commit_message: Message = None,
+    revision: Revision = "main",
+    dry_run: DryRun = False,
+    yes: Yes = False,
+) -> None:
+    """Upload the chat page as a Space with Docker. A private model needs the secret HF_TOKEN in the Space's settings.
+
+    Example: scripts/publish.py space --repo me/ask-a-picture --model-repo me/shapes
+    """
+    with one_line_errors("publish"):
+        from vqaops.publishing.space import space_publication  # needs the extra hf
+
+        if device is not None:
+            check_device(device)
+        given = {"MODEL_REPO_ID": model_repo, "DEVICE": device}
+        variables = {name: value for name, value in given.items() if value is not None}
+        target = Target(repo, commit_message or "Publish the chat page", revision, private)
+        _publish(space_publication(variables), target, dry_run, yes)
 
 
 def _publish(publication: Publication, target: Target, dry_run: bool, yes: bool) -> None:

@@ -13,7 +13,7 @@ from vqaserve.file_kinds import is_safetensors
 _SECRETS: Final = {
     "an access token of the Hugging Face Hub": rb"\bhf_[A-Za-z0-9]{30,}",
     "an API key of the gateway": rb"\bvqa_[A-Za-z0-9_-]{43}",
-    "tokens of TorchServe": rb'"expiration time"',
+    "tokens of TorchServe": rb'"key":\s*"[^"]+",\s*"expiration time"',
     "a private key": rb"-----BEGIN [A-Z ]*PRIVATE KEY-----",
 }
 """What users of this project hold, with its pattern."""
