@@ -8,38 +8,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from statistics import median
 
+from loadtest.chat.bars import Bar
 from loadtest.chat.smolvlm import NEW_TOKENS
 from loadtest.chat.talk import Plain, Served, Talk, cpu_seconds, first_question, square_pictures
 from loadtest.pairs import QUESTIONS
 
 _TURNS = 6
 _SIDE_BY_SIDE = 8
-
-
-@dataclass(frozen=True)
-class Bar:
-    """A figure beside its limit.
-
-    Attributes:
-        name: What is measured.
-        figure: The figure.
-        limit: The limit, with its comparison: ``<= 0.35``.
-        detail: The figures behind it.
-    """
-
-    name: str
-    figure: float
-    limit: str
-    detail: str
-
-    @property
-    def holds(self) -> bool:
-        """Whether the figure is within its limit."""
-        sign, _, value = self.limit.partition(" ")
-        return self.figure <= float(value) if sign == "<=" else self.figure >= float(value)
 
 
 Seconds = dict[str, list[float]]
