@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -80,9 +80,9 @@ class Answerer:
         return [_with_result(item, computed[_key(item)]) if _is_waiting(item) else item for item in items]
 
     @property
-    def counters(self) -> dict[str, dict[str, int]]:
-        """Hits, misses, size and limit of both caches; the sizes of ``features`` are in bytes."""
-        return {"features": self._features.counters, "answers": self._answers.counters}
+    def counters(self) -> dict[str, Mapping[str, int]]:
+        """Hits, misses, size and limit of each cache; the sizes of all but ``answers`` are in bytes."""
+        return {"features": self._features.counters, "answers": self._answers.counters, **self._family.caches}
 
     def _compute(self, rows: Sequence[Sequence[Item]], encoded: dict[str, Any], watch: Watch) -> list[Item]:
         """Run the family. A batch that fails is halved and tried again until the failing item is alone."""

@@ -55,7 +55,7 @@ def measure_served(recipe: Path, plain: Plain, output: Path, rounds: int) -> Bar
 
 
 def _pairs() -> list[Pair]:
-    files = [_as_jpeg(picture) for picture in square_pictures(len(QUESTIONS))]
+    files = [as_jpeg(picture) for picture in square_pictures(len(QUESTIONS))]
     return [Pair(number, file, question) for number, (file, question) in enumerate(zip(files, QUESTIONS, strict=True))]
 
 
@@ -65,10 +65,11 @@ def _unseen(pairs: Sequence[Pair]) -> RequestStream:
     for pair in itertools.cycle(pairs):
         pixels = np.asarray(Image.open(BytesIO(pair.picture))).copy()
         pixels[:64, :64] = noise.integers(0, 256, (64, 64, 3))
-        yield PairRequest(pair, _as_jpeg(Image.fromarray(pixels)))
+        yield PairRequest(pair, as_jpeg(Image.fromarray(pixels)))
 
 
-def _as_jpeg(picture: Image.Image) -> bytes:
+def as_jpeg(picture: Image.Image) -> bytes:
+    """A picture as a file."""
     buffer = BytesIO()
     picture.save(buffer, "JPEG", quality=90)
     return buffer.getvalue()

@@ -8,6 +8,7 @@ with a trained tokenizer. No answer contains the end token: its vector is zero, 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -56,25 +57,43 @@ Made by `python -m loadtest.chat` for measurements: random weights. It has learn
 """
 
 
-def make_recipe(folder: Path, threads: int) -> Path:
+@dataclass(frozen=True)
+class Size:
+    """What of the model's size is changed to measure something else than speed.
+
+    Attributes:
+        name: Of the recipe.
+        layers: Of the language model and of the vision tower.
+        side: Pixels of a picture's sides.
+    """
+
+    name: str = NAME
+    layers: tuple[int, int] = (30, 12)
+    side: int = SIDE
+
+
+SMALL = Size("smolvlm-small", (2, 1), 128)
+
+
+def make_recipe(folder: Path, threads: int, size: Size = Size()) -> Path:
     """Make the recipe if it is missing, and return its folder."""
-    recipe = folder / NAME
+    recipe = folder / size.name
     config = _CONFIG.format(threads=threads, tokens=NEW_TOKENS)
     if not (recipe / "weights" / "config.json").exists():
-        _write_weights(recipe / "weights")
+        _write_weights(recipe / "weights", size)
     (recipe / "README.md").write_text(_CARD, encoding="utf-8")
     (recipe / "model-config.yaml").write_text(config, encoding="utf-8")
     return recipe
 
 
-def _write_weights(weights: Path) -> None:
+def _write_weights(weights: Path, size: Size) -> None:
     tokenizer = _tokenizer()
     ids: dict[str, Any] = {name: tokenizer.convert_tokens_to_ids(name) for name in _CONTROL}
     text = {
         "model_type": "llama",
         "hidden_size": 576,
         "intermediate_size": 1536,
-        "num_hidden_layers": 30,
+        "num_hidden_layers": size.layers[0],
         "num_attention_heads": 9,
         "num_key_value_heads": 3,
         "head_dim": 64,
@@ -89,9 +108,9 @@ def _write_weights(weights: Path) -> None:
     vision = {
         "hidden_size": 768,
         "intermediate_size": 3072,
-        "num_hidden_layers": 12,
+        "num_hidden_layers": size.layers[1],
         "num_attention_heads": 12,
-        "image_size": SIDE,
+        "image_size": size.side,
         "patch_size": 16,
     }
     config = SmolVLMConfig(
@@ -110,10 +129,10 @@ def _write_weights(weights: Path) -> None:
     model.save_pretrained(weights)
     tokenizer.save_pretrained(weights)
     pictures = SmolVLMImageProcessorPil(
-        size={"longest_edge": SIDE}, max_image_size={"longest_edge": SIDE}, do_image_splitting=False
+        size={"longest_edge": size.side}, max_image_size={"longest_edge": size.side}, do_image_splitting=False
     )
     pictures.save_pretrained(weights)
-    processor = {"processor_class": "SmolVLMProcessor", "image_seq_len": 64}
+    processor = {"processor_class": "SmolVLMProcessor", "image_seq_len": (size.side // 64) ** 2}
     (weights / "processor_config.json").write_text(json.dumps(processor), encoding="utf-8")
     (weights / "chat_template.jinja").write_text(_TEMPLATE, encoding="utf-8")
 

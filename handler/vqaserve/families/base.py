@@ -44,6 +44,11 @@ class Family(ABC, Generic[Features, Outputs]):
         return False
 
     @property
+    def caches(self) -> Mapping[str, Mapping[str, int]]:
+        """``hits``, ``misses``, ``size`` and ``limit`` in bytes of each cache that the family keeps itself."""
+        return {}
+
+    @property
     def squeeze(self) -> Squeeze | None:
         """The resizing that ``encode`` begins with, or None where it depends on the picture.
 

@@ -170,6 +170,11 @@ class ChatGenerator(AnswerGenerator):
         """A warning if a text contains control tokens."""
         return self.prompts.warnings(query)
 
+    @property
+    def caches(self) -> dict[str, dict[str, int]]:
+        """The counters of the cache of prefixes, if the model may use it."""
+        return {"prefixes": self.prefixes.counters} if self._writes else {}
+
     def model_changed(self) -> None:
         """Forget the states of prompts, which were computed in another precision."""
         self.prefixes.clear()

@@ -89,6 +89,11 @@ class HfGenerative(GenerativeFamily[Any, list[list[GeneratedAnswer]]]):
         self.generator.model_changed()
 
     @property
+    def caches(self) -> dict[str, dict[str, int]]:
+        """The counters of the cache of prefixes, for an architecture that has one."""
+        return self.generator.caches
+
+    @property
     def reads_conversations(self) -> bool:
         """Whether the architecture has a chat template for earlier turns and several pictures."""
         return self.generator.reads_conversations

@@ -82,6 +82,11 @@ class AnswerGenerator(ABC):
         del query
         return ()
 
+    @property
+    def caches(self) -> dict[str, dict[str, int]]:
+        """The counters of the generator's own caches, by name."""
+        return {}
+
     def model_changed(self) -> None:  # noqa: B027 - most keep nothing
         """Forget what was computed with the model; called when its precision has changed."""
 

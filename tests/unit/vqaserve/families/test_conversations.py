@@ -65,6 +65,7 @@ def test_a_further_turn_pays_for_its_own_tokens(kind: str, shared_tiny: Callable
     assert said[0].writing.cached_tokens == 0
     assert further[0].writing.cached_tokens >= said[0].writing.prompt_tokens
     assert further[0].writing.prompt_tokens > further[0].writing.cached_tokens
+    assert (family.caches["prefixes"]["hits"], family.caches["prefixes"]["misses"]) == (1, 1)
 
 
 @pytest.mark.parametrize("kind", CHATS)
