@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from demo import api_docs
 from demo.app import STYLE, Page
 from demo.settings import PageSettings
 from vqaops.console import new_console, one_line_errors
@@ -26,6 +27,9 @@ def main(
     config: Annotated[Path, typer.Option(help="The server's properties.")] = CONFIG,
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 7860,
+    gateway: Annotated[str, typer.Option(help="The gateway that requests from /docs are sent to.")] = (
+        "https://127.0.0.1:8443"
+    ),
     per_minute: Annotated[int, typer.Option(min=1, help="Questions that one person may ask in a minute.")] = 10,
     trust_proxy: Annotated[
         bool, typer.Option("--trust-proxy", help="Take a person's address from the proxy's X-Forwarded-For.")
@@ -57,6 +61,7 @@ def main(
             enable_monitoring=False,
             pwa=False,
             ssr_mode=False,
+            app_kwargs={"routes": api_docs.routes(gateway.rstrip("/"))},
         )
 
 

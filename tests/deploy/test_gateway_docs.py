@@ -12,12 +12,11 @@ import pytest
 
 from tests.support.gateways import RunningGateway, check_error
 from tests.support.pictures import encoded
+from tests.support.swagger import answer, authorize, opened
 from vqaops import api_docs
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Locator, Page
-
-SECONDS = 20_000  # ms, as Playwright counts
+    from playwright.sync_api import Browser, Page
 
 pytestmark = pytest.mark.skipif(not api_docs.files(), reason="flask-swagger-ui is not installed: make install")
 
@@ -77,7 +76,7 @@ def test_a_form_is_sent_from_the_page_with_a_key(page: Page, gateway: RunningGat
     picture = tmp_path / "red.png"
     picture.write_bytes(encoded())
     operation.locator("input[type=file]").set_input_files(picture)
-    operation.locator("tr", has_text="question").first.locator("input").first.fill("what?")
+    operation.locator("tr[data-property-name=question] input[type=text]").fill("what?")
     assert answer(operation)["answer"] == "4x3 #ff0000: what?"
 
 
@@ -87,25 +86,3 @@ def test_the_example_is_answered_as_it_stands(page: Page, gateway: RunningGatewa
     operation.get_by_placeholder("model").fill("dummy")
     (prediction,) = answer(operation)["predictions"]
     assert prediction["answer"].startswith("64x64 ")
-
-
-def authorize(page: Page, key: str) -> None:
-    page.get_by_role("button", name="Authorize").first.click()
-    dialog = page.locator(".dialog-ux")
-    dialog.locator("input").fill(key)
-    dialog.get_by_role("button", name="Apply credentials").click()
-    dialog.get_by_role("button", name="Close").last.click()
-
-
-def opened(page: Page, operation: str) -> Locator:
-    block = page.locator(f"#operations-questions-{operation}")
-    block.locator(".opblock-summary-control").click()
-    return block
-
-
-def answer(operation: Locator) -> dict[str, object]:
-    operation.get_by_role("button", name="Execute").click()
-    response = operation.locator(".live-responses-table tr.response")
-    response.wait_for(timeout=SECONDS)
-    assert response.locator(".response-col_status").inner_text().split()[0] == "200", response.inner_text()
-    return json.loads(response.locator(".highlight-code code").first.inner_text())
