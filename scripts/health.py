@@ -10,7 +10,7 @@ from typing import Annotated
 import httpx
 import typer
 
-from vqaops.console import one_line_errors
+from vqaops.console import finite, one_line_errors
 from vqaops.paths import CONFIG, RUN, resolved
 from vqaops.server.health import examine
 from vqaops.server.server import Server
@@ -22,7 +22,9 @@ def main(
     ] = None,
     live: Annotated[bool, typer.Option("--live", help="Check only whether the server answers at all.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole state, for machines.")] = False,
-    timeout: Annotated[float, typer.Option(help="Seconds for each request to the server.")] = 5,
+    timeout: Annotated[
+        float, typer.Option(callback=finite, min=0.001, help="Seconds for each request to the server.")
+    ] = 5,
     run: Annotated[Path, typer.Option(help="Run folder of the server.")] = RUN,
     config: Annotated[Path, typer.Option(help="The properties that it was started with.")] = CONFIG,
 ) -> None:

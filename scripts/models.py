@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from vqaops.console import new_console, one_line_errors
+from vqaops.console import finite, new_console, one_line_errors
 from vqaops.paths import RUN, resolved
 from vqaops.rollout.operations import Operations, Report
 from vqaops.rollout.rollout import Rollout
@@ -95,9 +95,13 @@ def autoscale(
     model: Model = None,
     least: Least = 1,
     most: Annotated[int | None, typer.Option("--max", min=1, help="Maximum; by default the number of cores.")] = None,
-    queue_ms: Annotated[float, typer.Option(min=1, help="Mean wait in the queue over which a worker is added.")] = 100,
-    interval: Annotated[float, typer.Option(min=0.1, help="Seconds between two checks.")] = 2,
-    seconds: Annotated[float | None, typer.Option(help="End after this time; by default never.")] = None,
+    queue_ms: Annotated[
+        float, typer.Option(callback=finite, min=1, help="Mean wait in the queue over which a worker is added.")
+    ] = 100,
+    interval: Annotated[float, typer.Option(callback=finite, min=0.1, help="Seconds between two checks.")] = 2,
+    seconds: Annotated[
+        float | None, typer.Option(callback=finite, min=0, help="End after this time; by default never.")
+    ] = None,
     run: Run = RUN,
     as_json: Json = False,
 ) -> None:
@@ -113,7 +117,9 @@ def autoscale(
 def remove(
     target: Target,
     force: Annotated[bool, typer.Option("--force", help="Even the default, or one that clients still name.")] = False,
-    patience: Annotated[float, typer.Option(min=0, help="Seconds to wait for clients that name the version.")] = 60,
+    patience: Annotated[
+        float, typer.Option(callback=finite, min=0, help="Seconds to wait for clients that name the version.")
+    ] = 60,
     run: Run = RUN,
     as_json: Json = False,
 ) -> None:

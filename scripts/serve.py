@@ -12,7 +12,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from vqaops.console import new_console, one_line_errors
+from vqaops.console import finite, new_console, one_line_errors
 from vqaops.paths import CONFIG, MODEL_STORE, RECIPES, RUN, resolved, short_path
 from vqaops.questions import read_samples
 from vqaops.server.curl import curl_command
@@ -31,7 +31,7 @@ Sockets = Annotated[
     bool, typer.Option("--sockets", help="Listen on unix sockets in the run folder instead of ports 8080 and 8081.")
 ]
 Run = Annotated[Path, typer.Option(help="Run folder: all files of the running server.")]
-Drain = Annotated[float, typer.Option(min=0, help="Seconds that accepted requests get after SIGTERM.")]
+Drain = Annotated[float, typer.Option(callback=finite, min=0, help="Seconds that accepted requests get after SIGTERM.")]
 
 
 @app.command()

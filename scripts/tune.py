@@ -12,7 +12,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from loadtest.bench.recipe_archives import current_archive
 from loadtest.trials import TrialRunner, sample_pairs
-from vqaops.console import new_console, one_line_errors
+from vqaops.console import finite, new_console, one_line_errors
 from vqaops.paths import RUN, resolved
 from vqaops.tuning.plot import plot_trade_off
 from vqaops.tuning.recipe_file import write_settings
@@ -28,7 +28,9 @@ PICTURES = 8
 def main(
     recipe: Annotated[Path, typer.Argument(help="A recipe folder.")],
     connections: Annotated[int, typer.Option(min=1, help="Requests at the same time.")] = 8,
-    limit: Annotated[float, typer.Option(min=0.001, help="Limit of the 95th percentile of the latency, in ms.")] = 250,
+    limit: Annotated[
+        float, typer.Option(callback=finite, min=0.001, help="Limit of the 95th percentile of the latency, in ms.")
+    ] = 250,
     batch: Annotated[list[int] | None, typer.Option(min=1, help="Batch sizes to try; default 1, 2, 4, 8, 16.")] = None,
     delay: Annotated[list[int] | None, typer.Option(min=1, help="Batch delays to try, in ms; default 1, 5.")] = None,
     precision: Annotated[
@@ -36,7 +38,7 @@ def main(
         typer.Option(help="Precisions to try; default the recipe's own, fp32, bf16. int8 rounds weights: name it."),
     ] = None,
     cores: Annotated[int | None, typer.Option(min=1, help="Cores to use; default all of this process.")] = None,
-    seconds: Annotated[float, typer.Option(min=0.1, help="Duration of each trial's measurement.")] = 6,
+    seconds: Annotated[float, typer.Option(callback=finite, min=0.1, help="Duration of each trial's measurement.")] = 6,
     exhaustive: Annotated[bool, typer.Option("--exhaustive", help="Also try every combination, and compare.")] = False,
     write: Annotated[bool, typer.Option("--write", help="Write the chosen settings into model-config.yaml.")] = False,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the plot.")] = RUN,

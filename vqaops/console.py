@@ -1,7 +1,8 @@
-"""What every command prints through: a console, and errors as one line on stderr."""
+"""What every command prints through: a console, and errors as one line on stderr; and a check of numbers."""
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 import unicodedata
@@ -30,6 +31,17 @@ def new_console(stderr: bool = False) -> Console:
     terminal = (sys.stderr if stderr else sys.stdout).isatty()
     width = None if terminal else PIPE_WIDTH
     return Console(stderr=stderr, highlight=False, soft_wrap=True, emoji=False, width=width)
+
+
+def finite(value: float | None) -> float | None:
+    """Refuse an option that is no number: NaN is neither below a minimum nor above a maximum.
+
+    Raises:
+        typer.BadParameter: It is NaN or infinite.
+    """
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is not a finite number")
+    return value
 
 
 def refuse(command: str, error: Exception) -> NoReturn:

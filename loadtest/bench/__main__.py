@@ -18,7 +18,7 @@ from loadtest.bench.benchmark import measure
 from loadtest.bench.gpu import require_gpu
 from loadtest.bench.measured_server import running_server, start_measured
 from loadtest.bench.plan import BenchPlan
-from vqaops.console import new_console, one_line_errors
+from vqaops.console import finite, new_console, one_line_errors
 from vqaops.paths import RUN
 from vqaops.server.java_command import ALLOCATOR
 
@@ -36,7 +36,7 @@ def main(
     ] = None,
     busy: Annotated[int, typer.Option(help="Connections of the mixes chat and zipf, and of the bars.")] = 16,
     rounds: Annotated[int, typer.Option(help="How often each workload runs.")] = 3,
-    seconds: Annotated[float, typer.Option(help="Duration of a workload in a round.")] = 2.0,
+    seconds: Annotated[float, typer.Option(callback=finite, min=0.01, help="Duration of a workload in a round.")] = 2.0,
     use_running: Annotated[
         bool, typer.Option("--running", help="Measure the server of `make serve` instead of starting one.")
     ] = False,

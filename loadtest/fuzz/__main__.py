@@ -9,7 +9,7 @@ import typer
 
 from loadtest.bench.measured_server import java_process
 from loadtest.fuzz.fuzzer import LARGEST_GROWTH, fuzz
-from vqaops.console import new_console, one_line_errors
+from vqaops.console import finite, new_console, one_line_errors
 from vqaops.paths import RUN, resolved
 from vqaops.server.server import Server
 
@@ -20,7 +20,7 @@ def main(
     model: Annotated[str, typer.Argument(help="A model that the running server has loaded.")] = "shapes",
     cases: Annotated[int, typer.Option(help="Number of requests.")] = 20_000,
     seed: Annotated[int, typer.Option(help="The same seed sends the same requests.")] = 0,
-    whole: Annotated[float, typer.Option(min=0, max=1, help="Share of undamaged pictures.")] = 0,
+    whole: Annotated[float, typer.Option(callback=finite, min=0, max=1, help="Share of undamaged pictures.")] = 0,
     run: Annotated[Path, typer.Option(help="Folder of the running server.")] = RUN,
 ) -> None:
     """Send damaged pictures, faulty JSON and unusual encodings to the running server (make serve).

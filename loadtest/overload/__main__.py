@@ -14,7 +14,7 @@ import typer
 from loadtest.overload.connections import CONNECTIONS, idle, p95_among
 from loadtest.overload.flood import flood
 from loadtest.overload.targets import running_target, slow_target
-from vqaops.console import new_console, one_line_errors
+from vqaops.console import finite, new_console, one_line_errors
 from vqaops.files import prepare_output
 from vqaops.paths import RUN
 
@@ -25,8 +25,11 @@ def main(
     recipe: Annotated[
         Path | None, typer.Argument(exists=True, file_okay=False, help="A recipe that the running server has loaded.")
     ] = None,
-    times: Annotated[float, typer.Option(help="Requests per second, as a multiple of the measured capacity.")] = 10,
-    seconds: Annotated[float, typer.Option(min=1, help="Duration of the flood.")] = 60,
+    times: Annotated[
+        float,
+        typer.Option(callback=finite, min=0.01, help="Requests per second, as a multiple of the measured capacity."),
+    ] = 10,
+    seconds: Annotated[float, typer.Option(callback=finite, min=1, help="Duration of the flood.")] = 60,
     output: Annotated[Path, typer.Option(help="JSON file for the figures.")] = RUN / "overload.json",
 ) -> None:
     """Send a server more than it can answer, and print who was answered, who was refused, and how soon it recovered.

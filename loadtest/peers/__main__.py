@@ -19,7 +19,7 @@ from loadtest.pairs import all_pairs
 from loadtest.peers.comparison import ComparedModel, ComparisonPlan, ServerResult, compare_servers
 from loadtest.peers.known_peers import PEERS, InstalledPeer, find_peers
 from loadtest.peers.peers_report import show, write_report
-from vqaops.console import new_console, one_line_errors
+from vqaops.console import finite, new_console, one_line_errors
 from vqaops.paths import RUN
 from vqaops.server.java_command import ALLOCATOR
 
@@ -39,8 +39,10 @@ def main(
         typer.Option(help="Interpreter of an environment with peers that this one lacks; repeatable."),
     ] = None,
     rounds: Annotated[int, typer.Option(min=1, help="How often each server is started and measured.")] = 3,
-    seconds: Annotated[float, typer.Option(help="Duration of each workload.")] = 3.0,
-    warm: Annotated[float, typer.Option(help="Seconds of warm-up with each of two mixes.")] = 3.0,
+    seconds: Annotated[float, typer.Option(callback=finite, min=0.01, help="Duration of each workload.")] = 3.0,
+    warm: Annotated[
+        float, typer.Option(callback=finite, min=0, help="Seconds of warm-up with each of two mixes.")
+    ] = 3.0,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the report.")] = RUN / "peers",
 ) -> None:
     """Measure our server and other model servers with the same model, one after the other on free ports.

@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 import typer
 from rich.table import Table
+from typer.testing import CliRunner
 
+from scripts import health, models, serve, tune
 from vqaops.console import PIPE_WIDTH, new_console, one_line_errors
 from vqaops.errors import ServerError
 from vqaserve.errors import RecipeError
@@ -56,3 +59,24 @@ def test_the_torch_that_commands_import_gives_no_warning():
 
     done = subprocess.run([sys.executable, "-c", "import vqaops, torch"], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "NaN", "1e999"])
+@pytest.mark.parametrize(
+    ("app", "words"),
+    [
+        (health.main, ["--timeout"]),
+        (serve.app, ["foreground", "--drain"]),
+        (models.app, ["autoscale", "--interval"]),
+        (models.app, ["remove", "m", "1.0.0", "--patience"]),
+        (tune.main, ["recipe", "--limit"]),
+    ],
+    ids=["timeout", "drain", "interval", "patience", "limit"],
+)
+def test_a_number_that_is_not_finite_is_refused(app: Callable[..., None] | typer.Typer, words: list[str], value: str):
+    command = app if isinstance(app, typer.Typer) else typer.Typer()
+    if command is not app:
+        command.command()(app)
+    done = CliRunner().invoke(command, [*words, value])
+    assert done.exit_code == 2
+    assert "Invalid value for" in done.stderr
