@@ -57,7 +57,7 @@ def test_safetensors_and_what_belongs_to_them_are_fetched_at_one_commit(hub: Hub
     assert not [name for name in hub.names if name.endswith((".bin", ".pt")) or "/" in name]
 
 
-def test_the_size_is_said_before_anything_is_fetched(hub: Hub, tmp_path: Path):
+def test_the_size_is_printed_before_the_download(hub: Hub, tmp_path: Path):
     class Watching(StringIO):
         def write(self, text: str) -> int:
             assert not hub.fetched
@@ -97,7 +97,7 @@ def test_an_interrupted_fetch_goes_on_with_what_is_missing(hub: Hub, tmp_path: P
         (REPO, "v9", f"{REPO} has no revision v9"),
     ],
 )
-def test_what_is_not_there_is_refused_in_one_line(
+def test_a_missing_repository_or_file_is_refused_in_one_line(
     hub: Hub, tmp_path: Path, repo: str, revision: str | None, message: str
 ):
     with pytest.raises(RecipeError, match=message) as caught:
@@ -108,7 +108,9 @@ def test_what_is_not_there_is_refused_in_one_line(
 @pytest.mark.parametrize(
     ("token", "message"), [("hf_wrong", r"does not accept the token in HF_TOKEN \(401\)"), (False, "set HF_TOKEN")]
 )
-def test_a_wrong_token_and_a_missing_one_are_told_apart(hub: Hub, tmp_path: Path, token: str | bool, message: str):
+def test_a_wrong_token_and_a_missing_one_have_different_messages(
+    hub: Hub, tmp_path: Path, token: str | bool, message: str
+):
     hub.token = "hf_right"
     with pytest.raises(RecipeError, match=message):
         fetched(hub, tmp_path, token=token)

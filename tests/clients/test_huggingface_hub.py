@@ -29,7 +29,7 @@ def test_the_best_answer_carries_the_pictures_warnings(client: InferenceClient):
     assert "warnings" not in second
 
 
-def test_the_hubs_nested_shape_is_understood_too(client: InferenceClient, dummy_server: Server):
+def test_the_hubs_nested_inputs_are_answered(client: InferenceClient, dummy_server: Server):
     server = dummy_server.client
     reply = server.http.post(
         f"{server.addresses.inference}/predictions/dummy",

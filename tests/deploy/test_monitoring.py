@@ -86,7 +86,7 @@ def test_the_runbook_has_no_page_of_an_alert_that_is_gone():
     assert re.findall(r"^### (Vqa\w+)$", text, re.M) == [alert["alert"] for alert in ALERTS]
 
 
-def test_alerts_and_dashboard_ask_for_metrics_that_there_are():
+def test_alerts_and_dashboard_use_existing_metrics():
     known = {metric.name for metric in METRICS} | {rule["record"] for rule in rules() if "record" in rule}
     known |= set(re.findall(r'"(vqa_\w+)"', Path(exporter.__file__).read_text(encoding="utf-8")))
     declared = yaml.safe_load((MONITORING / "metrics.yaml").read_text(encoding="utf-8"))["ts_metrics"]

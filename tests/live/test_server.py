@@ -164,7 +164,7 @@ def test_a_folder_that_holds_something_else_is_refused(
     assert (folder / "tmp" / "precious").exists()
 
 
-def test_reports_that_lie_in_the_folder_are_no_reason_to_refuse_it(
+def test_a_run_folder_with_reports_is_accepted(
     new_server: Callable[..., Server], make_recipe: RecipeMaker, tmp_path: Path
 ):
     server = new_server()

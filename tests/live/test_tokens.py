@@ -136,7 +136,7 @@ def test_a_server_that_is_gone_makes_no_new_token(tmp_path, new_server: Callable
         assert client.renew_token("inference", "old") == "old"
 
 
-def test_keys_that_are_gone_while_a_server_starts_again_are_waited_for(server: Server):
+def test_a_client_waits_for_the_key_file_during_a_restart(server: Server):
     client = replace(server.client, http=server.client.addresses.pool(), retry=RetryPolicy(seconds=30))
     aside = server.client.key_file.with_suffix(".aside")
     with client.http:
@@ -146,7 +146,7 @@ def test_keys_that_are_gone_while_a_server_starts_again_are_waited_for(server: S
         assert client.ask("dummy", encoded(), "and now?")["answer"] == "4x3 #ff0000: and now?"
 
 
-def test_without_keys_from_the_start_nobody_waits(tmp_path, server: Server):
+def test_a_client_that_never_had_keys_does_not_wait_for_them(tmp_path, server: Server):
     with server.client.addresses.pool() as http:
         client = Client(server.client.addresses, tmp_path / "key_file.json", http)
         with pytest.raises(NoTokens, match="the server is not running"):

@@ -24,7 +24,7 @@ def test_a_spike_comes_and_goes():
     assert [SHAPES["spike"](moment, 80) for moment in (0, 0.3, 0.34, 0.6, 0.7)] == [8, 8, 80, 80, 8]
 
 
-def test_steps_are_eight_and_held():
+def test_the_steps_shape_has_eight_rising_steps():
     users = [SHAPES["steps"](moment, 80) for moment in MOMENTS]
     assert sorted(set(users)) == [10, 20, 30, 40, 50, 60, 70, 80]
     assert users == sorted(users)

@@ -200,7 +200,7 @@ def test_a_preset_that_the_tensors_are_not_lists_them(older: list[Path]):
     assert "cnn.0.weight [16, 3, 3, 3] is not part of the model" in line
 
 
-def test_an_unknown_preset_is_refused_with_those_that_there_are(older: list[Path]):
+def test_an_unknown_preset_is_refused_with_the_known_ones(older: list[Path]):
     line = refusal(older, "--preset", "vit")
     assert all(preset in line for preset in PRESETS)
 

@@ -58,7 +58,7 @@ def a_loop(path: Path) -> Path:
     ],
 )
 @pytest.mark.parametrize("script", ["build_mar", "serve"])
-def test_a_recipe_that_is_none(tmp_path: Path, script: str, make: Callable[[Path], Path], reason: str):
+def test_a_path_that_is_not_a_recipe_is_refused(tmp_path: Path, script: str, make: Callable[[Path], Path], reason: str):
     words = ["start", "--run", tmp_path / "run", "--store", tmp_path / "store"] if script == "serve" else []
     assert reason in line_of(script, *words, make(tmp_path / "recipe"))
     assert not (tmp_path / "store").exists()
@@ -85,7 +85,7 @@ def test_a_model_store_that_is_a_file(make_recipe: RecipeMaker, tmp_path: Path):
     assert f"{store}" in line_of("build_mar", make_recipe(), "--store", store)
 
 
-def test_a_signing_key_that_is_none(make_recipe: RecipeMaker, tmp_path: Path):
+def test_a_missing_signing_key_is_refused_before_the_build(make_recipe: RecipeMaker, tmp_path: Path):
     line = line_of("build_mar", make_recipe(), "--store", tmp_path / "store", "--sign", tmp_path / "key")
     assert "is not a file; give an SSH private key" in line
     assert not (tmp_path / "store").exists()
@@ -118,7 +118,7 @@ def test_a_key_file_that_cannot_be_read(tmp_path: Path, command: list[str], cont
 
 
 @pytest.mark.parametrize("make", [missing, a_folder, a_text("no zip"), a_text(b"PK\x03\x04")])
-def test_an_archive_that_is_none(tmp_path: Path, make: Callable[[Path], Path]):
+def test_register_refuses_a_file_that_is_not_an_archive(tmp_path: Path, make: Callable[[Path], Path]):
     assert "is not a complete archive" in line_of("models", "register", make(tmp_path / "a.mar"), "--run", tmp_path)
 
 

@@ -144,7 +144,7 @@ def test_a_folder_without_keys_says_how_to_create_one(tmp_path: Path):
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", '{"name": "a"}', "\x00", "[" * 100_000])
-def test_a_file_among_the_keys_that_is_none_is_named(tmp_path: Path, content: str):
+def test_a_foreign_file_among_the_keys_is_named(tmp_path: Path, content: str):
     folder = tmp_path / "gateway" / "keys"
     folder.mkdir(parents=True)
     (folder / ("0" * 64)).write_text(content)

@@ -58,7 +58,7 @@ def test_a_picture_comes_back_as_it_was(decoder: Decoder):
     assert (picture.pixels.size, picture.warnings) == ((301, 203), ())
 
 
-def test_a_refusal_is_told_in_the_words_of_the_child(decoder: Decoder):
+def test_a_refusal_has_the_message_of_the_child_process(decoder: Decoder):
     with pytest.raises(InvalidImage, match=r"is not a JPEG, PNG, .* file; convert it"):
         decoder.decode(b"hello", budget())
 
@@ -93,7 +93,7 @@ def test_profiles_that_unpack_to_gigabytes_cost_next_to_nothing(decoder: Decoder
     assert left.seconds > 0.1
 
 
-def test_next_to_no_time_left_is_not_taken_for_no_limit(decoder: Decoder):
+def test_almost_no_time_left_does_not_mean_no_limit(decoder: Decoder):
     with pytest.raises(InvalidImage, match="takes too long"):
         decoder.decode(jpeg_of_scans(20_000), budget(seconds=1e-9))
 
@@ -168,7 +168,7 @@ def test_a_picture_whose_child_is_asked_to_end_is_opened_by_the_next_child(decod
         assert decoder.decode(jpeg_of_scans(2_000), budget(seconds=20)).pixels.size
 
 
-def test_a_child_that_ends_after_its_answer_costs_nobody_anything(decoder: Decoder, monkeypatch: pytest.MonkeyPatch):
+def test_a_child_that_ends_after_its_answer_fails_no_picture(decoder: Decoder, monkeypatch: pytest.MonkeyPatch):
     child = child_of(decoder)
     wait = decoding._wait
 
@@ -189,9 +189,7 @@ def test_after_the_batchs_time_a_picture_is_refused_for_now(decoder: Decoder):
         decoder.decode(encoded(), Budget(LIMITS.max_request_pixels, LIMITS.max_decode_seconds, time.monotonic()))
 
 
-def test_an_answer_that_nobody_waited_for_is_never_taken_for_the_next_pictures(
-    decoder: Decoder, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_late_answer_is_not_used_for_the_next_picture(decoder: Decoder, monkeypatch: pytest.MonkeyPatch):
     def failing(answers: IO[bytes]) -> None:
         raise MemoryError
 

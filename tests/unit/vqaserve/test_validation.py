@@ -78,7 +78,7 @@ def test_what_is_wrong_inside_a_named_entry_is_located_there():
     assert described(Gallery, {"one": {"widht": 1}}) == "unknown key 'one.widht'; did you mean 'width'?"
 
 
-def test_a_client_reads_of_fields():
+def test_faults_of_a_request_speak_of_fields():
     assert described(Drawing, {"widht": 1}, "field") == "unknown field 'widht'; did you mean 'width'?"
 
 

@@ -19,7 +19,7 @@ def test_recovery_counts_from_a_fault_to_the_last_request_that_was_not_good():
     assert summarise([QUICK], [10]).recovered == 0
 
 
-def test_of_two_faults_the_longer_recovery_counts():
+def test_the_recovery_time_of_two_faults_is_the_longer_one():
     assert summarise([FAILED, LOST], [11, 19]).recovered == 1.5
 
 

@@ -66,7 +66,7 @@ def test_pickled_weights_are_taken_where_they_are_allowed_and_alone(names: list[
     "name",
     ["consolidated.safetensors", "model.fp16.safetensors", "tf_model.h5", "model.gguf", "pytorch_model.fp16.bin"],
 )
-def test_weights_that_nobody_loads_are_named_where_there_are_no_others(name: str):
+def test_weights_under_unknown_names_are_listed_if_there_are_no_others(name: str):
     with pytest.raises(RecipeError, match=rf"holds no weights .*; it has {name}, which transformers does not load"):
         choose_files(["config.json", name], "here", True)
 

@@ -65,7 +65,7 @@ def test_every_kind_of_dictionary_and_number_is_read(tmp_path: Path, words: dict
         ({"word2idx": WORDS}, r"maps 'word2idx' to \{.*\}; a vocabulary maps words to whole numbers: save the dict"),
     ],
 )
-def test_anything_else_is_refused_with_what_came_and_what_to_do(tmp_path: Path, content: object, message: str):
+def test_a_pickle_that_is_not_a_vocabulary_is_refused_with_advice(tmp_path: Path, content: object, message: str):
     (tmp_path / "vocab.pkl").write_bytes(pickle.dumps(content))
     with pytest.raises(RecipeError, match=message):
         read_words(tmp_path / "vocab.pkl")

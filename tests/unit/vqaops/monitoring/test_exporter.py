@@ -44,7 +44,7 @@ def exported(library_path: Path) -> str:
 
 
 @pytest.mark.skipif(not which("cc"), reason="there is no C compiler: apt install gcc")
-def test_gpus_are_told_in_bytes_and_shares(tmp_path: Path):
+def test_gpu_metrics_are_in_bytes_and_ratios(tmp_path: Path):
     (tmp_path / "driver.c").write_text(DRIVER)
     subprocess.run(["cc", "-shared", "-fPIC", "-o", tmp_path / "libnvidia-ml.so.1", tmp_path / "driver.c"], check=True)
     expected = {"vqa_gpu_busy_ratio": 0.5, "vqa_gpu_memory_used_bytes": 20 * 2**30, "vqa_gpu_memory_bytes": 80 * 2**30}

@@ -26,11 +26,11 @@ def test_one_long_wait_changes_nothing_and_two_in_a_row_add_a_worker():
     assert followed([PRESSED, PRESSED]) == [1, 2]
 
 
-def test_after_a_change_it_rests_before_the_next():
+def test_a_change_is_followed_by_a_pause():
     assert followed([PRESSED] * 6) == [1, 2, 2, 2, 2, 3]
 
 
-def test_it_never_goes_over_the_most_nor_under_the_least():
+def test_the_number_of_workers_stays_between_minimum_and_maximum():
     assert max(followed([PRESSED] * 40)) == 4
     assert min(followed([CALM] * 40, workers=4)) == 1
 
@@ -40,7 +40,7 @@ def test_workers_outside_the_bounds_are_brought_inside_at_once():
     assert followed([CALM], workers=1, rule=ScalingRule(least=2, most=4)) == [2]
 
 
-def test_it_takes_longer_to_take_a_worker_away_than_to_add_one():
+def test_removing_a_worker_takes_more_checks_than_adding_one():
     assert followed([CALM] * 3, workers=2) == [2, 2, 1]
     assert followed([CALM, CALM, PRESSED, CALM, CALM], workers=2) == [2, 2, 2, 2, 2]
 
@@ -50,7 +50,7 @@ def test_between_the_two_bounds_nothing_happens():
     assert followed([between] * 20, workers=2) == [2] * 20
 
 
-def test_busy_workers_are_kept_though_nobody_waits():
+def test_busy_workers_are_kept_while_the_queue_is_empty():
     enough = {"pending": 0, "waited": 0.0, "busy": 0.4}  # of two workers; one alone would be 80 % busy
     assert followed([enough] * 20, workers=2) == [2] * 20
 

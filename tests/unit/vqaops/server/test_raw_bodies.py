@@ -18,6 +18,6 @@ def test_the_class_on_the_class_path_knows_no_form(tmp_path: Path):
     assert b"application/json" in content
 
 
-def test_it_is_written_again_without_harm(tmp_path: Path):
+def test_the_patch_can_be_written_twice(tmp_path: Path):
     write_raw_bodies_patch(tmp_path)
     write_raw_bodies_patch(tmp_path)

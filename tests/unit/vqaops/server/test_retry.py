@@ -56,7 +56,7 @@ GOOD = httpx.Response(200)
     ],
     ids=str,
 )
-def test_a_passing_trouble_is_tried_again(trouble: httpx.Response | Exception):
+def test_a_transient_error_is_retried(trouble: httpx.Response | Exception):
     attempt, given = playing(trouble, trouble, GOOD)
     assert QUICK.send(attempt) is GOOD
     assert len(given) == 3
@@ -74,13 +74,13 @@ def test_a_passing_trouble_is_tried_again(trouble: httpx.Response | Exception):
     ],
     ids=str,
 )
-def test_an_answer_is_an_answer_even_if_it_is_a_refusal(answer: httpx.Response):
+def test_a_refusal_is_not_retried(answer: httpx.Response):
     attempt, given = playing(answer)
     assert QUICK.send(attempt) is answer
     assert len(given) == 1
 
 
-def test_after_the_time_is_up_the_last_trouble_is_the_callers():
+def test_after_the_time_limit_the_last_error_is_raised():
     attempt, given = playing(httpx.ConnectError("refused"))
     with pytest.raises(httpx.ConnectError, match="refused"):
         RetryPolicy(seconds=0.2, first_wait=0.01, longest_wait=0.02).send(attempt)
@@ -128,7 +128,7 @@ def test_a_server_that_hangs_once_costs_the_client_no_answer(tmp_path: Path):
     assert len(asked) == 2
 
 
-def test_never_sends_once():
+def test_the_policy_never_sends_one_request():
     attempt, given = playing(httpx.Response(503))
     assert NEVER.send(attempt).status_code == 503
     assert given == [None]
@@ -157,7 +157,7 @@ def test_retry_after_as_a_date():
     assert 50 < retry_after(httpx.Response(503, headers={"Retry-After": date})) <= 60
 
 
-def test_what_is_no_trouble_of_the_connection_is_the_callers_at_once():
+def test_an_error_that_is_not_of_the_connection_is_raised_at_once():
     attempt, given = playing(httpx.ConnectError("refused"), ServerError("damaged"))
     with pytest.raises(ServerError):
         QUICK.send(attempt)

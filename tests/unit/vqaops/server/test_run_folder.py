@@ -38,7 +38,7 @@ def test_a_path_with_a_control_character_is_refused_with_the_character_named(nam
 
 
 @pytest.mark.parametrize("name", ["a, b", "[x]", "50%", "räume", "-x", "#1", "it's", "$HOME", "a:b=c"])
-def test_other_paths_are_taken(name: str):
+def test_paths_with_unusual_characters_are_accepted(name: str):
     RunFolder(Path("/tmp") / name).check()
 
 
@@ -48,7 +48,7 @@ def test_the_last_error_in_the_logs_is_found_by_line_feeds(folder: RunFolder):
     assert folder.last_error() == "Error: bad\u2028address"
 
 
-def test_without_logs_that_is_said(folder: RunFolder):
+def test_the_last_error_of_empty_logs_says_that_they_are_empty(folder: RunFolder):
     assert folder.last_error() == "its logs are empty"
 
 

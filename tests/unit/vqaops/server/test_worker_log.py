@@ -54,7 +54,7 @@ def test_without_a_log_there_is_no_failure(tmp_path: Path):
     assert load_failure(tmp_path / "model.log", "dummy", "1.1.0") is None
 
 
-def test_a_model_whose_name_ends_like_anothers_is_told_apart(tmp_path: Path):
+def test_models_whose_names_end_alike_are_distinguished(tmp_path: Path):
     log = written(tmp_path, ("my-dummy_1.1.0", DIED), ("my-dummy_1.1.0", "ValueError: not dummy's"))
     assert load_failure(log, "dummy", "1.1.0") is None
     assert load_failure(log, "my-dummy", "1.1.0") == "ValueError: not dummy's"

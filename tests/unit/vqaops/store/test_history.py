@@ -19,16 +19,16 @@ def way_back(*events: Change) -> list[str]:
     return [one.version for one in defaults(events, "shapes")]
 
 
-def test_each_new_default_can_be_left_for_the_one_before():
+def test_rollback_goes_from_each_default_to_the_one_before():
     assert way_back(event("serve", "1.0.0"), event("promote", "1.1.0")) == ["1.0.0", "1.1.0"]
 
 
-def test_what_was_refused_registered_or_scaled_is_not_on_the_way():
+def test_rollback_ignores_versions_that_never_were_the_default():
     others = [event(action, "1.1.0", is_default=False) for action in ("register", "refuse", "scale", "remove")]
     assert way_back(event("serve", "1.0.0"), *others) == ["1.0.0"]
 
 
-def test_a_second_rollback_goes_further_back_and_not_forth_again():
+def test_a_second_rollback_goes_to_an_older_default():
     events = [
         event("serve", "1.0.0"),
         event("promote", "1.1.0"),

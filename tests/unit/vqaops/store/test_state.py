@@ -50,7 +50,7 @@ def test_torchserve_is_handed_versions_default_workers_and_the_archives_own_sett
     assert versions["1.10.0"]["marName"] == "dummy-1.10.0.mar"
 
 
-def test_what_is_written_is_read_back_and_nothing_is_nothing(two: list[Archive], tmp_path: Path):
+def test_a_written_state_is_read_back_and_a_missing_file_gives_none(two: list[Archive], tmp_path: Path):
     assert State.read(tmp_path / "models.json") is None
     State.of(two).write(tmp_path / "models.json")
     assert State.read(tmp_path / "models.json") == State.of(two)

@@ -132,7 +132,7 @@ def test_an_adapter_beside_the_weights_of_a_recipe_is_refused(kind: str, make_ti
         tiny.load()
 
 
-def test_tensors_of_an_adapter_that_nobody_reads_are_named(make_tiny: Callable[[str], Tiny]):
+def test_unused_adapter_tensors_are_named(make_tiny: Callable[[str], Tiny]):
     from safetensors.torch import load_file, save_file
 
     tiny = make_tiny("clip_llm")

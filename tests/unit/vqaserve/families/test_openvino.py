@@ -46,7 +46,7 @@ def test_an_answer_is_to_the_last_bit_the_same_alone_and_in_a_batch(tiny: Tiny, 
     assert together == [ranked for pair in PAIRS for ranked in answers(family, [pair])]
 
 
-def test_int8_rounds_and_stays_near(tiny: Tiny):
+def test_int8_answers_are_close_to_fp32(tiny: Tiny):
     def logits(precision: str) -> np.ndarray:
         family = tiny.load(precision=precision, agreement=0.001)
         return family.forward(family.encode([picture for picture, _ in PAIRS]), [query for _, query in PAIRS]).numpy()

@@ -31,11 +31,11 @@ def test_a_family_answers_in_every_arithmetic(kind: str, wanted: str, shared_tin
 
 
 @pytest.mark.parametrize("wanted", ["fp32", "bf16", "int8"])
-def test_openvino_tells_the_arithmetic_that_was_asked(wanted: str, shared_tiny: Callable[[str], Tiny]):
+def test_openvino_reports_the_precision_that_the_recipe_sets(wanted: str, shared_tiny: Callable[[str], Tiny]):
     assert shared_tiny("vilt_openvino").load(precision=wanted, agreement=0.001).precision == wanted
 
 
-def test_four_bits_are_told(shared_tiny: Callable[[str], Tiny], monkeypatch: pytest.MonkeyPatch):
+def test_precision_is_nf4_with_four_bit(shared_tiny: Callable[[str], Tiny], monkeypatch: pytest.MonkeyPatch):
     read = clip_llm.read_language_model
     monkeypatch.setattr(clip_llm, "read_language_model", lambda *at, four_bit, **how: read(*at, four_bit=False, **how))
     assert shared_tiny("clip_llm").load(options={"four_bit": True}).precision == "nf4"  # rounding itself needs a GPU

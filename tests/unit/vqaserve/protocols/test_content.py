@@ -43,7 +43,7 @@ def test_the_nearest_name_is_suggested_for_an_unknown_one(
     assert f"unknown field '{unknown}'; did you mean '{nearest}'?" in str(caught.value)
 
 
-def test_a_name_near_to_none_is_refused_with_all_that_are_known():
+def test_an_unknown_name_without_a_near_match_is_refused_with_all_known_names():
     with pytest.raises(
         BadRequest,
         match=r"unknown field 'zzz'; allowed: candidate_labels, conversation, hypothesis_template, image, .*, top_p$",
@@ -61,7 +61,7 @@ def test_a_name_near_to_none_is_refused_with_all_that_are_known():
         (KServeInstance, {"image": 7}, "^image: Input should be a valid dictionary, got 7; image: .* string"),
     ],
 )
-def test_a_wrong_type_is_told_with_what_is_allowed_and_what_came(schema: type[BaseModel], body: dict, message: str):
+def test_a_wrong_type_is_refused_with_the_allowed_type_and_the_value(schema: type[BaseModel], body: dict, message: str):
     with pytest.raises(BadRequest, match=message):
         validate(schema, body)
 

@@ -117,7 +117,7 @@ def test_a_form_that_is_not_well_formed_is_refused_with_what_is_wrong(body: byte
 
 
 @pytest.mark.parametrize("boundary", [None, ""])
-def test_a_missing_boundary_is_told_with_the_one_that_the_body_has(boundary: str | None):
+def test_a_missing_boundary_is_refused_with_the_one_in_the_body(boundary: str | None):
     with pytest.raises(BadRequest, match=r"has no boundary; .* boundary=cases"):
         read(PLAIN, boundary)
 

@@ -91,7 +91,7 @@ def test_a_field_that_is_null_was_not_sent(body: dict):
         chat(text("what?"), {"type": "image_url", "image_url": {"url": PIXELS}}),
     ],
 )
-def test_pixels_are_told_to_come_as_a_file(body: dict):
+def test_pixel_arrays_are_refused_and_a_file_is_asked_for(body: dict):
     try:
         entry = parse(body)[0]
     except BadRequest as error:  # in a list, each entry has its own
@@ -140,7 +140,7 @@ def test_what_is_not_used_is_named_in_a_warning(body: dict, warning: str):
         (chat(text("q"), picture(), {"text": "more"}), "a part has type 'None'"),
     ],
 )
-def test_what_cannot_all_be_used_is_refused(body: dict, message: str):
+def test_a_body_of_which_a_part_cannot_be_used_is_refused(body: dict, message: str):
     with pytest.raises(BadRequest, match=message):
         parse(body)
 
@@ -149,7 +149,7 @@ def test_what_cannot_all_be_used_is_refused(body: dict, message: str):
     "name", ["file", "Files", "photo", "picture", "img", "images", "image[]", "IMAGE", "upload", "input"]
 )
 @pytest.mark.parametrize("form", [True, False])
-def test_the_picture_under_another_name_is_told_the_right_one(name: str, form: bool):
+def test_a_misnamed_picture_field_is_refused_with_the_right_name(name: str, form: bool):
     fields = {name: PNG, "question": b"what?"} if form else {"body": {name: B64, "question": "what?"}}
     request = Request("id", fields)
     with pytest.raises(BadRequest) as caught:
@@ -158,13 +158,13 @@ def test_the_picture_under_another_name_is_told_the_right_one(name: str, form: b
 
 
 @pytest.mark.parametrize("name", ["prompt", "query", "text", "q", "Question", "questions[]"])
-def test_the_question_under_another_name_is_told_the_right_one(name: str):
+def test_a_misnamed_question_field_is_refused_with_the_right_name(name: str):
     request = Request("id", {"image": PNG, name: b"what?"})
     with pytest.raises(BadRequest, match=r"did you mean 'questions?'"):
         find_protocol(request).parse(request, SETTINGS)
 
 
-def test_a_file_under_a_name_that_nobody_knows_is_told_the_right_one():
+def test_a_file_in_an_unknown_field_is_refused_with_the_right_name():
     request = Request("id", {"attachment": PNG, "question": b"what?"})
     with pytest.raises(BadRequest, match="unknown field 'attachment'; did you mean 'image'"):
         find_protocol(request).parse(request, SETTINGS)

@@ -36,7 +36,7 @@ def test_a_json_object_with_inputs_is_of_this_format_and_others_are_plain():
         {"inputs": {"question": "q"}, "image": B64},
     ],
 )
-def test_both_shapes_are_understood(body: dict):
+def test_flat_and_nested_inputs_are_read_alike(body: dict):
     assert parse(body) == [Query(PNG, "q")]
 
 

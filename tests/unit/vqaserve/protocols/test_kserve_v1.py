@@ -63,7 +63,7 @@ def test_a_body_of_another_shape_is_refused_as_a_whole(body: dict, error: type[V
 @pytest.mark.parametrize(
     ("instance", "came"), [("what?", "a string"), (None, "null"), ([], "a list"), (7, "a number"), (True, "a boolean")]
 )
-def test_an_instance_that_is_no_object_is_told_with_the_shape_of_one(instance: object, came: str):
+def test_an_instance_that_is_not_an_object_is_refused_with_an_example(instance: object, came: str):
     (error,) = parse({"instances": [instance]})
     assert str(error) == f'the instance is {came}; send {{"image": {{"b64": "..."}}, "question": "..."}}'
 

@@ -59,7 +59,7 @@ def test_one_picture_and_then_a_question_is_no_conversation():
     assert parse(user(text("what?"), picture(PNG)))[0].conversation == (Turn("user", ("what?", 0)),)
 
 
-def test_what_front_ends_send_to_every_model_is_taken_leniently():
+def test_parameters_that_front_ends_send_to_every_model_are_accepted():
     rest = {"temperature": 0.7, "max_tokens": 9, "top_p": 1, "seed": 3, "n": 2, "stop": ".", "logprobs": True}
     query = parse(user(text("q"), picture(PNG)), **rest)[0]
     assert query.lenient
@@ -91,7 +91,9 @@ def test_what_front_ends_send_to_every_model_is_taken_leniently():
         (["text"], {}, BadRequest, "messages.0"),
     ],
 )
-def test_what_cannot_be_answered_is_refused(messages: list, rest: dict, error: type[VqaError], message: str):
+def test_a_chat_request_that_cannot_be_answered_is_refused(
+    messages: list, rest: dict, error: type[VqaError], message: str
+):
     with pytest.raises(error, match=message):
         parse(*messages, **rest)
 

@@ -75,7 +75,7 @@ def test_a_url_is_passed_on_to_be_fetched_or_refused(url: str):
         ("data:image/png;base64,%%%", "not base64"),
     ],
 )
-def test_what_is_none_of_them_is_refused_with_what_to_send(text: str, message: str):
+def test_text_that_is_not_base64_and_not_a_data_uri_is_refused(text: str, message: str):
     with pytest.raises(InvalidImage, match=message):
         read_picture(text)
 

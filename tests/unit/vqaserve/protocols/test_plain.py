@@ -107,7 +107,7 @@ def test_generation_parameters_are_passed_on():
         ({"image": PNG, "question": {"a": 1}}, BadRequest, "question: Input should be a valid string, got {'a': 1}"),
     ],
 )
-def test_what_cannot_be_read_is_refused_saying_what_to_do(fields: dict, error: type[VqaError], message: str):
+def test_unreadable_fields_are_refused_with_advice(fields: dict, error: type[VqaError], message: str):
     with pytest.raises(error, match=message):
         parse(**fields)
 
@@ -173,7 +173,7 @@ def test_a_form_with_the_pictures_address_is_answered_with_its_question_or_the_r
         (7, BadRequest, "image_url: Input should be a valid string, got 7"),
     ],
 )
-def test_an_address_that_is_none_is_refused(image_url: object, error: type[VqaError], message: str):
+def test_an_invalid_image_url_is_refused(image_url: object, error: type[VqaError], message: str):
     with pytest.raises(error, match=message):
         parse(body={"image_url": image_url, "question": "q"})
 

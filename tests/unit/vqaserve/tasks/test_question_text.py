@@ -101,7 +101,7 @@ def test_a_mark_that_an_invisible_character_kept_away_is_composed():
         "what does the <script> on the sign say?",
     ],
 )
-def test_what_can_be_seen_stays(question: str):
+def test_visible_characters_are_not_changed(question: str):
     assert normalize_question(question, 500) == question
 
 
