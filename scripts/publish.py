@@ -12,6 +12,7 @@ from rich.table import Table
 
 from vqaops.console import new_console, one_line_errors
 from vqaops.importing.recipes import check_device
+from vqaops.paths import resolved
 from vqaops.publishing.licenses import may_be_passed_on
 from vqaops.publishing.publication import Publication
 from vqaops.publishing.secrets import check_files
@@ -50,7 +51,7 @@ def model(
     with one_line_errors("publish"):
         from vqaops.publishing.model import model_publication  # needs the extra hf
 
-        target = Target(repo, commit_message or f"Publish {recipe.resolve().name}", revision, private)
+        target = Target(repo, commit_message or f"Publish {resolved(recipe).name}", revision, private)
         _publish(model_publication(recipe), target, dry_run, yes)
 
 
