@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -47,6 +48,8 @@ def main(
             addresses, settings.run / "key_file.json", addresses.pool(), RetryPolicy(seconds=settings.wait_seconds)
         )
         page = Page(settings, client).build()
+        # uvicorn would believe X-Forwarded-For from loopback, and let anybody be somebody else; demo/people.py decides.
+        os.environ["FORWARDED_ALLOW_IPS"] = ""
         page.queue(default_concurrency_limit=20, max_size=200, api_open=True)
         new_console().print(f"The chat page is at [b]http://{host}:{port}[/]. Stop it with Ctrl-C.")
         page.launch(
@@ -55,7 +58,7 @@ def main(
             quiet=True,
             share=False,
             footer_links=[],
-            allowed_paths=[str(RECIPES)],
+            allowed_paths=[str(samples) for samples in RECIPES.glob("*/samples")],
             max_file_size="32mb",
             css_paths=STYLE,
             enable_monitoring=False,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -82,7 +82,7 @@ class Page:
                 autofocus=True,
                 max_plain_text_length=4000,
             )
-            gr.Examples(self._examples(), [box], label="Examples", elem_id="examples")
+            examples = _examples(box)
             with gr.Accordion("Take a picture with the camera", open=False, elem_id="camera-part"):
                 camera = gr.Image(sources=["webcam"], type="filepath", label="Camera", elem_id="camera", height=260)
             with gr.Accordion("About this model", open=False, elem_id="card-part"):
@@ -99,7 +99,12 @@ class Page:
                 api_visibility="private",
             )
             gr.on([page.load, model.focus], self.refresh, [model], [model], api_visibility="private")
-            model.change(self.describe, [model], [card, box], api_visibility="private")
+            model.change(
+                lambda key: (*self.describe(key), *_shown_for(key, examples)),
+                [model],
+                [card, box, *examples.values()],
+                api_visibility="private",
+            )
         return page
 
     def respond(
@@ -139,8 +144,8 @@ class Page:
         for question in questions:
             if seconds := self._limit.seconds_to_wait(self._person(request)):
                 yield problem_html(
-                    f"You have asked {self._settings.per_minute} questions in a minute, which is the most. "
-                    f"Please ask again in {seconds} seconds."
+                    f"You can ask {_count('question', self._settings.per_minute)} a minute. "
+                    f"Please ask again in {_count('second', seconds)}."
                 )
                 return
             try:
@@ -184,16 +189,28 @@ class Page:
         hint = TASKS[said.task].placeholder if said.task in TASKS else ""
         return card_markdown(str(key), said), gr.MultimodalTextbox(placeholder=hint)
 
-    def _examples(self) -> list[list[dict[str, Any]]]:
-        """The first sample of each recipe of this checkout, as rows of one message."""
-        found = []
-        for recipe in sorted(RECIPES.glob("*/samples")):
-            try:
-                sample = read_samples(recipe.parent)[0]
-            except RecipeError:
-                continue
-            found.append([{"text": sample.title, "files": [str(sample.image)]}])
-        return found
+
+def _examples(box: gr.MultimodalTextbox) -> dict[str, gr.Dataset]:
+    """The samples of each recipe of this checkout, by the model's name; hidden until that model is chosen."""
+    found = {}
+    for folder in sorted(RECIPES.glob("*/samples")):
+        try:
+            samples = read_samples(folder.parent)
+        except RecipeError:
+            continue
+        name = folder.parent.name
+        rows = [[{"text": sample.title, "files": [str(sample.image)]}] for sample in samples]
+        found[name] = gr.Examples(rows, [box], label="Examples", elem_id=f"examples-{name}", visible=False).dataset
+    return found
+
+
+def _shown_for(key: str | None, examples: Mapping[str, gr.Dataset]) -> list[gr.Dataset]:
+    name = (key or "").partition("/")[0]
+    return [gr.Dataset(visible=name == recipe) for recipe in examples]
+
+
+def _count(noun: str, number: int) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
 def _shown(text: str, files: list[str]) -> list[Message]:

@@ -74,7 +74,8 @@ def test_a_pasted_picture_is_asked_about(visit: Callable[..., Visit], page_url: 
 
 def test_an_example_brings_its_picture_and_question(visit: Callable[..., Visit], page_url: str):
     person = visit(page_url)
-    person.page.locator("#examples").get_by_text("what shape is in the image?").click()
+    assert not person.page.locator("#examples-rooms").is_visible()
+    person.page.locator("#examples-shapes").get_by_text("what shape is in the image?").click()
     person.page.locator("#box .thumbnail-item").wait_for()
     person.box.press("Enter")
     person.await_answers("circle")
