@@ -60,7 +60,7 @@ def test_a_client_that_waits_for_100_continue_sends_nothing_of_a_body_that_is_to
     assert (status, json.loads(body)["code"]) == (413, 413), "and not 100"
 
 
-@pytest.mark.parametrize("megabytes", [35, 50])
+@pytest.mark.parametrize("megabytes", [27, 50])
 def test_a_client_that_sends_its_whole_body_first_sees_the_413(client: httpx.Client, megabytes: int):
     for _ in range(2):
         check_error(client.post("/predictions/dummy", content=bytes(megabytes * 1024 * 1024)), 413)

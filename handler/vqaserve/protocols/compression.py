@@ -6,7 +6,7 @@ import zlib
 
 from vqaserve.errors import BadRequest, ContentTooLarge, UnsupportedMediaType
 
-MAX_BYTES = 35_651_584
+MAX_BYTES = 26_000_000
 """Maximum size of an unpacked body: what TorchServe accepts uncompressed (``max_request_size``)."""
 
 MAX_RATIO = 200
