@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import typer
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 from vqaops.errors import ServerError
 from vqaserve.errors import RecipeError
@@ -46,8 +46,8 @@ def finite(value: float | None) -> float | None:
 
 def refuse(command: str, error: Exception) -> NoReturn:
     """Print ``command: error`` as one line on stderr and exit with status 1."""
-    # Unescaped, rich would take the ``[hf]`` of ``.[hf]`` for markup and drop it.
-    new_console(stderr=True).print(f"[red]{escape(command)}:[/] {escape(_one_line(_message(error)))}")
+    # Not as markup: rich would take the ``[hf]`` of ``.[hf]`` for a tag, and drop a backslash before a bracket.
+    new_console(stderr=True).print(Text.assemble((f"{command}:", "red"), " ", _one_line(_message(error))))
     raise typer.Exit(1)
 
 

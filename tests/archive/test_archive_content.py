@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from scripts import build_mar
 from tests.support.recipes import RecipeMaker
-from vqaops.building import content
+from vqaops.building import archive_content
 from vqaops.building.build import archive_of, build, is_current
 from vqaops.store.archive import CONTENT, Archive
 from vqaserve.errors import RecipeError
@@ -155,8 +155,8 @@ def test_junk_is_not_packed(recipe: Path, tmp_path: Path):
 def test_other_code_of_the_handler_or_of_the_build_makes_an_archive_stale(
     recipe: Path, archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str
 ):
-    code = shutil.copytree(getattr(content, changed), tmp_path / "code")
-    monkeypatch.setattr(content, changed, code)
+    code = shutil.copytree(getattr(archive_content, changed), tmp_path / "code")
+    monkeypatch.setattr(archive_content, changed, code)
     assert is_current(archive, recipe)
     file = next(code.rglob("*.py"))
     file.write_text(file.read_text() + "# changed\n")
@@ -167,9 +167,9 @@ def test_a_library_counts_where_it_prepares_files_and_nowhere_else(make_recipe: 
     recipe = make_recipe()
     torch = HandlerSettings(version="1.0.0", family="hf_classifier")
     openvino = HandlerSettings(version="1.0.0", family="hf_classifier", options={"runtime": "openvino"})
-    before = [content.Content.of(recipe, settings).sha256 for settings in (torch, openvino)]
-    monkeypatch.setattr(content, "_version", lambda library: "another")
-    after = [content.Content.of(recipe, settings).sha256 for settings in (torch, openvino)]
+    before = [archive_content.Content.of(recipe, settings).sha256 for settings in (torch, openvino)]
+    monkeypatch.setattr(archive_content, "_version", lambda library: "another")
+    after = [archive_content.Content.of(recipe, settings).sha256 for settings in (torch, openvino)]
     assert after[0] == before[0]
     assert after[1] != before[1]
 

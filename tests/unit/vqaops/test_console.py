@@ -27,6 +27,7 @@ def refusal(error: Exception, capsys: pytest.CaptureFixture[str]) -> str:
     ("error", "line"),
     [
         (RecipeError("no [hf] here"), "command: no [hf] here"),
+        (RecipeError(r"the path a\[b] and [/] and \[[0-9]"), r"command: the path a\[b] and [/] and \[[0-9]"),
         (ServerError("two\n   lines"), "command: two lines"),
         (ServerError("a  b :smile: \x1b[31m"), "command: a  b :smile: \\x1b[31m"),
         (PermissionError(13, "Permission denied", "/srv/a, b"), "command: /srv/a, b: Permission denied"),
