@@ -144,7 +144,9 @@ class Pipeline:
         if query.lenient:
             query = _without_parameters(query, self.family)
         self.family.check(query)
-        return replace(item, query=replace(query, warnings=(*query.warnings, *self.family.warnings(query))))
+        if warnings := self.family.warnings(query):
+            query = replace(query, warnings=(*query.warnings, *warnings))
+        return replace(item, query=query)
 
     def _finish(self, item: Item) -> Item:
         abstained = item.answers[0].score < self.settings.abstain_below

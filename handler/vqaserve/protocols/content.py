@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import islice
 from typing import Annotated, Any, TypeVar
 
@@ -42,7 +42,7 @@ def validate(schema: type[Schema], content: object) -> Schema:
     Raises:
         BadRequest: The first faults in one message; or the body holds more than any schema could take.
     """
-    if not isinstance(content, Mapping):
+    if not isinstance(content, dict):
         raise BadRequest(f"the body is {json_type(content)}; send one JSON object")
     _refuse_pixels(content)
     _check_extent(content)
@@ -119,35 +119,35 @@ def pixels_refused(where: str) -> BadRequest:
     )
 
 
-def _refuse_pixels(content: Mapping[Any, Any]) -> None:
+def _refuse_pixels(content: dict[Any, Any]) -> None:
     for name, value in islice(_named(content), _MAX_VALUES):
         if is_pixels(value):
             raise pixels_refused(f"field {name!r:.80}")
 
 
-def _named(content: Mapping[Any, Any], levels: int = 4) -> Iterator[tuple[str, object]]:
+def _named(content: dict[Any, Any], levels: int = 4) -> Iterator[tuple[str, object]]:
     """The values of a body with their names, also those of inner objects."""
     for name, value in content.items():
         yield str(name), value
         for inner in value if isinstance(value, list) else [value]:
-            if isinstance(inner, Mapping) and levels > 1:
+            if isinstance(inner, dict) and levels > 1:
                 yield from _named(inner, levels - 1)
 
 
-def _check_extent(content: Mapping[Any, Any]) -> None:
+def _check_extent(content: dict[Any, Any]) -> None:
     """Refuse a body of very many values or levels, without looking at more of it than is allowed.
 
     Raises:
         BadRequest: There are more than ``_MAX_VALUES`` or ``_MAX_DEPTH``.
     """
     left = _MAX_VALUES
-    level: list[Mapping[Any, Any] | list[Any]] = [content]
+    level: list[dict[Any, Any] | list[Any]] = [content]
     for _ in range(_MAX_DEPTH):
         left -= sum(map(len, level))
         if left < 0:
             raise BadRequest(f"the body holds more than {_MAX_VALUES:,} values; ask for less in one request")
-        inner = (part.values() if isinstance(part, Mapping) else part for part in level)
-        level = [value for values in inner for value in values if isinstance(value, Mapping | list)]
+        inner = (part.values() if isinstance(part, dict) else part for part in level)
+        level = [value for values in inner for value in values if isinstance(value, dict | list)]
         if not level:
             return
     raise BadRequest(f"the body is nested deeper than {_MAX_DEPTH} levels; send it as the documentation shows")
@@ -155,6 +155,6 @@ def _check_extent(content: Mapping[Any, Any]) -> None:
 
 def _without_nulls(value: Any) -> Any:
     """A body without the fields that are null: serialisers write a field that is not set as null."""
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return {name: _without_nulls(inner) for name, inner in value.items() if inner is not None}
     return [_without_nulls(inner) for inner in value] if isinstance(value, list) else value

@@ -82,6 +82,9 @@ class PlainRequest(Parameters):
     )
 
 
+_KNOWN = frozenset({*PlainRequest.model_fields, *_PICTURES})
+
+
 class Plain(Protocol):
     """Reads every request that no other format recognises."""
 
@@ -212,11 +215,12 @@ def _check_names(content: Mapping[str, object]) -> None:
         if known and value is not None:
             what = _WHAT[known]
             raise BadRequest(f"unknown field {name!r:.80}; did you mean {known!r}? Send {what} under that name")
-    validate(PlainRequest, {name: "" for name in unknown if content[name] is not None})
+    if unknown:  # the schema names the nearest known field
+        validate(PlainRequest, {name: "" for name in unknown if content[name] is not None})
 
 
 def _is_known(name: str) -> bool:
-    return name in PlainRequest.model_fields or name in _PICTURES
+    return name in _KNOWN
 
 
 def _address(value: str) -> bytes | RemoteImage:
