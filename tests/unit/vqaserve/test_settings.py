@@ -158,3 +158,29 @@ def test_times_that_would_get_the_worker_killed_are_refused(given: dict, message
     with pytest.raises(RecipeError, match=message):
         ModelConfig.parse({**GOOD, "responseTimeout": 3, "handler": handler})
     assert ModelConfig.parse({**GOOD, "responseTimeout": 10, "handler": handler}).opening_seconds == 5
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("agreement: .nan", "handler.agreement: Input should be .*, got nan"),
+        ("abstain_below: .nan", "handler.abstain_below: Input should be .*, got nan"),
+        ("limits: {max_decode_seconds: .inf}", "handler.limits.max_decode_seconds: Input should be a finite number"),
+        ("limits: {max_decode_seconds: .nan}", "handler.limits.max_decode_seconds: Input should be a finite number"),
+        ("prediction_log: {max_megabytes: .inf}", "handler.prediction_log.max_megabytes: Input should be a finite"),
+        ("gate: {max_latency_ratio: .nan}", "handler.gate.max_latency_ratio: Input should be a finite number"),
+        ("limits: [1, 2]", r"handler.limits: Input should be a valid dictionary, got \[1, 2\]"),
+        ("options: [1]", r"handler.options: Input should be a valid dictionary, got \[1\]"),
+        ("cache: 5", "handler.cache: Input should be a valid dictionary, got 5"),
+        ("threads: one", "handler.threads: Input should be a valid integer.*, got 'one'"),
+        ("threads: 1.5", "handler.threads: Input should be a valid integer"),
+        ("weights: {a: b}", "handler.weights: Input should be a valid string"),
+        ("device: gpu", "handler.device: String should match pattern"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_refused_with_its_key(tmp_path: Path, line: str, message: str):
+    file = tmp_path / "model-config.yaml"
+    file.write_text(yaml.safe_dump(GOOD, sort_keys=False) + f"  {line}\n")
+    with pytest.raises(RecipeError, match=message) as caught:
+        ModelConfig.read(file)
+    assert str(caught.value).startswith(f"{file}: ")

@@ -104,6 +104,26 @@ def test_a_config_with_an_unknown_key_or_value_is_refused(folder: Path, changes:
         modular.load(folder)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ('"temperature": 1.0', '"temperature": NaN', "NaN is not a JSON number"),
+        ('"temperature": 1.0', '"temperature": Infinity', "Infinity is not a JSON number"),
+        ('"temperature": 1.0', '"temperature": 1e999', "temperature: Input should be a finite number"),
+        ('"temperature": 1.0', '"temperature": 1.0, "temperature": 2.0', "the name 'temperature' appears twice"),
+        ('"temperature": 1.0', '"temperature": []', "temperature: Input should be a valid number"),
+        ('"temperature": 1.0', '"temperature": 1.0, "pixels": []', "the name 'pixels' appears twice"),
+        ('"temperature": 1.0', '"temperature": 1.0, "pixls": []', "unknown key 'pixls'; did you mean 'pixels'"),
+    ],
+)
+def test_a_config_with_a_faulty_value_is_refused_with_its_key(folder: Path, old: str, new: str, complaint: str):
+    file = folder / "weights" / "config.json"
+    text = json.dumps({**json.loads(file.read_text()), "temperature": 1.0})
+    file.write_text(text.replace(old, new))
+    with pytest.raises(RecipeError, match=rf"config\.json.*{complaint}"):
+        modular.load(folder)
+
+
 @pytest.mark.parametrize("text", [b"", b"{", b"[]", b"\xff\xfe"])
 def test_a_config_that_is_no_json_object_is_refused(folder: Path, text: bytes):
     (folder / "weights" / "config.json").write_bytes(text)
