@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from demo.served import Description
+from vqaops.server.descriptions import Description
 
 _CODE = re.compile(r"^(`{3,}|~{3,}).*?^\1[^\n]*\n?", re.MULTILINE | re.DOTALL)
 """Fenced code: commands for whoever runs the server."""

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from typing import Any
-from urllib.parse import quote
 
 import httpx
 
 from vqaops.errors import ServerError
 from vqaops.server.client import Client
+from vqaops.server.descriptions import Description, describe
 from vqaops.server.management import Management
 
 
@@ -39,21 +37,6 @@ class ServedVersion:
         return f"{self.model} {self.version}" + ("" if self.is_default else " (not the default)")
 
 
-@dataclass(frozen=True, slots=True)
-class Description:
-    """What a version says of itself.
-
-    Attributes:
-        task: Its task.
-        card: Its model card in Markdown.
-        limits: Its limits by name.
-    """
-
-    task: str
-    card: str
-    limits: dict[str, Any]
-
-
 @dataclass(frozen=True)
 class Served:
     """Asks the server's management address."""
@@ -77,14 +60,4 @@ class Served:
 
     def describe(self, key: str) -> Description | None:
         """What a version says of itself; None if the server does not say."""
-        name, _, version = key.partition("/")
-        url = f"{self.client.addresses.management}/models/{quote(name, safe='')}/{quote(version, safe='')}"
-        try:
-            reply = self.client.http.get(
-                url, params={"customized": "true"}, headers=self.client.header("management"), timeout=10
-            )
-            said = reply.json()[0]["customizedMetadata"]
-            said = json.loads(said) if isinstance(said, str) else said
-            return Description(said["task"], said["card"]["text"], said["limits"])
-        except (httpx.HTTPError, ServerError, ValueError, LookupError, TypeError):
-            return None
+        return describe(self.client, key)

@@ -97,6 +97,12 @@ class Stopwatch:
         return seconds
 
 
+def server_timing(seconds: Mapping[str, float]) -> str:
+    """The value of the header ``Server-Timing`` (W3C): milliseconds of a batch in the worker, by stage and in all."""
+    stages = (f"{stage};dur={1000 * spent:.1f}" for stage, spent in seconds.items())
+    return ", ".join((*stages, f"worker;dur={1000 * sum(seconds.values()):.1f}"))
+
+
 @dataclass(frozen=True, slots=True)
 class BatchReport:
     """The facts about an answered batch from which its samples are made.

@@ -22,7 +22,7 @@ from vqaserve.exchange import Exchange
 from vqaserve.families import find_family
 from vqaserve.families.base import Family
 from vqaserve.identifying import Identifier
-from vqaserve.metrics import Emit, Stopwatch
+from vqaserve.metrics import Emit, Stopwatch, server_timing
 from vqaserve.opening import Opener
 from vqaserve.protocols.base import as_json
 from vqaserve.protocols.plain import PlainRequest
@@ -119,7 +119,8 @@ class Pipeline:
             replies = [streams.reply(place, exchange) for place, exchange in enumerate(finished)]
         seconds, first_texts = self.stopwatch.take(), streams.first_texts
         self.recorder.record(finished, replies, arrived, seconds, self.answerer.counters, first_texts)
-        return replies
+        timing = {"Server-Timing": server_timing(seconds)}
+        return [replace(reply, headers={**reply.headers, **timing}) for reply in replies]
 
     def _answer_items(self, items: Sequence[Item], streams: Streams) -> list[Item]:
         deadline = time.monotonic() + self._opening_seconds

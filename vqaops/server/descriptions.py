@@ -1,0 +1,54 @@
+"""What the versions of a running server say of themselves."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from vqaops.errors import ServerError
+from vqaops.server.client import Client
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a version says of itself.
+
+    Attributes:
+        task: Its task.
+        card: Its model card in Markdown.
+        limits: Its limits by name.
+    """
+
+    task: str
+    card: str
+    limits: dict[str, Any]
+
+
+def describe(client: Client, key: str, seconds: float = 10) -> Description | None:
+    """What a version says of itself; None if the server does not say.
+
+    Args:
+        client: The server's client.
+        key: ``NAME/VERSION``, or ``NAME`` for the default version.
+        seconds: Time to wait: a worker answers, after the requests that it has.
+    """
+    url = f"{client.addresses.management}/models/{quote(key)}"
+    try:
+        reply = client.http.get(
+            url, params={"customized": "true"}, headers=client.header("management"), timeout=seconds
+        )
+        said = reply.json()[0]["customizedMetadata"]
+        said = json.loads(said) if isinstance(said, str) else said
+        return Description(said["task"], said["card"]["text"], said["limits"])
+    except (httpx.HTTPError, ServerError, ValueError, LookupError, TypeError):
+        return None
+
+
+def form_of_text(task: str, text: str) -> dict[str, str]:
+    """The fields of a form that asks a task what a person typed: a question, labels between commas, or nothing."""
+    name = {"visual_question_answering": "question", "zero_shot_image_classification": "labels"}.get(task)
+    return {name: text} if name and text else {}
