@@ -34,7 +34,7 @@ TEXT: JSON = {"type": "string"}
 WARNINGS: JSON = {
     "type": "array",
     "items": TEXT,
-    "description": "What was sent and not used, and how the picture was read where that may surprise.",
+    "description": "What was sent but not used, and how the picture was read if that may be unexpected.",
 }
 RANKED: JSON = {
     "type": "array",
@@ -55,7 +55,7 @@ ANSWER: JSON = {
     "type": "object",
     "required": ["answer", "confidence", "answers", "model"],
     "properties": {
-        "question": {"type": "string", "description": "As it came; only for a request with `image_url`."},
+        "question": {"type": "string", "description": "As sent; only for a request with `image_url`."},
         "answer": TEXT,
         "confidence": {"type": "number"},
         "abstained": {
@@ -72,7 +72,7 @@ PLAIN_REPLY: JSON = {
         ANSWER,
         {"type": "array", "items": {"anyOf": [ANSWER, ERROR]}},
         RANKED,
-        {"type": "array", "items": {"anyOf": [RANKED, ERROR]}, "description": "For a list of `inputs`."},
+        {"type": "array", "items": {"anyOf": [RANKED, ERROR]}, "description": "If `inputs` is a list."},
     ]
 }
 V1_REPLY: JSON = {

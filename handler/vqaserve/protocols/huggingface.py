@@ -40,13 +40,13 @@ class HuggingFaceInputs(Strict):
 
 
 class HuggingFaceRequest(Strict):
-    """The body; of a list of ``inputs``, each one with what is beside the list."""
+    """The body. If ``inputs`` is a list, each entry is asked with the fields beside the list."""
 
     inputs: HuggingFaceInputs | str | None = Field(
         default=None, description="The nested form, or the picture as base64; or a list of them."
     )
-    question: str | None = Field(default=None, description="The question, where 'inputs' has none.")
-    image: str | None = Field(default=None, description="The picture, where 'inputs' has none.")
+    question: str | None = Field(default=None, description="The question, if ``inputs`` does not contain it.")
+    image: str | None = Field(default=None, description="The picture, if ``inputs`` does not contain it.")
     parameters: Parameters = Parameters()
     options: dict[str, Any] | None = Field(default=None, description="Accepted without effect; a warning says so.")
 

@@ -28,7 +28,7 @@ _BINARY, _BINARY_OUTPUT, _SHARED = "binary_data", "binary_data_output", "shared_
 
 
 class RequestedOutput(Strict):
-    """An output that the reply is to hold."""
+    """An output that the client requests."""
 
     name: str = Field(max_length=64, description="``answer`` (or ``label``) or ``score``.")
     parameters: dict[str, Any] = Field(default={}, description="``binary_data``: whether it comes as a raw tensor.")

@@ -31,7 +31,7 @@ class InputTensor(Strict):
     shape: list[int] = Field(description="``[n]``, or ``[n, 1]``.")
     datatype: str = Field(description="``BYTES``.")
     parameters: dict[str, Any] = Field(default={}, description="``binary_data_size``, ``content_type``.")
-    data: list[Any] | None = Field(default=None, description="Base64 pictures, or questions.")
+    data: list[Any] | None = Field(default=None, description="The values: pictures as base64, or questions.")
 
 
 @dataclass(frozen=True, slots=True)

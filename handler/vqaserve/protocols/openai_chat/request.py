@@ -33,7 +33,7 @@ class Message(BaseModel):
 
 
 class ResponseFormat(BaseModel):
-    """The form that the answer shall have."""
+    """The required format of the answer."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -49,7 +49,7 @@ class StreamOptions(BaseModel):
 
 
 class ChatRequest(BaseModel):
-    """What is read of a request; chat front ends send many more fields, which are named in ``warnings``."""
+    """The fields that are read. Others, of which chat front ends send many, are named in ``warnings``."""
 
     model_config = ConfigDict(extra="allow")
 
