@@ -11,25 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-# fmt: off
-_RUNS_CODE: Final = frozenset({
-    "_ctypes", "_pickle", "asyncio", "bdb", "cProfile", "code", "codeop", "commands", "ctypes", "ensurepip", "imp",
-    "importlib", "marshal", "nt", "os", "pdb", "pickle", "pip", "pkgutil", "popen2", "posix", "profile", "pty", "pydoc",
-    "runpy", "shutil", "socket", "subprocess", "sys", "timeit", "trace", "webbrowser", "zipimport",
-})
-_BUILTINS: Final = frozenset({
-    "__import__", "breakpoint", "compile", "delattr", "eval", "exec", "execfile", "file", "globals", "input", "locals",
-    "open", "raw_input", "setattr", "vars",
-})
-# fmt: on
-_FILES: Final = frozenset({"FileIO", "open", "open_code"})
-_RUNS_CODE_BY_NAME: Final = {
-    "builtins": _BUILTINS,
-    "__builtin__": _BUILTINS,
-    "io": _FILES,
-    "_io": _FILES,
-    "types": frozenset({"CodeType", "FunctionType"}),
-}
+from vqaops.importing.pickled_names import CLASSES, runs_code
+
 _NUMPY_TYPE: Final = re.compile(r"[biufU]\d{1,6}")
 
 
@@ -183,25 +166,8 @@ _KNOWN: Final = {
 """Replacements by name, for dictionaries, tensors and numbers. None of them calls anything from the pickle."""
 
 
-_CLASSES: Final = {
-    "numpy.core.multiarray._reconstruct": "numpy.ndarray",
-    "numpy._core.multiarray._reconstruct": "numpy.ndarray",
-    "numpy.ma.core._mareconstruct": "numpy.ma.MaskedArray",
-    "numpy.random._pickle.__generator_ctor": "numpy.random.Generator",
-    "numpy.random._pickle.__randomstate_ctor": "numpy.random.RandomState",
-    "pandas._libs.tslibs.timestamps._unpickle_timestamp": "pandas.Timestamp",
-    "pandas.core.indexes.base._new_Index": "pandas.Index",
-    "re._compile": "re.Pattern",
-    "torch._utils._rebuild_sparse_tensor": "a sparse tensor",
-    "torch._utils._rebuild_qtensor": "a quantized tensor",
-    "torch._utils._rebuild_nested_tensor": "a nested tensor",
-    "torch._utils._rebuild_meta_tensor_no_storage": "a tensor without values (meta)",
-}
-"""What the functions make that some pickles name in place of a class."""
-
-
 def _placeholder_type(source: str) -> type[Placeholder]:
-    source = _CLASSES.get(source, source)
+    source = CLASSES.get(source, source)
     return type(source.rpartition(".")[2], (Placeholder,), {"source": source, "__slots__": ()})
 
 
@@ -247,8 +213,7 @@ class InertUnpickler(pickle._Unpickler):
             return vars(torch)[name]
         if source == "torch.storage.UntypedStorage":
             return torch.UntypedStorage  # only compared by torch.load; nothing calls it
-        listed = _RUNS_CODE_BY_NAME.get(module, frozenset())
-        if name.partition(".")[0] in listed or module.partition(".")[0] in _RUNS_CODE:
+        if runs_code(module, name):
             raise UnsafePickleError(source)
         return self._types.setdefault(source, _placeholder_type(source))
 
