@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -12,12 +12,12 @@ from PIL.Image import Image
 from torch import Tensor
 from transformers import AutoModelForImageClassification
 
-from vqaserve.families.aspect_ratio import preprocess_any_shape
 from vqaserve.families.base import Family
 from vqaserve.families.class_names import read_class_names
 from vqaserve.families.device import prepare_device
 from vqaserve.families.hf_folder import read_config, read_image_processor, read_model, squeeze_of
 from vqaserve.families.options import Options, read_options
+from vqaserve.families.pixels import stack_pixels
 from vqaserve.families.precision import load_at_precision
 from vqaserve.families.ranking import rank
 from vqaserve.settings import HandlerSettings
@@ -72,9 +72,8 @@ class HfImageClassifier(Family[Tensor, list[Tensor]]):
         """The scores of each picture [classes], in fp32."""
         if not pictures:
             return []
-        prepared = [preprocess_any_shape(picture, self._pixels) for picture in pictures]
-        pixels = {name: torch.stack([one[name] for one in prepared]) for name in prepared[0]}
-        logits = self.model(**{name: self._to_device(tensor) for name, tensor in pixels.items()}).logits.float()
+        inputs = stack_pixels(pictures, self.image_processor, self.device, self.model.dtype)
+        logits = self.model(**inputs).logits.float()
         return [row.clone() for row in (logits.sigmoid() if self._independent else logits.softmax(1)).cpu()]
 
     def forward(self, features: Sequence[Tensor], queries: Sequence[Query]) -> list[Tensor]:
@@ -93,10 +92,3 @@ class HfImageClassifier(Family[Tensor, list[Tensor]]):
     def from_bytes(self, data: bytes) -> Tensor:
         """The scores that ``to_bytes`` converted."""
         return torch.from_numpy(np.frombuffer(data, np.float32).copy())
-
-    def _pixels(self, picture: Image) -> Mapping[str, Tensor]:
-        prepared = self.image_processor(picture, return_tensors="pt")
-        return {name: tensor[0] for name, tensor in prepared.items()}
-
-    def _to_device(self, tensor: Tensor) -> Tensor:
-        return tensor.to(self.device, self.model.dtype) if tensor.is_floating_point() else tensor.to(self.device)

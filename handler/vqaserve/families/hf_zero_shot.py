@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -16,11 +16,11 @@ from torch.nn.functional import normalize
 from transformers import AutoModelForZeroShotImageClassification
 
 from vqaserve.errors import RecipeError
-from vqaserve.families.aspect_ratio import preprocess_any_shape
 from vqaserve.families.base import Family
 from vqaserve.families.device import prepare_device
 from vqaserve.families.hf_folder import read_config, read_model, read_processor, squeeze_of
 from vqaserve.families.options import Options, read_options
+from vqaserve.families.pixels import stack_pixels
 from vqaserve.families.precision import load_at_precision
 from vqaserve.families.question_warnings import count_tokens, too_many_tokens
 from vqaserve.families.ranking import rank
@@ -95,9 +95,7 @@ class HfZeroShot(Family[Tensor, list[Tensor]]):
         """The normalised embedding of each picture [width], in fp32."""
         if not pictures:
             return []
-        prepared = [preprocess_any_shape(picture, self._pixels) for picture in pictures]
-        pixels = {name: torch.stack([one[name] for one in prepared]) for name in prepared[0]}
-        inputs = {name: self._to_device(tensor) for name, tensor in pixels.items()}
+        inputs = stack_pixels(pictures, self.processor.image_processor, self.device, self.model.dtype)
         return self._normalised(self.model.get_image_features(**inputs).pooler_output)
 
     @torch.inference_mode()
@@ -142,13 +140,6 @@ class HfZeroShot(Family[Tensor, list[Tensor]]):
 
     def _normalised(self, embeddings: Tensor) -> list[Tensor]:
         return [embedding.clone() for embedding in normalize(embeddings.float())]
-
-    def _pixels(self, picture: Image) -> Mapping[str, Tensor]:
-        prepared = self.processor.image_processor(picture, return_tensors="pt")
-        return {name: tensor[0] for name, tensor in prepared.items()}
-
-    def _to_device(self, tensor: Tensor) -> Tensor:
-        return tensor.to(self.device, self.model.dtype) if tensor.is_floating_point() else tensor.to(self.device)
 
 
 def _texts(query: Query) -> list[str]:
