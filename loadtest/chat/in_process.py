@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from statistics import median
 
 from loadtest.chat.bars import Bar
@@ -68,6 +69,7 @@ def _time(seconds: Seconds, name: str, way: Served | Plain, talks: Sequence[Talk
 def _side_by_side(served: Served, plain: Plain, rounds: int) -> list[Bar]:
     """Eight conversations of one to four turns, of which all but the last turn were answered before."""
     talks = _unequal(served)
+    kept = deepcopy(served.family.generator.prefixes)
     alone = [[talk] for talk in talks]
     ways: dict[str, tuple[Served | Plain, Sequence[Sequence[Talk]]]] = {
         "at once": (served, [talks]),
@@ -78,7 +80,7 @@ def _side_by_side(served: Served, plain: Plain, rounds: int) -> list[Bar]:
     seconds: Seconds = defaultdict(list)
     for _ in range(rounds):
         for name, (way, batches) in ways.items():
-            _remember(served, talks)
+            served.family.generator.prefixes = deepcopy(kept)
             began = time.process_time()
             for batch in batches:
                 way.answer(batch)
@@ -98,15 +100,6 @@ def _unequal(served: Served) -> list[Talk]:
             talk = talk.then(served.text(written), QUESTIONS[turn])
         talks.append(talk)
     return talks
-
-
-def _remember(served: Served, talks: Sequence[Talk]) -> None:
-    """Bring the caches to the state before the last question of each conversation."""
-    served.family.generator.prefixes.clear()
-    for talk in talks:
-        earlier = Talk(talk.picture, talk.turns[:-2]) if len(talk.turns) > 1 else talk
-        if earlier is not talk:
-            served.answer([earlier], 1)
 
 
 def _same_tokens(served: Served, plain: Plain, rounds: int) -> list[Bar]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast, SmolVLMConfig, SmolVLMForConditionalGeneration
 from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil
@@ -24,7 +25,6 @@ NEW_TOKENS = 32
 SIDE = 512
 """Pixels of a picture's sides."""
 
-_VOCABULARY = 49_280
 _ROLES = ("User:", "Assistant:", "System:")
 _CONTROL = ("<|im_start|>", "<end_of_utterance>", "<image>", "<fake_token_around_image>", "<global-img>", "<pad>")
 _TEMPLATE = (
@@ -65,14 +65,16 @@ class Size:
         name: Of the recipe.
         layers: Of the language model and of the vision tower.
         side: Pixels of a picture's sides.
+        words: In the vocabulary.
     """
 
     name: str = NAME
     layers: tuple[int, int] = (30, 12)
     side: int = SIDE
+    words: int = 49_280
 
 
-SMALL = Size("smolvlm-small", (2, 1), 128)
+SMALL = Size("smolvlm-small", (2, 1), 128, 512)
 
 
 def make_recipe(folder: Path, threads: int, size: Size = Size()) -> Path:
@@ -81,13 +83,18 @@ def make_recipe(folder: Path, threads: int, size: Size = Size()) -> Path:
     config = _CONFIG.format(threads=threads, tokens=NEW_TOKENS)
     if not (recipe / "weights" / "config.json").exists():
         _write_weights(recipe / "weights", size)
+    samples = recipe / "samples"
+    samples.mkdir(exist_ok=True)
+    Image.radial_gradient("L").convert("RGB").save(samples / "picture.png")
+    sample = {"image": "picture.png", "question": QUESTIONS[0], "answers": []}
+    (samples / "questions.jsonl").write_text(json.dumps(sample) + "\n", encoding="utf-8")
     (recipe / "README.md").write_text(_CARD, encoding="utf-8")
     (recipe / "model-config.yaml").write_text(config, encoding="utf-8")
     return recipe
 
 
 def _write_weights(weights: Path, size: Size) -> None:
-    tokenizer = _tokenizer()
+    tokenizer = _tokenizer(size.words)
     ids: dict[str, Any] = {name: tokenizer.convert_tokens_to_ids(name) for name in _CONTROL}
     text = {
         "model_type": "llama",
@@ -97,7 +104,7 @@ def _write_weights(weights: Path, size: Size) -> None:
         "num_attention_heads": 9,
         "num_key_value_heads": 3,
         "head_dim": 64,
-        "vocab_size": _VOCABULARY,
+        "vocab_size": size.words,
         "max_position_embeddings": 8192,
         "rope_parameters": {"rope_type": "default", "rope_theta": 100_000},
         "bos_token_id": ids["<|im_start|>"],
@@ -137,10 +144,10 @@ def _write_weights(weights: Path, size: Size) -> None:
     (weights / "chat_template.jinja").write_text(_TEMPLATE, encoding="utf-8")
 
 
-def _tokenizer() -> PreTrainedTokenizerFast:
+def _tokenizer(count: int) -> PreTrainedTokenizerFast:
     asked = [word for question in QUESTIONS for word in question.split()]
     known = list(dict.fromkeys(["<unk>", *_CONTROL, *_ROLES, *asked]))
-    words = known + [f"w{number}" for number in range(_VOCABULARY - len(known))]
+    words = known + [f"w{number}" for number in range(count - len(known))]
     tokenizer = Tokenizer(models.WordLevel({word: number for number, word in enumerate(words)}, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     fast = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
