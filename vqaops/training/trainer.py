@@ -6,7 +6,7 @@ import copy
 import logging
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,8 @@ from vqaserve.errors import RecipeError
 from vqaserve.families.modular.model import ModularModel
 
 log = logging.getLogger(__name__)
+
+_KEYS = frozenset({"settings", "data", "model", "average", "best", "optimiser", "schedule", "history"})
 
 ImageFeatures = Callable[[ModularModel, Tensor, Tensor], Tensor]
 """Returns features [m, cells, channels] for a model, picture numbers [m] and which of them to mirror [m]."""
@@ -197,11 +199,11 @@ class Trainer:
     def _resume(self) -> None:
         if not self.state.exists():
             return
-        state = load_state(self.state)
+        state = load_state(self.state, _KEYS)
         if state["settings"] != self.settings.model_dump(mode="json"):
             log.info("%s is of other settings; starting from the beginning", self.state)
             return
-        if state.get("data") != self.data:
+        if state["data"] != self.data:
             log.info("%s is of other data; starting from the beginning", self.state)
             return
         self.model.load_state_dict(state["model"])
@@ -213,11 +215,15 @@ class Trainer:
         log.info("resumed after epoch %d", len(self.history))
 
 
-def load_state(path: Path) -> dict[str, Any]:
+def load_state(path: Path, keys: Set[str]) -> dict[str, Any]:
     """Load a file that a training run saved.
 
+    Args:
+        path: The file.
+        keys: What it must hold.
+
     Raises:
-        RecipeError: The file is damaged, or something else wrote it.
+        RecipeError: The file is damaged, or something else or another version wrote it.
     """
     try:
         state = torch.load(path, weights_only=True)
@@ -225,7 +231,7 @@ def load_state(path: Path) -> dict[str, Any]:
         raise RecipeError(
             f"{path} cannot be read ({type(error).__name__}); delete it to start from the beginning"
         ) from None
-    if not isinstance(state, dict):
+    if not isinstance(state, dict) or not keys <= state.keys():
         raise RecipeError(f"{path} is not a state of a training run; delete it to start from the beginning")
     return state
 

@@ -74,7 +74,7 @@ def image_features(settings: TrainSettings, model: ModularModel, images: Sequenc
     pixels, encoder = settings.model.pixels.model_dump_json(), settings.model.image_encoder.model_dump_json()
     key = [pixels, encoder, hash_images(images)]
     if cache.exists():
-        stored = load_state(cache)
+        stored = load_state(cache, {"key", "encoder", "features"})
         if stored["key"] == key:
             model.image_encoder.load_state_dict(stored["encoder"])
             return stored_features(stored["features"])

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.support.training import SETTINGS, invoke, make_data, make_recipe, run
 
@@ -93,6 +94,16 @@ def test_a_damaged_state_is_one_line_that_says_to_delete_it(tmp_path: Path, cont
     assert result.exit_code == 1
     assert "state.pt cannot be read" in result.output
     assert "delete it to start from the beginning" in result.output
+
+
+@pytest.mark.parametrize("content", [{"epoch": 3}, {"settings": {}, "data": ""}, [1], {"settings": None}, {}])
+def test_a_state_that_something_else_wrote_is_one_line_that_says_to_delete_it(tmp_path: Path, content: object):
+    recipe, data = make_recipe(tmp_path / "recipe"), make_data(tmp_path / "data")
+    (tmp_path / "state" / "recipe").mkdir(parents=True)
+    torch.save(content, tmp_path / "state" / "recipe" / "state.pt")
+    result = invoke(recipe, data)
+    assert result.exit_code == 1
+    assert "state.pt is not a state of a training run; delete it" in result.output
 
 
 def test_an_encoder_without_imagenet_weights_cannot_be_frozen(tmp_path: Path):
