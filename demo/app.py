@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from demo.asking import DOWN, TASKS, Asking, AskProblem, ask
+from demo.asking import DOWN, NOT_SERVED, TASKS, Asking, AskProblem, ask
 from demo.cards import card_markdown
 from demo.people import RateLimit, person_of
 from demo.pictures import FILE_TYPES, PictureProblem, read_picture
@@ -58,6 +58,8 @@ class Page:
             state = gr.State(Conversation())
             with gr.Row(elem_id="top"):
                 model = gr.Dropdown([], label="Model", elem_id="model", scale=3, filterable=False)
+                # Programs name a version without loading the page, which fills in the choices; people cannot type here.
+                model.allow_custom_value = True
                 clear = gr.Button("New conversation", scale=1, min_width=220, elem_id="clear")
             chat = gr.Chatbot(
                 label="Conversation",
@@ -136,7 +138,7 @@ class Page:
         key = model or next((one.key for one in self._served.versions()), "")
         asked = self._asking(key) if key else None
         if asked is None:
-            yield problem_html(DOWN)
+            yield problem_html(NOT_SERVED if self._served.versions() else DOWN)
             return
         questions = asked.split(text)
         if not questions:
@@ -191,15 +193,15 @@ class Page:
 
 
 def _examples(box: gr.MultimodalTextbox) -> dict[str, gr.Dataset]:
-    """The samples of each recipe of this checkout, by the model's name; hidden until that model is chosen."""
+    """A question about each sample picture of each recipe, by the model's name; hidden until that model is chosen."""
     found = {}
     for folder in sorted(RECIPES.glob("*/samples")):
         try:
-            samples = read_samples(folder.parent)
+            samples = {sample.image: sample for sample in reversed(read_samples(folder.parent))}
         except RecipeError:
             continue
         name = folder.parent.name
-        rows = [[{"text": sample.title, "files": [str(sample.image)]}] for sample in samples]
+        rows = [[{"text": sample.title, "files": [str(sample.image)]}] for sample in reversed(samples.values())]
         found[name] = gr.Examples(rows, [box], label="Examples", elem_id=f"examples-{name}", visible=False).dataset
     return found
 

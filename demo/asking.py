@@ -13,6 +13,7 @@ from vqaops.server.client import Client
 from vqaops.server.replies import ranked_answers
 
 DOWN = "The server does not answer at the moment. Your conversation is kept; please try again shortly."
+NOT_SERVED = "This model is not served any more. Please choose another one."
 BUSY = "The server has too much to do at the moment. Please try again in a few seconds."
 FAULT = "The server could not answer this question. Please try again; the request id is {id}."
 
@@ -111,7 +112,7 @@ def _problem(reply: httpx.Response) -> str:
     if reply.status_code in (httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.TOO_MANY_REQUESTS):
         return BUSY
     if reply.status_code == httpx.codes.NOT_FOUND:
-        return "This model is not served any more. Please choose another one."
+        return NOT_SERVED
     if reply.status_code in (400, 413, 422):
         try:
             return f"The server cannot answer this: {reply.json()['message']}."

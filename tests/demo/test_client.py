@@ -30,11 +30,11 @@ def program(tmp_path: Path) -> Iterator[Callable[..., Asker]]:
         made.append(client)
         history: list[Any] = []
 
-        def ask(text: str, *pictures: Path) -> list[str]:
+        def ask(text: str, *pictures: Path, model: str | None = None) -> list[str]:
             nonlocal history
             message = {"text": text, "files": [handle_file(picture) for picture in pictures]}
             known = len(history)
-            _, history = client.predict(message=message, history=history, model=None, api_name="/chat")
+            _, history = client.predict(message=message, history=history, model=model, api_name="/chat")
             return [_text(one) for one in history[known:] if one["role"] == "assistant"]
 
         return ask
@@ -53,6 +53,14 @@ def test_a_program_asks_and_asks_again_about_the_same_picture(program: Callable[
     ask = program(page_url)
     assert ask("what shape is in the image?", CIRCLE)[0].startswith("circle very sure, 100%")
     assert ask("what color is the shape?")[0].startswith("blue very sure, 100%")
+
+
+def test_a_program_chooses_a_model_and_hears_of_one_that_is_not_served(program: Callable[..., Asker], page_url: str):
+    ask = program(page_url)
+    assert ask("what shape is in the image?", CIRCLE, model="shapes/1.0.0")[0].startswith("circle")
+    assert ask("what shape is in the image?", model="shapes/9.0.0") == [
+        "This model is not served any more. Please choose another one."
+    ]
 
 
 def test_each_person_has_an_own_conversation(program: Callable[..., Asker], page_url: str):
