@@ -94,5 +94,9 @@ def test_a_version_that_clients_ask_for_by_number_is_not_removed_before_they_sto
 def test_the_default_is_not_removed_and_what_does_not_exist_is_named(shared_models: ModelsCommand):
     models = shared_models
     assert "is the default: promote another version first" in one_line(models("remove", "1.0.0"))
-    assert "dummy/9.0.0 is not registered; registered versions of dummy: 1.0.0" in one_line(models("promote", "9.0.0"))
+    for version in ("9.0.0", "all", ".."):  # TorchServe's `all` is no version
+        refused = one_line(models("promote", version))
+        assert f"dummy {version} is not registered; registered versions of dummy: 1.0.0" in refused
+    for name in ("..", "a,b"):
+        assert f"{name} is not registered; registered models: dummy" in one_line(models("promote", name, "1.0.0"))
     assert "is the first default" in one_line(models("rollback"))
