@@ -122,6 +122,32 @@ Questions about pictures, in the format of your client.
 Every request needs a key: choose **Authorize** and paste it. At the gateway it is an API key, which the operator
 creates with `scripts/keys.py add NAME`. TorchServe itself takes the token in `run/key_file.json`.
 """
+MODEL_LIST: JSON = {
+    "get": {
+        "operationId": "models",
+        "summary": "The models that are ready, as OpenAI and as KServe v1 list them.",
+        "responses": {
+            "200": {
+                "description": "Listed.",
+                "content": {
+                    "application/json": {
+                        "schema": {
+                            "type": "object",
+                            "required": ["object", "data", "models"],
+                            "properties": {
+                                "object": {"const": "list"},
+                                "data": {"type": "array", "items": {"type": "object"}},
+                                "models": {"type": "array", "items": TEXT},
+                            },
+                        }
+                    }
+                },
+            }
+        },
+    }
+}
+GATEWAY = "gateway"
+"""The tag of addresses that only the gateway has."""
 STATUSES = {
     "400": "The request cannot be read, or the token is missing or wrong.",
     "404": "No such model, version or route.",
@@ -165,6 +191,12 @@ def document() -> JSON:
             "/predictions/{model}/{version}/v1/chat/completions": _with_stream(
                 _path("chat", "OpenAI chat completion.", [name, version], _json(ChatRequest), CHAT_REPLY)
             ),
+            "/v1/chat/completions": _at_gateway(
+                _with_stream(
+                    _path("chat_by_name", "OpenAI chat; the body names the model.", [], _json(ChatRequest), CHAT_REPLY)
+                )
+            ),
+            "/v1/models": _at_gateway(MODEL_LIST),
             "/v1/models/{model}:predict": _path("kserve_v1", "KServe v1.", [name], _json(KServeV1Request), V1_REPLY),
             "/v2/models/{model}/infer": _path(
                 "kserve_v2", "Open Inference Protocol.", [name], _json(KServeV2Request), V2_REPLY
@@ -189,6 +221,11 @@ def _path(operation: str, summary: str, parameters: list[JSON], content: JSON, r
             "responses": {"200": _response("Answered.", reply), **errors},
         }
     }
+
+
+def _at_gateway(path: JSON) -> JSON:
+    """The same path, marked as one that TorchServe itself does not have."""
+    return {method: {**operation, "tags": [GATEWAY]} for method, operation in path.items()}
 
 
 def _with_stream(path: JSON) -> JSON:

@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import response_schema_conformance, status_code_conformance
 
-from vqaops.openapi import DOCUMENT
+from vqaops.openapi import DOCUMENT, GATEWAY
 from vqaops.server.server import Server
 
-schema = schemathesis.openapi.from_dict(json.loads(DOCUMENT.read_text()))
+schema = schemathesis.openapi.from_dict(json.loads(DOCUMENT.read_text())).exclude(tag=GATEWAY)
 
 # TorchServe answers any method on /predictions, so the check for unsupported methods would only test TorchServe.
 CHECKS = [not_a_server_error, status_code_conformance, response_schema_conformance]

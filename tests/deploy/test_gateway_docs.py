@@ -86,3 +86,13 @@ def test_the_example_is_answered_as_it_stands(page: Page, gateway: RunningGatewa
     operation.get_by_placeholder("model").fill("dummy")
     (prediction,) = answer(operation)["predictions"]
     assert prediction["answer"].startswith("64x64 ")
+
+
+def test_addresses_of_the_gateway_alone_are_there_too(page: Page, gateway: RunningGateway):
+    authorize(page, gateway.key)
+    assert answer(opened(page, "models", tag="gateway"))["models"] == ["dummy"]
+    operation = opened(page, "chat_by_name", tag="gateway")
+    body = operation.locator("textarea.body-param__text")
+    body.fill(body.input_value().replace('"shapes"', '"dummy"'))
+    (choice,) = answer(operation)["choices"]
+    assert choice["message"]["content"].startswith("64x64 ")

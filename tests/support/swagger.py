@@ -19,8 +19,8 @@ def authorize(page: Page, key: str) -> None:
     dialog.get_by_role("button", name="Close").last.click()
 
 
-def opened(page: Page, operation: str) -> Locator:
-    block = page.locator(f"#operations-questions-{operation}")
+def opened(page: Page, operation: str, tag: str = "questions") -> Locator:
+    block = page.locator(f"#operations-{tag}-{operation}")
     block.locator(".opblock-summary-control").click()
     return block
 
