@@ -71,7 +71,10 @@ def test_a_record_that_names_no_server_is_no_server(tmp_path: Path, record: str 
         refusal(invoked(*command, "--run", tmp_path))
 
 
-@pytest.mark.parametrize("number", ["", "x", "-1", "99999999999999999999", "1e9", "\x00", str(os.getpid()), "1"])
+NUMBERS = ["", "x", "-1", "99999999999999999999", "1e9", "\x00", str(os.getpid()), "1"]
+
+
+@pytest.mark.parametrize("number", NUMBERS, ids=range(len(NUMBERS)))
 def test_a_pid_file_that_is_not_nginxs_is_no_gateway(tmp_path: Path, number: str):
     (tmp_path / "gateway").mkdir()
     (tmp_path / "gateway" / "nginx.pid").write_text(number)
