@@ -129,7 +129,7 @@ CASES: dict[tuple[str, str], dict[str, Callable[[Asker], httpx.Response]]] = {
     ("404", "ModelVersionNotFoundException"): {"version": lambda to: to.ask("/predictions/dummy/9.9.9")},
     ("404", "ResourceNotFoundException"): {"route": lambda to: to.ask("/nothing")},
     ("404", "NotFound"): {"behind the version": lambda to: to.ask("/predictions/dummy/1.0.0/v1/nothing", json={})},
-    ("413", "(no body)"): {"25 MB": lambda to: to.ask(content=b"x" * 25_165_825)},
+    ("413", "(no body)"): {"36 MB": lambda to: to.ask(content=b"x" * 35_651_585)},
     ("413", "ContentTooLarge"): {
         "unpacked": lambda to: to.raw(gzip.compress(bytes(30_000_000)), "application/json", "gzip")
     },
