@@ -232,7 +232,7 @@ def _with_stream(path: JSON) -> JSON:
     """The same path, whose answer can also be a stream of events."""
     described = "With `stream: true`: events `data: {...}` of the type `chat.completion.chunk`, then `data: [DONE]`."
     path["post"]["responses"]["200"]["content"]["text/event-stream"] = {
-        "schema": {"type": "string", "description": described}
+        "schema": {"type": "object", "description": described, "required": ["data"], "properties": {"data": TEXT}}
     }
     return path
 
