@@ -15,11 +15,12 @@ from loadtest.chat.in_process import IN_PROCESS
 from loadtest.chat.memory import measure_memory
 from loadtest.chat.served import measure_served
 from loadtest.chat.smolvlm import SMALL, make_recipe
+from loadtest.chat.stream_delay import measure_stream
 from loadtest.chat.talk import Plain, Served
 from vqaops.console import new_console, one_line_errors
 from vqaops.paths import RUN
 
-PARTS = (*IN_PROCESS, "server", "memory")
+PARTS = (*IN_PROCESS, "server", "stream", "memory")
 
 app = typer.Typer(add_completion=False)
 
@@ -60,9 +61,11 @@ def main(
 def _measure(parts: list[str] | tuple[str, ...], rounds: int, conversations: int, output: Path) -> Iterator[Bar]:
     if "memory" in parts:
         yield measure_memory(make_recipe(output / "recipes", threads=1, size=SMALL), conversations)
-    if not set(parts) - {"memory"}:
-        return
     recipe = make_recipe(output / "recipes", threads=1)
+    if "stream" in parts:
+        yield measure_stream(recipe, output, rounds)
+    if not set(parts) - {"memory", "stream"}:
+        return
     served = Served.load(recipe, prefixes_mb=1024)
     plain = Plain(served.family.generator.model, served.family.generator.processor)
     for part, measure in IN_PROCESS.items():
