@@ -68,7 +68,7 @@ def test_a_hugging_face_folder_that_answers_no_questions(tmp_path: Path):
 
     BertModel(BertConfig(hidden_size=8, num_hidden_layers=1, num_attention_heads=1)).save_pretrained(tmp_path / "bert")
     line = refusal(tmp_path, "--from-folder", tmp_path / "bert", "-o", tmp_path / "new")
-    assert "holds a BertModel, which does not answer questions about pictures" in line
+    assert "holds a BertModel, which neither answers questions about pictures nor names" in line
     assert not (tmp_path / "new").exists()
 
 
