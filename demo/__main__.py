@@ -8,10 +8,11 @@ from typing import Annotated
 
 import typer
 
-from demo import api_docs
+from demo import api_docs, operator_view
 from demo.app import STYLE, Page
 from demo.settings import PageSettings
 from vqaops.console import new_console, one_line_errors
+from vqaops.feedback.store import FeedbackStore
 from vqaops.paths import CONFIG, RECIPES, RUN, resolved
 from vqaops.server.client import Client
 from vqaops.server.endpoints import Addresses
@@ -32,6 +33,9 @@ def main(
         "https://127.0.0.1:8443"
     ),
     per_minute: Annotated[int, typer.Option(min=1, help="Questions that one person may ask in a minute.")] = 10,
+    feedback: Annotated[
+        Path | None, typer.Option(help="Database of answers and verdicts; by default in the run folder.")
+    ] = None,
     trust_proxy: Annotated[
         bool, typer.Option("--trust-proxy", help="Take a person's address from the proxy's X-Forwarded-For.")
     ] = False,
@@ -47,7 +51,8 @@ def main(
         client = Client(
             addresses, settings.run / "key_file.json", addresses.pool(), RetryPolicy(seconds=settings.wait_seconds)
         )
-        page = Page(settings, client).build()
+        store = FeedbackStore(resolved(feedback or settings.run / "feedback.sqlite3"))
+        page = Page(settings, client, store).build()
         # uvicorn would believe X-Forwarded-For from loopback, and let anybody be somebody else; demo/people.py decides.
         os.environ["FORWARDED_ALLOW_IPS"] = ""
         page.queue(default_concurrency_limit=20, max_size=200, api_open=True)
@@ -64,7 +69,12 @@ def main(
             enable_monitoring=False,
             pwa=False,
             ssr_mode=False,
-            app_kwargs={"routes": api_docs.routes(gateway.rstrip("/"))},
+            app_kwargs={
+                "routes": [
+                    *api_docs.routes(gateway.rstrip("/")),
+                    *operator_view.routes(store, os.environ.get(operator_view.PASSWORD, "")),
+                ]
+            },
         )
 
 

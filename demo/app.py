@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+import sqlite3
+import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,21 +14,27 @@ import gradio as gr
 
 from demo.asking import DOWN, NOT_SERVED, TASKS, Asking, AskProblem, ask
 from demo.cards import card_markdown
+from demo.history import History
 from demo.people import RateLimit, person_of
 from demo.pictures import FILE_TYPES, PictureProblem, read_picture
-from demo.rendering import answer_html, picture_html, problem_html
+from demo.rendering import answer_html, picture_html, problem_html, status_html
 from demo.served import Served
 from demo.settings import PageSettings
+from vqaops.errors import ServerError
+from vqaops.feedback.store import FeedbackStore, ShownAnswer
 from vqaops.paths import RECIPES
 from vqaops.questions import read_samples
 from vqaops.server.client import Client
 from vqaserve.errors import RecipeError
+
+log = logging.getLogger(__name__)
 
 TITLE = "Ask a picture"
 STYLE = Path(__file__).with_name("page.css")
 RANKED = 5
 NO_PICTURE = "Please add a picture first: drop it here, paste it, take one with the camera, or pick an example."
 NO_QUESTION = "I have the picture. What would you like to know about it?"
+NOT_KEPT = "This could not be kept. Please try again later."
 
 Message = dict[str, Any]
 
@@ -36,17 +45,21 @@ class Conversation:
 
     Attributes:
         picture: File of the last picture, which further questions are about.
+        kept: The number in the database of each message that is an answer.
+        judged: The number of the answer that was judged last.
     """
 
     picture: str = ""
     kept: dict[int, int] = field(default_factory=dict)
+    judged: int = 0
 
 
 class Page:
     """Builds the page and answers its events."""
 
-    def __init__(self, settings: PageSettings, client: Client) -> None:
+    def __init__(self, settings: PageSettings, client: Client, store: FeedbackStore) -> None:
         self._settings = settings
+        self._store = store
         self._client = client
         self._served = Served(client)
         self._limit = RateLimit(settings.per_minute)
@@ -56,106 +69,176 @@ class Page:
         with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(600, 3600), fill_height=True) as page:
             gr.Markdown(f"# {TITLE}\nAdd a picture and ask about it. Follow-up questions are about the last picture.")
             state = gr.State(Conversation())
-            with gr.Row(elem_id="top"):
-                model = gr.Dropdown([], label="Model", elem_id="model", scale=3, filterable=False)
-                # Programs name a version without loading the page, which fills in the choices; people cannot type here.
-                model.allow_custom_value = True
-                clear = gr.Button("New conversation", scale=1, min_width=220, elem_id="clear")
-            chat = gr.Chatbot(
-                label="Conversation",
-                elem_id="chat",
-                height="55dvh",
-                min_height=320,
-                buttons=["copy"],
-                placeholder="Drop or paste a picture below, or try an example.",
-                feedback_options=("Like", "Dislike"),
-                allow_file_downloads=False,
-                latex_delimiters=[],
-            )
-            box = gr.MultimodalTextbox(
-                label="Picture and question",
-                show_label=False,
-                elem_id="box",
-                file_types=FILE_TYPES,
-                file_count="single",
-                sources=["upload"],
-                placeholder=TASKS["visual_question_answering"].placeholder,
-                max_lines=6,
-                autofocus=True,
-                max_plain_text_length=4000,
-            )
-            examples = _examples(box)
-            with gr.Accordion("Take a picture with the camera", open=False, elem_id="camera-part"):
-                camera = gr.Image(sources=["webcam"], type="filepath", label="Camera", elem_id="camera", height=260)
-            with gr.Accordion("About this model", open=False, elem_id="card-part"):
-                card = gr.Markdown("", elem_id="card")
-
-            asking = box.submit(self.respond, [box, chat, state, model], [box, chat, state], api_name="chat")
-            camera.change(self.take_photo, [camera, box], [box], api_visibility="private")
-            gr.on(
-                [clear.click, chat.clear],
-                self.start_anew,
-                None,
-                [chat, state],
-                cancels=[asking],
-                api_visibility="private",
-            )
-            gr.on([page.load, model.focus], self.refresh, [model], [model], api_visibility="private")
-            model.change(
-                lambda key: (*self.describe(key), *_shown_for(key, examples)),
-                [model],
-                [card, box, *examples.values()],
-                api_visibility="private",
-            )
+            browser = gr.BrowserState("", storage_key="vqa-browser")
+            with gr.Tabs():
+                with gr.Tab("Ask"):
+                    self._build_chat(page, state, browser)
+                with gr.Tab("History") as tab:
+                    History(self._store).build(tab, browser)
+            page.load(_name_browser, [browser], [browser], api_visibility="private")
         return page
 
+    def _build_chat(self, page: gr.Blocks, state: gr.State, browser: gr.BrowserState) -> None:
+        """The parts of the first tab, and what happens on their events."""
+        with gr.Row(elem_id="top"):
+            model = gr.Dropdown([], label="Model", elem_id="model", scale=3, filterable=False)
+            # Programs name a version without loading the page, which fills in the choices; people cannot type here.
+            model.allow_custom_value = True
+            clear = gr.Button("New conversation", scale=1, min_width=220, elem_id="clear")
+        chat = gr.Chatbot(
+            label="Conversation",
+            elem_id="chat",
+            height="55dvh",
+            min_height=320,
+            buttons=["copy"],
+            placeholder="Drop or paste a picture below, or try an example.",
+            feedback_options=("Like", "Dislike"),
+            allow_file_downloads=False,
+            latex_delimiters=[],
+        )
+        thanks = gr.HTML("", elem_id="thanks")
+        with gr.Group(visible=False, elem_id="correction-part") as correction_part:
+            correction = gr.Textbox(
+                label="What would have been right?", max_length=500, elem_id="correction", submit_btn="Save"
+            )
+        box = gr.MultimodalTextbox(
+            label="Picture and question",
+            show_label=False,
+            elem_id="box",
+            file_types=FILE_TYPES,
+            file_count="single",
+            sources=["upload"],
+            placeholder=TASKS["visual_question_answering"].placeholder,
+            max_lines=6,
+            autofocus=True,
+            max_plain_text_length=4000,
+        )
+        keep = gr.Checkbox(
+            False,
+            label="Keep my pictures with my questions, to improve the model (otherwise only their hashes are kept)",
+            elem_id="keep",
+        )
+        examples = _examples(box)
+        with gr.Accordion("Take a picture with the camera", open=False, elem_id="camera-part"):
+            camera = gr.Image(sources=["webcam"], type="filepath", label="Camera", elem_id="camera", height=260)
+        with gr.Accordion("About this model", open=False, elem_id="card-part"):
+            card = gr.Markdown("", elem_id="card")
+
+        asked = [box, chat, state, model, browser, keep]
+        asking = box.submit(self.respond, asked, [box, chat, state], api_name="chat")
+        chat.like(self.judge, [state], [state, thanks, correction_part, correction], api_visibility="private")
+        correction.submit(
+            self.correct, [correction, state], [thanks, correction_part, correction], api_visibility="private"
+        )
+        camera.change(self.take_photo, [camera, box], [box], api_visibility="private")
+        gr.on(
+            [clear.click, chat.clear],
+            self.start_anew,
+            None,
+            [chat, state],
+            cancels=[asking],
+            api_visibility="private",
+        )
+        gr.on([page.load, model.focus], self.refresh, [model], [model], api_visibility="private")
+        model.change(
+            lambda key: (*self.describe(key), *_shown_for(key, examples)),
+            [model],
+            [card, box, *examples.values()],
+            api_visibility="private",
+        )
+
     def respond(
-        self, message: dict[str, Any], history: list[Message], state: Conversation, model: str, request: gr.Request
+        self,
+        message: dict[str, Any],
+        history: list[Message],
+        state: Conversation,
+        model: str,
+        browser: str,
+        keep: bool,
+        request: gr.Request,
     ) -> Iterator[tuple[Any, list[Message], Conversation]]:
         """Answer what was typed, question by question; yields the emptied box, the conversation and its state."""
         text, files = str(message.get("text") or ""), list(message.get("files") or [])
         history = [*history, *_shown(text, files)]
         yield gr.MultimodalTextbox(value=None, submit_btn=False), history, state
-        for html in self._replies(text, files, state, model, request):
+        for html, shown in self._replies(text, files, state, model, request):
+            if shown:
+                state.kept[len(history)] = self._record(replace(shown, browser=browser or ""), state.picture, keep)
             history = [*history, {"role": "assistant", "content": html}]
             yield gr.skip(), history, state
         yield gr.MultimodalTextbox(submit_btn=True), history, state
 
     def _replies(
         self, text: str, files: list[str], state: Conversation, model: str, request: gr.Request
-    ) -> Iterator[str]:
+    ) -> Iterator[tuple[str, ShownAnswer | None]]:
+        """The messages that answer what was typed, and of each that is an answer what is kept of it."""
         if files:
             state.picture = str(files[-1])
         if not state.picture:
-            yield problem_html(NO_PICTURE)
+            yield problem_html(NO_PICTURE), None
             return
         try:
             picture = read_picture(Path(state.picture), self._settings.max_picture_bytes)
         except PictureProblem as problem:
             state.picture = ""
-            yield problem_html(str(problem))
+            yield problem_html(str(problem)), None
             return
         key = model or next((one.key for one in self._served.versions()), "")
         asked = self._asking(key) if key else None
         if asked is None:
-            yield problem_html(NOT_SERVED if self._served.versions() else DOWN)
+            yield problem_html(NOT_SERVED if self._served.versions() else DOWN), None
             return
         questions = asked.split(text)
         if not questions:
-            yield problem_html(NO_QUESTION)
+            yield problem_html(NO_QUESTION), None
         for question in questions:
             if seconds := self._limit.seconds_to_wait(self._person(request)):
-                yield problem_html(
-                    f"You can ask {_count('question', self._settings.per_minute)} a minute. "
-                    f"Please ask again in {_count('second', seconds)}."
+                most = _count("question", self._settings.per_minute)
+                yield (
+                    problem_html(f"You can ask {most} a minute. Please ask again in {_count('second', seconds)}."),
+                    None,
                 )
                 return
             try:
                 answer = ask(self._client, key, picture, asked.form(question), RANKED)
             except AskProblem as problem:
-                yield problem_html(str(problem))
+                yield problem_html(str(problem)), None
                 return
-            yield answer_html(answer, question if len(questions) > 1 else "")
+            shown = ShownAnswer("", picture, question, answer.ranked, answer.model, answer.version, answer.abstained)
+            yield answer_html(answer, question if len(questions) > 1 else ""), shown
+
+    def _record(self, shown: ShownAnswer, picture: str, keep: bool) -> int:
+        """The number under which an answer is kept; 0 if the database does not take it, which costs no answer."""
+        try:
+            return self._store.record_answer(shown, Path(picture).suffix.lower() if keep else "")
+        except (sqlite3.Error, OSError):
+            log.exception("an answer could not be kept")
+            return 0
+
+    def judge(self, liked: gr.LikeData, state: Conversation) -> tuple[Conversation, str, Any, Any]:
+        """Keep a thumb; after a thumb down, ask what would have been right."""
+        index = liked.index if isinstance(liked.index, int) else int(liked.index[0])
+        number, is_up = state.kept.get(index, 0), liked.liked in (True, "Like")
+        if not number or not self._judge(number, is_up):
+            return state, status_html(NOT_KEPT), gr.Group(visible=False), gr.skip()
+        state.judged = number
+        return state, status_html("Thank you. Your verdict is kept."), gr.Group(visible=not is_up), gr.Textbox(value="")
+
+    def correct(self, text: str, state: Conversation) -> tuple[Any, Any, Any]:
+        """Keep what would have been right."""
+        if not text.strip():
+            return gr.skip(), gr.skip(), gr.skip()
+        if not state.judged or not self._judge(state.judged, False, text):
+            return status_html(NOT_KEPT), gr.skip(), gr.skip()
+        return status_html("Thank you. Your correction is kept."), gr.Group(visible=False), gr.Textbox(value="")
+
+    def _judge(self, number: int, thumbs_up: bool, correction: str = "") -> bool:
+        try:
+            self._store.record_verdict(number, thumbs_up, correction)
+        except (sqlite3.Error, OSError, ServerError):
+            log.exception("a verdict could not be kept")
+            return False
+        return True
 
     def _asking(self, key: str) -> Asking | None:
         said = self._served.describe(key)
@@ -190,6 +273,11 @@ class Page:
             return DOWN, gr.skip()
         hint = TASKS[said.task].placeholder if said.task in TASKS else ""
         return card_markdown(str(key), said), gr.MultimodalTextbox(placeholder=hint)
+
+
+def _name_browser(known: str) -> str:
+    """The random name that a browser keeps, made at its first visit."""
+    return known or uuid.uuid4().hex
 
 
 def _examples(box: gr.MultimodalTextbox) -> dict[str, gr.Dataset]:

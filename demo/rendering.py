@@ -42,6 +42,11 @@ def problem_html(message: str) -> str:
     return f'<div class="vqa-problem">{escape(message)}</div>'
 
 
+def status_html(message: str) -> str:
+    """A sentence that screen readers say when it appears."""
+    return f'<p role="status" class="vqa-small">{escape(message)}</p>'
+
+
 def _bar(name: str, score: float, text: str) -> str:
     """A bar whose text is its label: Gradio removes ``aria-label`` from what is shown in a conversation."""
     before = f"<span>{escape(name)}</span> " if name else ""

@@ -53,7 +53,8 @@ class Dummy(Family[str, list[str]]):
         for text, query in zip(outputs, queries, strict=True):
             runners_up = [f"{text} ({rank})" for rank in range(2, (query.top_k or 1) + 1)]
             pixel = text.split()[1].rstrip(":")
-            texts = sorted(query.labels, key=lambda label: pixel not in label) or [text, *runners_up]
+            labels = () if query.question else query.labels
+            texts = sorted(labels, key=lambda label: pixel not in label) or [text, *runners_up]
             ranked.append(tuple(Answer(one, 0.5 ** (n + 1)) for n, one in enumerate(texts[: query.top_k])))
         return ranked
 

@@ -1,0 +1,67 @@
+"""The History tab: what this browser asked, what its person said of the answers, and the way to forget it all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+import pandas as pd
+
+from demo.rendering import status_html
+from vqaops.feedback.statistics import by_day, worst_questions
+from vqaops.feedback.store import Feedback, FeedbackStore
+
+NEWEST = 50
+VERDICTS = {True: "right", False: "wrong", None: ""}
+_ASKED = ["time (UTC)", "model", "question", "answer", "your verdict", "your correction"]
+
+
+class History:
+    """Builds the tab and fills it when it is opened."""
+
+    def __init__(self, store: FeedbackStore) -> None:
+        self._store = store
+
+    def build(self, tab: gr.Tab, browser: gr.BrowserState) -> None:
+        """The parts of the tab.
+
+        Args:
+            tab: Opening it reads the database.
+            browser: The random name that this browser keeps.
+        """
+        gr.Markdown(f"The last {NEWEST} questions that this browser asked.")
+        asked = gr.Dataframe(headers=_ASKED, label="Questions", elem_id="asked", interactive=False, wrap=True)
+        over_time = gr.BarPlot(
+            x="day", y="share", y_lim=[0, 1], label="Share of answers that you called right", elem_id="over-time"
+        )
+        worst = gr.Dataframe(headers=["question", "wrong"], label="Worst questions", elem_id="worst", interactive=False)
+        forget = gr.Button("Forget my questions", elem_id="forget")
+        done = gr.HTML("", elem_id="forgotten")
+        parts = [asked, over_time, worst]
+        tab.select(self.fill, [browser], parts, api_visibility="private")
+        forget.click(self.forget, [browser], [*parts, done], api_visibility="private")
+
+    def fill(self, browser: str) -> tuple[list[list[str]], Any, list[list[str]]]:
+        """The rows of a browser, its verdicts by day, and its worst questions."""
+        rows = self._store.rows(browser=browser, newest=NEWEST) if browser else []
+        days = [(share.group, share.share_up) for share in by_day(rows) if share.share_up is not None]
+        worst = [[share.group, str(share.down)] for share in worst_questions(rows)]
+        return [_row(row) for row in reversed(rows)], pd.DataFrame(days, columns=["day", "share"]), worst
+
+    def forget(self, browser: str) -> tuple[list[list[str]], Any, list[list[str]], str]:
+        """Delete what is kept of a browser."""
+        if browser:
+            self._store.forget(browser)
+        return *self.fill(browser), status_html("Your questions and pictures are deleted.")
+
+
+def _row(row: Feedback) -> list[str]:
+    best, score = row.answers[0]
+    return [
+        row.time.strftime("%Y-%m-%d %H:%M"),
+        f"{row.model} {row.version}",
+        row.question,
+        f"{best} ({score:.0%})",
+        VERDICTS[row.thumbs_up],
+        row.correction,
+    ]

@@ -1,0 +1,122 @@
+"""A person says what an answer is worth, finds it again in the history, and the operator sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from typer.testing import CliRunner
+
+from scripts.feedback import app
+from tests.demo.conftest import PATIENCE, SAMPLES, Visit
+from tests.support.chat_pages import chat_page
+from vqaops.evaluation.predictions import predict
+from vqaops.feedback.export import FILE, IMAGES
+from vqaops.feedback.store import Feedback, FeedbackStore
+from vqaops.questions import read_questions
+from vqaops.server.server import Server
+
+CIRCLE = SAMPLES / "blue-circle.jpg"
+SHAPE, COLOUR = "what shape is in the image?", "what color is the shape?"
+PASSWORD = "a password for tests"
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("feedback") / "feedback.sqlite3"
+
+
+@pytest.fixture(scope="module")
+def url(shapes_server: Server, database: Path) -> Iterator[str]:
+    environment = pytest.MonkeyPatch()
+    environment.setenv("VQA_OPERATOR_PASSWORD", PASSWORD)
+    with (
+        environment.context(),
+        chat_page(shapes_server.run, "--per-minute", "1000", "--feedback", str(database)) as url,
+    ):
+        yield url
+    environment.undo()
+
+
+def rows(database: Path) -> list[Feedback]:
+    return FeedbackStore.open_existing(database).rows()
+
+
+def judge(person: Visit, thumb: str) -> None:
+    person.page.locator("#chat").get_by_role("button", name=thumb, exact=True).last.click()
+    person.page.get_by_role("status").filter(has_text="Thank you").first.wait_for()
+
+
+def test_a_thumb_up_is_kept_without_the_picture(visit: Callable[..., Visit], url: str, database: Path):
+    person = visit(url)
+    person.ask(SHAPE, CIRCLE)
+    person.await_answers("circle")
+    judge(person, "Like")
+    row = rows(database)[-1]
+    assert (row.question, row.answers[0][0], row.thumbs_up, row.kept) == (SHAPE, "circle", True, None)
+    assert (row.model, row.version) == ("shapes", "1.0.0")
+
+
+def test_a_correction_is_kept_and_evaluated(
+    visit: Callable[..., Visit], url: str, database: Path, shapes_server: Server, tmp_path: Path
+):
+    person = visit(url)
+    person.page.locator("#keep input").check()
+    person.ask(COLOUR, CIRCLE)
+    person.await_answers("blue")
+    judge(person, "Dislike")
+    person.page.locator("#correction textarea, #correction input").fill("dark blue")
+    person.screenshot("correction")
+    person.page.get_by_role("button", name="Save").click()
+    person.page.get_by_role("status").filter(has_text="Your correction is kept").wait_for(timeout=PATIENCE)
+    row = rows(database)[-1]
+    assert (row.question, row.thumbs_up, row.correction) == (COLOUR, False, "dark blue")
+    assert row.kept is not None
+    assert row.kept.read_bytes() == CIRCLE.read_bytes()
+
+    folder = tmp_path / "export"
+    done = CliRunner().invoke(app, ["export", str(folder), "--database", str(database)])
+    assert done.exit_code == 0, done.output
+    questions = read_questions(folder / FILE, folder / IMAGES)
+    (prediction,) = predict(shapes_server.client, "shapes", questions, 1).predictions
+    assert (prediction.ranked[0], list(prediction.expected)) == ("blue", ["dark blue"])
+
+
+def test_the_history_shows_this_browsers_questions_only_and_forgets_them(
+    visit: Callable[..., Visit], url: str, database: Path
+):
+    other, person = visit(url), visit(url)
+    other.ask(COLOUR, CIRCLE)
+    other.await_answers("blue")
+    person.ask(SHAPE, CIRCLE)
+    person.await_answers("circle")
+    judge(person, "Dislike")
+    person.page.get_by_role("tab", name="History").click()
+    asked = person.page.locator("#asked")
+    asked.get_by_text(SHAPE).locator("visible=true").first.wait_for()
+    person.screenshot("history")
+    assert asked.get_by_text(COLOUR).locator("visible=true").count() == 0
+    assert person.page.locator("#worst").get_by_text(SHAPE).locator("visible=true").count() == 1
+    before = len(rows(database))
+    person.page.get_by_role("button", name="Forget my questions").click()
+    person.page.get_by_role("status").filter(has_text="are deleted").wait_for()
+    assert len(rows(database)) == before - 1
+
+
+def test_the_operators_view_needs_the_password(url: str, database: Path):
+    assert rows(database)
+    view = f"{url}/operator"
+    assert httpx.get(view).status_code == 401
+    assert "Basic" in httpx.get(view).headers["WWW-Authenticate"]
+    page = httpx.get(view, auth=("anybody", PASSWORD))
+    assert page.status_code == 200
+    assert "shapes 1.0.0" in page.text
+    assert "script" not in page.text
+    tried = [httpx.get(view, auth=("anybody", f"guess {number}")).status_code for number in range(12)]
+    assert tried == [401] * 10 + [429] * 2
+
+
+def test_without_a_password_there_is_no_operators_view(page_url: str):
+    assert "Versions" not in httpx.get(f"{page_url}/operator").text

@@ -1,0 +1,1 @@
+"""What people said of answers: kept in SQLite, counted, and exported as questions to train and evaluate with."""
