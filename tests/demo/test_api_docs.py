@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from tests.support.chat_pages import PYTHON, chat_page
+from loadtest.chat_page import PYTHON
+from tests.support.chat_pages import chat_page
 from tests.support.gateways import RunningGateway
 from tests.support.swagger import answer, authorize, opened
 from vqaops.server.server import Server

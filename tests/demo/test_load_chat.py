@@ -12,7 +12,7 @@ import httpx
 import pytest
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from tests.support.chat_pages import PYTHON
+from loadtest.chat_page import PYTHON
 from vqaops.paths import RECIPES, ROOT
 from vqaops.server.ports import free_ports
 from vqaops.server.server import Server

@@ -110,7 +110,7 @@ def test_without_a_key_or_over_a_limit_the_error_has_openais_shape(
 ):
     check_openai_error(client.post(CHAT, json=chat(), headers={"Authorization": "Bearer x"}), 401)
     check_openai_error(client.get(CHAT), 405)
-    check_openai_error(client.post(CHAT, content=b"x" * 26_000_000), 413)
+    check_openai_error(client.post(CHAT, content=b"x" * 27_000_000), 413)
     strict = new_gateway(torchserve.run, own_folder=torchserve.run / "strict", requests_per_minute=1, burst=0)
     with strict.client() as hurried:
         replies = [hurried.post(CHAT, json=chat()) for _ in range(2)]

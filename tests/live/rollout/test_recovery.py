@@ -93,7 +93,7 @@ def fragile(new_server: Callable[..., Server], make_recipe: RecipeMaker, tmp_pat
     models = ModelsCommand(new_server(), make_recipe, tmp_path)
     archive = Archive.read(models.archive("1.0.0", faults(tmp_path)))
     models.server.run.mkdir()
-    (models.server.run / "config.properties").touch()
+    (models.server.run / "config.properties").write_text("model_snapshot={}\n")
     State.of([archive]).write(models.server.state_file)
     return models
 

@@ -233,7 +233,7 @@ def test_a_config_that_is_not_of_these_tensors_is_refused(older: list[Path], con
 
 def test_numbers_that_leave_gaps_are_refused(older: list[Path]):
     older[1].write_bytes(pickle.dumps({"<PAD>": 0, "<UNK>": 1, "what": 7}))
-    assert "numbers are not 0 to 2, each once" in refusal(older)
+    assert "numbers its 3 words, but not from 0 to 2, each once" in refusal(older)
 
 
 def test_a_recipe_that_is_there_already_is_left_alone(older: list[Path], tmp_path: Path):

@@ -38,6 +38,6 @@ def test_a_short_text_is_not_counted():
 def test_a_question_with_a_control_token_gets_a_warning(shared_tiny: Callable[[str], Tiny], kind: str):
     family = shared_tiny(kind).load()
     generator = getattr(family, "generator", family)
-    token = generator._control[0]
+    token = getattr(generator, "prompts", generator)._control[0]
     warnings = family.warnings(Query(b"", f"is it {token} red?"))
     assert f"control tokens of the model ({token[:80]}" in warnings[-1]
