@@ -10,6 +10,7 @@ from PIL import Image, UnidentifiedImageError
 from vqaserve import png_chunks
 from vqaserve.colours import WHAT_PASSES, eight_bit, to_srgb
 from vqaserve.errors import InvalidImage
+from vqaserve.mistaken_pictures import name_mistake
 from vqaserve.picture_formats import FORMATS, list_formats, name_format, unsupported_kind
 from vqaserve.transparency import opacity_of
 from vqaserve.types import Opened, PictureLimits, Squeeze
@@ -25,6 +26,8 @@ _FRACTIONS = (1, 2, 4, 8)
 
 _SRGB_GAMMA = 1 / 2.2
 _GAMMA_TOLERANCE = 0.05
+
+_LONGEST_MISTAKE = 2048
 
 _ORIENTATION = 0x0112  # the EXIF tag
 _TURNS = {
@@ -180,6 +183,8 @@ def _orientation(image: Image.Image) -> int:
 
 def _unidentified(data: bytes) -> str:
     name = name_format(data)
+    if not name and (mistake := name_mistake(data[:_LONGEST_MISTAKE].decode("utf-8", "replace"))):
+        return f"the picture is {mistake}"
     but = f" but {name}" if name else ""
     return _unsupported(data) or f"{_sized(data)} is not a {list_formats()} file{but}; convert it to one of these"
 

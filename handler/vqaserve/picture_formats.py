@@ -10,6 +10,13 @@ from PIL import TiffImagePlugin, TiffTags
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 """Pillow's other decoders (PDF, EPS, FITS, ...) never see a byte."""
 
+_ACCEPTED = (
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"\x89PNG\r\n", "PNG"),
+    (b"GIF8", "GIF"),
+    (b"BM", "BMP"),
+    *((prefix, "TIFF") for prefix in TiffImagePlugin.PREFIXES),
+)
 _BEGINNINGS = (
     (0, b"%PDF", "a PDF document"),
     (0, b"8BPS", "a Photoshop document"),
@@ -28,6 +35,12 @@ _BEGINNINGS = (
     (0, b"SIMPLE  =", "a FITS file"),
     (0, b"gimp xcf", "a GIMP document"),
     (0, b"\x1f\x8b", "a gzip file"),
+    (0, b"\xfd7zXZ\0", "an xz file"),
+    (0, b"\x28\xb5\x2f\xfd", "a zstd file"),
+    (0, b"BZh", "a bzip2 file"),
+    (0, b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"),
+    (0, b"Rar!", "a RAR archive"),
+    (0, b"\x93NUMPY", "a numpy array (.npy)"),
     (0, b"PK\3\4", "a ZIP archive"),
     (4, b"ftyphei", "a HEIC picture"),
     (4, b"ftyphev", "a HEIC picture"),
@@ -58,6 +71,13 @@ _COMMON_COMPRESSIONS = (1, 2, 3, 4, 5, 7, 8, 32773, 32946)
 def list_formats() -> str:
     """The accepted formats as words: ``JPEG, PNG, ... or TIFF``."""
     return ", ".join(FORMATS[:-1]) + " or " + FORMATS[-1]
+
+
+def name_picture(data: bytes) -> str | None:
+    """The accepted format that a file begins like; None if it is of none."""
+    if data.startswith(b"RIFF"):
+        return "WEBP" if data[8:12] == b"WEBP" else None
+    return next((name for magic, name in _ACCEPTED if data.startswith(magic)), None)
 
 
 def name_format(data: bytes) -> str | None:

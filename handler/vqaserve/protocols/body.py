@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 
 from vqaserve.errors import BadRequest, UnsupportedMediaType
+from vqaserve.protocols.body_kinds import refuse_other_than_json, starts_as_json
 from vqaserve.protocols.compression import codings_of, refuse_unannounced, unpack
 from vqaserve.protocols.form import (
     MULTIPART,
@@ -21,19 +21,6 @@ from vqaserve.types import Request
 
 BINARY_HEADER = "inference-header-content-length"
 """The header of the Open Inference Protocol's binary extension: the body is JSON followed by raw tensors."""
-
-_JSON_STARTS = tuple(
-    (mark + opening).encode(codec)
-    for opening in "{["
-    for mark, codec in (
-        *(("", codec) for codec in ("utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")),
-        *(("\ufeff", codec) for codec in ("utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")),
-    )
-)
-"""How an object or a list begins in the encodings that RFC 4627 tells apart, with and without byte order mark."""
-_PICTURE_STARTS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF", b"BM", b"II*\0", b"MM\0*")
-_FIELDS = re.compile(rb"[A-Za-z_]\w{0,40}=[^{}\[\]\"\s]*(&|\Z)")
-"""A body that begins as ``name=value&``."""
 
 
 def read_body(request: Request) -> Request:
@@ -64,8 +51,8 @@ def read_body(request: Request) -> Request:
     media_type = MediaType.of(request.headers)
     if media_type.name == MULTIPART and media_type.boundary:
         return _with_fields(request, read_multipart(content, media_type))
-    if media_type.is_json or content.lstrip().startswith(_JSON_STARTS):
-        _refuse_mislabelled(content, media_type)
+    if media_type.is_json or starts_as_json(content):
+        refuse_other_than_json(content, media_type.name)
         return _with_body(request, _json(content, media_type) if content.strip() else content)
     if media_type.name == MULTIPART:
         return _with_fields(request, read_multipart(content, media_type))
@@ -84,29 +71,6 @@ def _json(content: bytes, media_type: MediaType) -> object:
     if body is None:
         raise BadRequest("the body is null; send one JSON object")
     return body
-
-
-def _refuse_mislabelled(content: bytes, media_type: MediaType) -> None:
-    """Refuse a form or a file whose Content-Type says JSON, and name it.
-
-    Raises:
-        BadRequest: The body is one of them.
-    """
-    if boundary := guess_boundary(content):
-        raise BadRequest(
-            f"the body is a form, but its Content-Type is {media_type.name!r:.60}; leave this header to the client "
-            f"library, or send multipart/form-data; boundary={boundary}"
-        )
-    if content.startswith(_PICTURE_STARTS):
-        raise BadRequest(
-            f"the body is a picture file, but its Content-Type is {media_type.name!r:.60}; send the file as 'image' of "
-            "a form, or JSON with its base64"
-        )
-    if _FIELDS.match(content):
-        raise BadRequest(
-            f"the body is a url-encoded form, but its Content-Type is {media_type.name!r:.60}; send JSON, or "
-            f"{URL_ENCODED}"
-        )
 
 
 def _with_body(request: Request, body: object) -> Request:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 
 from vqaserve.errors import BadRequest, ContentTooLarge, UnsupportedMediaType
+from vqaserve.protocols.media_type import is_charset
 
 MAX_BYTES = 26_000_000
 """Maximum size of an unpacked body: what TorchServe accepts uncompressed (``max_request_size``)."""
@@ -15,8 +16,12 @@ MAX_RATIO = 200
 _FREE_BYTES = 1024 * 1024
 """A body up to this size may have any ratio, since it costs little."""
 
-_COMPRESSIONS = frozenset({"br", "compress", "x-compress", "zstd", "bzip2", "x-bzip2", "xz", "lzma", "lz4", "snappy"})
-"""Codings that are refused by name: those that IANA lists, and those that clients send."""
+_COMPRESSIONS = frozenset(
+    ("aes128gcm", "br", "compress", "dcb", "dcz", "exi", "pack200-gzip", "x-compress", "zstd", "bzip2", "xz", "lzma")
+)
+"""Content codings of IANA's registry that are not supported, and three that clients write."""
+
+_TRANSFERS = frozenset(("7bit", "8bit", "binary", "base64", "quoted-printable", "chunked"))
 
 _CONTAINERS = (
     (b"\x1f\x8b\x08", "gzip data"),
@@ -57,15 +62,8 @@ def unpack(body: bytes, header: str) -> bytes:
         elif coding == "deflate":
             # By RFC 9110 deflate data has zlib's container; many clients leave it out.
             body = _inflate(body, _ZLIB if _is_zlib(body) else _RAW, "deflate")
-        elif coding in _COMPRESSIONS:
-            raise UnsupportedMediaType(
-                f"the body is compressed with Content-Encoding {coding!r:.40}; send gzip, deflate or no compression"
-            )
         else:
-            raise UnsupportedMediaType(
-                f"Content-Encoding is {coding!r:.40}, which is no compression; leave this header out, and name a "
-                "charset in Content-Type: application/json; charset=utf-8"
-            )
+            raise UnsupportedMediaType(_unsupported(coding))
     return body
 
 
@@ -92,6 +90,18 @@ def refuse_unannounced(body: bytes) -> None:
 def _is_zlib(body: bytes) -> bool:
     """Whether a body starts with zlib's header (RFC 1950): method 8, and a checksum of the two bytes."""
     return len(body) >= 2 and body[0] & 15 == 8 and int.from_bytes(body[:2]) % 31 == 0
+
+
+def _unsupported(coding: str) -> str:
+    """Why a coding is refused: it is not supported, or it is none by RFC 9110."""
+    if coding in _COMPRESSIONS:
+        return f"the body is compressed with Content-Encoding {coding!r:.40}; send gzip, deflate or no compression"
+    came = f"Content-Encoding {coding!r:.40}"
+    if is_charset(coding):
+        return f"{came} is a charset; leave it out, and send Content-Type: application/json; charset={coding:.40}"
+    if coding in _TRANSFERS:
+        return f"{came} is a transfer encoding, not a content coding; leave it out"
+    return f"{came} is not a content coding; send gzip, deflate or leave it out"
 
 
 def _unzips(body: bytes) -> bool:

@@ -98,6 +98,8 @@ class HuggingFace(Protocol):
 
 
 def _query(body: object) -> Query:
+    if isinstance(body, Mapping) and body.get("inputs") is None:
+        raise BadRequest('an entry of \'inputs\' is null; send the picture\'s base64, or {"image", "question"}')
     asked = validate(HuggingFaceRequest, body)
     given = asked.inputs if isinstance(asked.inputs, HuggingFaceInputs) else HuggingFaceInputs(image=asked.inputs)
     image = _one(given.image, asked.image, "image")

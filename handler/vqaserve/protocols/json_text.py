@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from typing import Any, NoReturn
 
@@ -37,7 +38,7 @@ def parse_json(content: bytes, charset: str = "", what: str = "the body") -> Any
             "bytes in a form), not as pixels, and ask for less in one request"
         )
     try:
-        return json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant)
+        return json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant, parse_float=_finite)
     except (ValueError, RecursionError) as error:  # not JSON, a number of thousands of digits, too deep
         raise BadRequest(f"{what} is not JSON: {error!s:.200}; send one JSON object in UTF-8") from None
 
@@ -48,6 +49,13 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         ((name, _),) = Counter(name for name, _ in pairs).most_common(1)
         raise BadRequest(f"the name {name!r:.60} occurs more than once in one JSON object; send each name once")
     return made
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    if math.isinf(value):
+        raise ValueError(f"the number {number:.20} is too large")
+    return value
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -69,6 +69,11 @@ def _parse(header: str) -> MediaType:
     return MediaType(name, parameters.get("boundary"), parameters.get("charset", ""))
 
 
+def is_charset(name: str) -> bool:
+    """Whether a name is that of a supported charset."""
+    return _codec(name) in _CHARSETS
+
+
 def find_codec(charset: str, what: str) -> str:
     """Python's name of a charset.
 
@@ -79,13 +84,18 @@ def find_codec(charset: str, what: str) -> str:
     Raises:
         BadRequest: The charset is not read here.
     """
-    try:
-        codec = codecs.lookup(charset or "utf-8").name
-    except (LookupError, ValueError):
-        codec = ""
+    codec = _codec(charset or "utf-8")
     if codec not in _CHARSETS:
         raise BadRequest(f"{what} has charset {charset!r:.40}, which is not supported; send UTF-8")
     return codec
+
+
+def _codec(charset: str) -> str:
+    """Python's name of a charset; empty if Python does not know it."""
+    try:
+        return codecs.lookup(charset).name
+    except (LookupError, ValueError):
+        return ""
 
 
 def decode_text(content: bytes, charset: str, what: str) -> str:

@@ -4,46 +4,44 @@ from __future__ import annotations
 
 import base64
 import binascii
+import codecs
 import re
+import unicodedata
 from urllib.parse import unquote_to_bytes
 
 from vqaserve.errors import InvalidImage
+from vqaserve.mistaken_pictures import name_mistake
 from vqaserve.types import RemoteImage
 
 _LONGEST_HEAD = 1024
-_LONGEST_WORD = 300
-_BLANKS = re.compile("[\\s\u00ad\u200b-\u200d\u2060\ufeff]+")
-"""White space, and characters without width that editors and web pages add to copied text."""
-_ENCODINGS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
-"""Byte order marks of a text file; PowerShell writes UTF-16."""
-_BASE64 = re.compile(rb"[A-Za-z0-9+/_\-\s]{24,}={0,2}\s*")
-_FILE_NAME = re.compile(r"[^\n]*\.(jpe?g|jfif|png|gif|webp|bmp|tiff?|heic|heif|avif|svg|pdf)", re.IGNORECASE)
-_EMPTY_VALUES = frozenset({"undefined", "null", "none", "nan", "[object object]", "[object file]", "[object blob]"})
-"""What scripts write, in lower case, where they have no file."""
+_LONGEST_WORD = 16
 _LOOKS_LIKE_TEXT = re.compile(rb"\s*(?:data:|https?://|[A-Za-z0-9+/_\-\r\n]{24})", re.IGNORECASE)
+_BASE64 = re.compile(rb"[A-Za-z0-9+/_\-\s]{24,}+={0,2}+\s*+")  # possessive: linear in time
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _NOT_BASE64 = "the picture is not base64 ({}); send the base64 of the file, or a data URI: data:image/jpeg;base64,..."
 
 
 def read_picture(value: str | bytes) -> bytes | RemoteImage:
     """The picture file that a text stands for, or its address.
 
-    Both alphabets of base64 are read, with or without padding, and white space anywhere.
+    Both alphabets of base64 are read, with or without padding, percent-encoded or not. White space and invisible
+    characters may be anywhere, because programs that copy a text add them.
 
     Raises:
         InvalidImage: The text is none of the three.
     """
-    if isinstance(value, str) and not value.isascii():
-        value = _BLANKS.sub("", value)
-    text = value.encode("ascii", "replace") if isinstance(value, str) else value
-    refuse_words(text)  # first, because some are base64 by chance
+    text = _visible(value)
     try:
-        return base64.b64decode(text, validate=True)  # what most clients send
+        data = base64.b64decode(text, validate=True)  # what most clients send
     except binascii.Error:
         pass
+    else:
+        _refuse_word(text)
+        return data
     text = text.strip()
     if text[:5].lower() == b"data:":
         return _read_data_uri(text)
-    if b"://" in text[:_LONGEST_HEAD]:
+    if b"://" in text[:_LONGEST_HEAD] and text[:5].lower() != b"blob:" and text[:1] not in b"<{[":
         return RemoteImage(text.decode() if isinstance(value, bytes) else value.strip())
     return _decode_base64(text)
 
@@ -54,44 +52,42 @@ def read_file(value: bytes) -> bytes | RemoteImage:
     Raises:
         InvalidImage: It looks like text and is none of the three.
     """
-    for mark, codec in _ENCODINGS:
-        if value.startswith(mark):
-            text = value.decode(codec, "replace")
-            return read_picture(text) if looks_like_picture(_BLANKS.sub("", text).encode()) else value
-    if looks_like_picture(value):
-        return read_picture(value)
-    refuse_words(value)
-    return value
-
-
-def refuse_words(value: bytes) -> None:
-    """Refuse a short text in place of a picture: the name of a file, or what a script writes where it has none.
-
-    Raises:
-        InvalidImage: It is one; the message says how to send the file.
-    """
-    try:
-        text = value[: _LONGEST_WORD + 1].decode().strip()
-    except UnicodeDecodeError:
-        return
-    if not text or len(text) > _LONGEST_WORD or not text.isprintable():
-        return
-    if text.lower() in _EMPTY_VALUES:
-        raise InvalidImage(f"the picture is the text {text!r}, which scripts send without a file; send the file itself")
-    if _FILE_NAME.fullmatch(text) and "://" not in text:
-        raise InvalidImage(
-            f"the picture is the file name {text!r:.100}; send the file itself: curl -F image=@{text[:60]}, or its "
-            "base64 in JSON"
-        )
+    return read_picture(_as_utf8(value)) if looks_like_picture(value) else value
 
 
 def looks_like_picture(value: bytes | bytearray) -> bool:
     """Whether bytes are the text of a picture: base64, a data URI or a URL."""
-    return bool(_LOOKS_LIKE_TEXT.match(value)) and value.isascii()
+    if value.startswith(_UTF16):  # as Windows PowerShell writes a text file
+        return len(value) % 2 == 0 and looks_like_picture(_as_utf8(bytes(value)))
+    if not _LOOKS_LIKE_TEXT.match(_visible(bytes(value[:_LONGEST_HEAD]))):
+        return False
+    return value.isascii() or _visible(bytes(value)).isascii()
+
+
+def _as_utf8(value: bytes) -> bytes:
+    return value.decode("utf-16", "replace").encode() if value.startswith(_UTF16) else value
+
+
+def _visible(value: str | bytes) -> bytes:
+    """A text as UTF-8 without white space and format characters (Unicode's ``Cf``) outside ASCII."""
+    if value.isascii():
+        return value.encode() if isinstance(value, str) else value
+    text = value if isinstance(value, str) else value.decode("utf-8", "replace")
+    unseen = [letter for letter in set(text) if not letter.isascii() and _is_unseen(letter)]
+    if unseen:
+        text = re.sub(f"[{re.escape(''.join(unseen))}]", "", text)
+    return text.encode("utf-8", "replace")
+
+
+def _is_unseen(letter: str) -> bool:
+    return letter.isspace() or unicodedata.category(letter) == "Cf"
 
 
 def _read_data_uri(uri: bytes) -> bytes:
-    """The data of a URI: ``data:[<media type>][;<parameter>]*[;base64],<data>``, in any letter case."""
+    """The data of a URI: ``data:[<media type>][;<parameter>]*[;base64],<data>``, in any letter case.
+
+    A URI without ``;base64`` whose data is nothing but base64 lacks the word: no picture file is text of such letters.
+    """
     head, comma, data = uri.partition(b",")
     if not comma or len(head) > _LONGEST_HEAD:
         raise InvalidImage("the picture's data URI has no comma before its data; send data:image/jpeg;base64,...")
@@ -101,13 +97,29 @@ def _read_data_uri(uri: bytes) -> bytes:
     return _decode_base64(data) if is_base64 or _BASE64.fullmatch(data) else data
 
 
+def _refuse_word(text: bytes) -> None:
+    """Refuse a word that is base64 by chance, such as ``null``."""
+    if len(text) <= _LONGEST_WORD and (mistake := name_mistake(text.decode())):
+        raise InvalidImage(f"the picture is {mistake}")
+
+
 def _decode_base64(text: bytes) -> bytes:
-    letters = b"".join(text.split()).replace(b"-", b"+").replace(b"_", b"/")
+    letters = b"".join(text.split())
+    if b"%" in letters:
+        letters = unquote_to_bytes(letters)
+    letters = letters.replace(b"-", b"+").replace(b"_", b"/")
     if b"=" not in letters:
         letters += b"=" * (-len(letters) % 4)
     try:
         return base64.b64decode(letters, validate=True)
     except binascii.Error as error:
-        if len(letters.rstrip(b"=")) % 4 == 1:
-            raise InvalidImage(_NOT_BASE64.format("it is cut off, or its '+' became blanks in a URL")) from None
-        raise InvalidImage(_NOT_BASE64.format(error)) from None
+        if mistake := name_mistake(text.decode("utf-8", "replace")):
+            raise InvalidImage(f"the picture is not base64 but {mistake}") from None
+        if strange := re.search(rb"[^A-Za-z0-9+/=]", letters):
+            sign = letters[strange.start() :][:4].decode("utf-8", "replace")[0]
+            fault = f"it holds {sign!r}, which is no letter of base64"
+        elif len(letters.rstrip(b"=")) % 4 == 1:
+            fault = "it is cut off, or its '+' became blanks in a URL"
+        else:
+            fault = str(error)
+        raise InvalidImage(_NOT_BASE64.format(fault)) from None

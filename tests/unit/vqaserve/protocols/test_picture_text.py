@@ -63,7 +63,7 @@ def test_a_url_is_passed_on_to_be_fetched_or_refused(url: str):
     ("text", "message"),
     [
         (f"b'{B64}'", "not base64"),
-        ("photos/cat.jpg", "is the file name 'photos/cat.jpg'"),
+        ("photos/cat.jpg", "a file's name, 'photos/cat.jpg'"),
         ("größe", "not base64"),
         ("***", "not base64"),
         (B64[:-1] + "=" * 3, "not base64"),

@@ -168,7 +168,7 @@ def test_a_form_with_the_pictures_address_is_answered_with_its_question_or_the_r
     ("image_url", "error", "message"),
     [
         (B64, BadRequest, "'image_url' is not a URL"),
-        ("photos/cat.jpg", InvalidImage, "is the file name"),
+        ("photos/cat.jpg", InvalidImage, "a file's name"),
         ("", MissingImage, "the request has no picture"),
         (7, BadRequest, "image_url: Input should be a valid string, got 7"),
     ],
