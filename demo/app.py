@@ -47,11 +47,13 @@ class Conversation:
         picture: File of the last picture, which further questions are about.
         kept: The number in the database of each message that is an answer.
         judged: The number of the answer that was judged last.
+        browser: The random name that the person's browser keeps; of a program, that of this conversation.
     """
 
     picture: str = ""
     kept: dict[int, int] = field(default_factory=dict)
     judged: int = 0
+    browser: str = ""
 
 
 class Page:
@@ -72,13 +74,13 @@ class Page:
             browser = gr.BrowserState("", storage_key="vqa-browser")
             with gr.Tabs():
                 with gr.Tab("Ask"):
-                    self._build_chat(page, state, browser)
+                    self._build_chat(page, state)
                 with gr.Tab("History") as tab:
                     History(self._store).build(tab, browser)
-            page.load(_name_browser, [browser], [browser], api_visibility="private")
+            page.load(_name_browser, [browser, state], [browser, state], api_visibility="private")
         return page
 
-    def _build_chat(self, page: gr.Blocks, state: gr.State, browser: gr.BrowserState) -> None:
+    def _build_chat(self, page: gr.Blocks, state: gr.State) -> None:
         """The parts of the first tab, and what happens on their events."""
         with gr.Row(elem_id="top"):
             model = gr.Dropdown([], label="Model", elem_id="model", scale=3, filterable=False)
@@ -124,7 +126,7 @@ class Page:
         with gr.Accordion("About this model", open=False, elem_id="card-part"):
             card = gr.Markdown("", elem_id="card")
 
-        asked = [box, chat, state, model, browser, keep]
+        asked = [box, chat, state, model, keep]
         asking = box.submit(self.respond, asked, [box, chat, state], api_name="chat")
         chat.like(self.judge, [state], [state, thanks, correction_part, correction], api_visibility="private")
         correction.submit(
@@ -134,7 +136,7 @@ class Page:
         gr.on(
             [clear.click, chat.clear],
             self.start_anew,
-            None,
+            [state],
             [chat, state],
             cancels=[asking],
             api_visibility="private",
@@ -153,17 +155,17 @@ class Page:
         history: list[Message],
         state: Conversation,
         model: str,
-        browser: str,
         keep: bool,
         request: gr.Request,
     ) -> Iterator[tuple[Any, list[Message], Conversation]]:
         """Answer what was typed, question by question; yields the emptied box, the conversation and its state."""
         text, files = str(message.get("text") or ""), list(message.get("files") or [])
+        state.browser = state.browser or uuid.uuid4().hex
         history = [*history, *_shown(text, files)]
         yield gr.MultimodalTextbox(value=None, submit_btn=False), history, state
         for html, shown in self._replies(text, files, state, model, request):
             if shown:
-                state.kept[len(history)] = self._record(replace(shown, browser=browser or ""), state.picture, keep)
+                state.kept[len(history)] = self._record(replace(shown, browser=state.browser), state.picture, keep)
             history = [*history, {"role": "assistant", "content": html}]
             yield gr.skip(), history, state
         yield gr.MultimodalTextbox(submit_btn=True), history, state
@@ -255,9 +257,9 @@ class Page:
             return gr.skip()
         return {"text": (message or {}).get("text") or "", "files": [photo]}
 
-    def start_anew(self) -> tuple[list[Message], Conversation]:
-        """An empty conversation."""
-        return [], Conversation()
+    def start_anew(self, state: Conversation) -> tuple[list[Message], Conversation]:
+        """An empty conversation of the same browser."""
+        return [], Conversation(browser=state.browser)
 
     def refresh(self, chosen: str | None) -> Any:
         """The versions that can answer now; the chosen one stays if it is among them."""
@@ -275,9 +277,10 @@ class Page:
         return card_markdown(str(key), said), gr.MultimodalTextbox(placeholder=hint)
 
 
-def _name_browser(known: str) -> str:
+def _name_browser(known: str, state: Conversation) -> tuple[str, Conversation]:
     """The random name that a browser keeps, made at its first visit."""
-    return known or uuid.uuid4().hex
+    state.browser = known or uuid.uuid4().hex
+    return state.browser, state
 
 
 def _examples(box: gr.MultimodalTextbox) -> dict[str, gr.Dataset]:

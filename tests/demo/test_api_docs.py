@@ -37,7 +37,7 @@ def test_a_request_from_the_page_is_answered_through_the_gateway(
         page.on("request", lambda sent: sent.url.startswith((url, gateway.url, "data:")) or faults.append(sent.url))
         page.on("console", lambda message: message.type == "error" and faults.append(message.text))
         page.goto(f"{url}/docs", wait_until="networkidle")
-        assert page.get_by_text(f"They are sent to the gateway at {gateway.url}").is_visible()
+        page.get_by_text(f"They are sent to the gateway at {gateway.url}").wait_for()
         authorize(page, gateway.key)
         operation = opened(page, "kserve_v1")
         operation.get_by_placeholder("model").fill("dummy")
