@@ -34,6 +34,7 @@ STYLE = Path(__file__).with_name("page.css")
 RANKED = 5
 NO_PICTURE = "Please add a picture first: drop it here, paste it, take one with the camera, or pick an example."
 NO_QUESTION = "I have the picture. What would you like to know about it?"
+WORKING = '<p class="vqa-working">Looking at the picture</p>'
 NOT_KEPT = "This could not be kept. Please try again later."
 
 Message = dict[str, Any]
@@ -162,12 +163,13 @@ class Page:
         text, files = str(message.get("text") or ""), list(message.get("files") or [])
         state.browser = state.browser or uuid.uuid4().hex
         history = [*history, *_shown(text, files)]
-        yield gr.MultimodalTextbox(value=None, submit_btn=False), history, state
+        working: Message = {"role": "assistant", "content": WORKING}
+        yield gr.MultimodalTextbox(value=None, submit_btn=False), [*history, working], state
         for html, shown in self._replies(text, files, state, model, request):
             if shown:
                 state.kept[len(history)] = self._record(replace(shown, browser=state.browser), state.picture, keep)
             history = [*history, {"role": "assistant", "content": html}]
-            yield gr.skip(), history, state
+            yield gr.skip(), [*history, working], state
         yield gr.MultimodalTextbox(submit_btn=True), history, state
 
     def _replies(
