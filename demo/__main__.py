@@ -72,7 +72,7 @@ def main(
             app_kwargs={
                 "routes": [
                     *api_docs.routes(gateway.rstrip("/")),
-                    *operator_view.routes(store, os.environ.get(operator_view.PASSWORD, "")),
+                    *operator_view.routes(store, os.environ.get(operator_view.PASSWORD, ""), trust_proxy),
                 ]
             },
         )

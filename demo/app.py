@@ -72,7 +72,9 @@ class Page:
         with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(600, 3600), fill_height=True) as page:
             gr.Markdown(f"# {TITLE}\nAdd a picture and ask about it. Follow-up questions are about the last picture.")
             state = gr.State(Conversation())
-            browser = gr.BrowserState("", storage_key="vqa-browser")
+            # Gradio sends this key to the browser, so it protects nothing. With a random one, its default, each browser
+            # would get a new name when the page restarts, and nobody could find or delete their older questions.
+            browser = gr.BrowserState("", storage_key="vqa-browser", secret="vqa-browser")
             with gr.Tabs():
                 with gr.Tab("Ask"):
                     self._build_chat(page, state)
@@ -222,11 +224,14 @@ class Page:
     def judge(self, liked: gr.LikeData, state: Conversation) -> tuple[Conversation, str, Any, Any]:
         """Keep a thumb; after a thumb down, ask what would have been right."""
         index = liked.index if isinstance(liked.index, int) else int(liked.index[0])
-        number, is_up = state.kept.get(index, 0), liked.liked in (True, "Like")
+        # Gradio sends True, False or the option's text, and "" when a person takes the thumb back.
+        is_up = None if liked.liked == "" else liked.liked in (True, "Like")
+        number = state.kept.get(index, 0)
         if not number or not self._judge(number, is_up):
             return state, status_html(NOT_KEPT), gr.Group(visible=False), gr.skip()
         state.judged = number
-        return state, status_html("Thank you. Your verdict is kept."), gr.Group(visible=not is_up), gr.Textbox(value="")
+        said = "Your verdict is taken back." if is_up is None else "Thank you. Your verdict is kept."
+        return state, status_html(said), gr.Group(visible=is_up is False), gr.Textbox(value="")
 
     def correct(self, text: str, state: Conversation) -> tuple[Any, Any, Any]:
         """Keep what would have been right."""
@@ -236,7 +241,7 @@ class Page:
             return status_html(NOT_KEPT), gr.skip(), gr.skip()
         return status_html("Thank you. Your correction is kept."), gr.Group(visible=False), gr.Textbox(value="")
 
-    def _judge(self, number: int, thumbs_up: bool, correction: str = "") -> bool:
+    def _judge(self, number: int, thumbs_up: bool | None, correction: str = "") -> bool:
         try:
             self._store.record_verdict(number, thumbs_up, correction)
         except (sqlite3.Error, OSError, ServerError):

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from demo.people import RateLimit
+from demo.people import RateLimit, person_of
 from vqaops.feedback.statistics import Share, by_day, by_version, worst_questions
 from vqaops.feedback.store import Feedback, FeedbackStore
 
@@ -38,22 +38,26 @@ div {{ overflow-x: auto; }}
 """
 
 
-def routes(store: FeedbackStore, password: str) -> list[Route]:
+def routes(store: FeedbackStore, password: str, trust_proxy: bool) -> list[Route]:
     """The route of the view; none without a password.
 
     Args:
         store: The database.
         password: What the operator's browser asks for; the user name does not matter.
+        trust_proxy: As of ``person_of``.
     """
     limit = RateLimit(_ATTEMPTS)
 
     async def view(request: Request) -> Response:
         given = _password(request.headers.get("authorization", ""))
+        person = person_of(request.client.host if request.client else "", request.headers, trust_proxy)
+        # Checked before the password, or a right guess would still be told from the wrong ones.
+        if given and (seconds := limit.seconds_left(person)):
+            return PlainTextResponse("Too many attempts.", 429, {**_HEADERS, "Retry-After": str(seconds)})
         if not secrets.compare_digest(given.encode(), password.encode()):
             # Only attempts count: a browser asks once without a password, before it asks its person.
-            address = request.client.host if request.client else ""
-            if given and (seconds := limit.seconds_to_wait(address)):
-                return PlainTextResponse("Too many attempts.", 429, {**_HEADERS, "Retry-After": str(seconds)})
+            if given:
+                limit.seconds_to_wait(person)
             headers = {**_HEADERS, "WWW-Authenticate": 'Basic realm="feedback", charset="UTF-8"'}
             return PlainTextResponse("A password is needed.", 401, headers)
         return HTMLResponse(_PAGE.format(await run_in_threadpool(_content, store)), headers=_HEADERS)

@@ -12,7 +12,7 @@ from limits.strategies import MovingWindowRateLimiter
 
 
 class RateLimit:
-    """Counts the questions of each person in the last 60 seconds."""
+    """Counts what each person does, such as questions, in the last 60 seconds."""
 
     def __init__(self, per_minute: int) -> None:
         self._item = RateLimitItemPerMinute(per_minute)
@@ -22,6 +22,13 @@ class RateLimit:
         """Count a question of a person; return 0, or the seconds until the next is allowed, which is not counted."""
         if self._limiter.hit(self._item, person):
             return 0
+        return self._seconds(person)
+
+    def seconds_left(self, person: str) -> int:
+        """As ``seconds_to_wait``, but count nothing."""
+        return 0 if self._limiter.test(self._item, person) else self._seconds(person)
+
+    def _seconds(self, person: str) -> int:
         free_at: float = self._limiter.get_window_stats(self._item, person).reset_time
         return max(1, math.ceil(free_at - time.time()))
 

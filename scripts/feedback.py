@@ -94,6 +94,7 @@ def export_(
     database: Database = DATABASE,
     model: Model = None,
     since: Since = None,
+    verdict: Thumb = None,
 ) -> None:
     """Write questions with right answers and kept pictures as train.py and evaluate.py read them.
 
@@ -103,7 +104,7 @@ def export_(
     Example: scripts/feedback.py export run/feedback
     """
     with _reading(database) as store:
-        done = export(_rows(store, model, since), resolved(folder))
+        done = export(_rows(store, model, since, verdict), resolved(folder))
     where = escape(str(short_path(folder / FILE)))
     console.print(f"{where}: {done.questions} questions, split into train.jsonl and eval.jsonl")
     console.print(f"{IMAGES}/: {done.pictures} pictures")

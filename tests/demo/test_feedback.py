@@ -59,6 +59,16 @@ def test_a_thumb_up_is_kept_without_the_picture(visit: Callable[..., Visit], url
     assert (row.model, row.version) == ("shapes", "1.0.0")
 
 
+def test_a_thumb_is_taken_back_by_a_second_click(visit: Callable[..., Visit], url: str, database: Path):
+    person = visit(url)
+    person.ask(SHAPE, CIRCLE)
+    person.await_answers("circle")
+    judge(person, "Like")
+    person.page.locator("#chat").get_by_role("button", name="Liked", exact=True).last.click()
+    person.page.get_by_role("status").filter(has_text="taken back").wait_for(timeout=PATIENCE)
+    assert rows(database)[-1].thumbs_up is None
+
+
 def test_a_correction_is_kept_and_evaluated(
     visit: Callable[..., Visit], url: str, database: Path, shapes_server: Server, tmp_path: Path
 ):
@@ -116,6 +126,7 @@ def test_the_operators_view_needs_the_password(url: str, database: Path):
     assert "script" not in page.text
     tried = [httpx.get(view, auth=("anybody", f"guess {number}")).status_code for number in range(12)]
     assert tried == [401] * 10 + [429] * 2
+    assert httpx.get(view, auth=("anybody", PASSWORD)).status_code == 429, "a right guess is not told from a wrong one"
 
 
 def test_without_a_password_there_is_no_operators_view(page_url: str):

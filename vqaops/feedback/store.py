@@ -21,6 +21,7 @@ from urllib.parse import quote
 from yoyo import get_backend, read_migrations
 
 from vqaops.errors import ServerError
+from vqaops.files import locked
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 _BUSY_SECONDS = 30
@@ -101,10 +102,12 @@ class FeedbackStore:
         self.pictures = path.with_suffix(".pictures")
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            backend = get_backend(f"sqlite:///{quote(str(path.resolve()))}")
-            with backend.lock():
-                backend.apply_migrations(backend.to_apply(read_migrations(str(MIGRATIONS))))
-            backend.connection.close()
+            self.pictures.mkdir(mode=0o700, exist_ok=True)
+            # yoyo's own lock is a row, which a process that is killed leaves behind; the kernel releases this one.
+            with locked(self.pictures):
+                backend = get_backend(f"sqlite:///{quote(str(path.resolve()))}")
+                with closing(backend.connection):
+                    backend.apply_migrations(backend.to_apply(read_migrations(str(MIGRATIONS))))
             with self._connection() as connection:
                 connection.execute("PRAGMA journal_mode=WAL")
         except (OSError, sqlite3.Error) as error:
@@ -129,8 +132,6 @@ class FeedbackStore:
             keep: The suffix for the picture's file, such as ``.jpg``, if the person agreed to keep it.
         """
         digest = hashlib.sha256(shown.picture).hexdigest()
-        if keep:
-            self._keep_picture(f"{digest}{keep}", shown.picture)
         row = (
             datetime.now(UTC).isoformat(timespec="milliseconds"),
             *(shown.browser, digest, keep or None, shown.question),
@@ -139,15 +140,20 @@ class FeedbackStore:
         )
         columns = "time, browser, picture, suffix, question, answers, model, version, abstained"
         with self._connection() as connection:
+            if keep:
+                connection.execute(
+                    "BEGIN IMMEDIATE"
+                )  # or _remove_unneeded could delete the file before its row is there
+                self._keep_picture(f"{digest}{keep}", shown.picture)
             made = connection.execute(f"INSERT INTO answers ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
             return int(made.lastrowid or 0)
 
-    def record_verdict(self, number: int, thumbs_up: bool, correction: str = "") -> None:
+    def record_verdict(self, number: int, thumbs_up: bool | None, correction: str = "") -> None:
         """Keep what a person thinks of an answer; a later verdict replaces an earlier one.
 
         Args:
             number: The answer's number.
-            thumbs_up: Whether it was right.
+            thumbs_up: Whether it was right; None takes the verdict back.
             correction: What would have been right.
 
         Raises:
@@ -156,7 +162,7 @@ class FeedbackStore:
         with self._connection() as connection:
             done = connection.execute(
                 "UPDATE answers SET thumbs_up = ?, correction = ? WHERE id = ?",
-                (int(thumbs_up), correction.strip() or None, number),
+                (None if thumbs_up is None else int(thumbs_up), correction.strip() or None, number),
             )
             if not done.rowcount:
                 raise ServerError(f"there is no answer {number}")
@@ -223,7 +229,6 @@ class FeedbackStore:
         file = self.pictures / name
         if file.exists():
             return
-        self.pictures.mkdir(mode=0o700, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=self.pictures, delete=False) as temporary:
             temporary.write(picture)
             temporary.flush()
@@ -237,11 +242,12 @@ class FeedbackStore:
 
     def _remove_unneeded(self) -> None:
         with self._connection() as connection:
+            connection.execute("BEGIN IMMEDIATE")  # until the files are gone, nobody adds a row that needs one
             rows = connection.execute("SELECT DISTINCT picture, suffix FROM answers WHERE suffix IS NOT NULL")
             needed = {f"{picture}{suffix}" for picture, suffix in rows}
-        for file in self.pictures.glob("*") if self.pictures.is_dir() else ():
-            if file.name not in needed:
-                file.unlink(missing_ok=True)
+            for file in self.pictures.iterdir():
+                if file.name not in needed:
+                    file.unlink(missing_ok=True)
 
     def _feedback(self, row: tuple[object, ...]) -> Feedback:
         number, time, browser, picture, suffix, question, answers, model, version, abstained, thumbs_up, correction = (

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.pictures import encoded
+from tests.support.training import make_recipe, run, weights
 from vqaops.feedback.export import EVAL, FILE, IMAGES, TRAIN, export
 from vqaops.feedback.statistics import by_day, by_version, worst_questions
 from vqaops.feedback.store import FeedbackStore, ShownAnswer
@@ -42,6 +43,13 @@ def test_an_export_is_read_by_training_and_evaluation(store: FeedbackStore, tmp_
     assert len(train) + len(held_out) == 12
     assert not {question.image for question in train} & {question.image for question in held_out}
     assert (folder / TRAIN).stat().st_size > (folder / EVAL).stat().st_size > 0
+
+
+def test_a_recipe_is_trained_on_an_export(store: FeedbackStore, tmp_path: Path):
+    export(store.rows(), tmp_path / "export")
+    recipe = make_recipe(tmp_path / "mine")
+    run(recipe, tmp_path / "export")
+    assert weights(recipe)
 
 
 def test_the_latest_word_on_a_question_counts(store: FeedbackStore, tmp_path: Path):

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -43,6 +44,14 @@ def test_a_thumb_up_confirms_the_answer_that_was_shown_and_a_later_verdict_count
     assert store.rows()[0].right_answer == "a cup"
 
 
+def test_a_verdict_can_be_taken_back_with_its_correction(store: FeedbackStore):
+    number = store.record_answer(SHOWN)
+    store.record_verdict(number, False, "a bowl")
+    store.record_verdict(number, None)
+    (row,) = store.rows()
+    assert (row.thumbs_up, row.right_answer) == (None, "")
+
+
 def test_a_verdict_on_no_answer_is_refused(store: FeedbackStore):
     with pytest.raises(ServerError, match="there is no answer 7"):
         store.record_verdict(7, True)
@@ -51,7 +60,7 @@ def test_a_verdict_on_no_answer_is_refused(store: FeedbackStore):
 def test_a_picture_is_kept_only_if_the_person_agreed(store: FeedbackStore):
     store.record_answer(SHOWN)
     assert store.rows()[0].kept is None
-    assert not store.pictures.exists()
+    assert not list(store.pictures.iterdir())
     store.record_answer(SHOWN, ".jpg")
     kept = store.rows()[1].kept
     assert kept is not None
@@ -80,6 +89,19 @@ def test_a_browser_is_forgotten_with_its_pictures_and_no_other_ones(store: Feedb
     assert left.browser == "other"
     assert left.kept is not None
     assert [file.read_bytes() for file in store.pictures.iterdir()] == [b"theirs"]
+
+
+def test_pictures_are_kept_while_other_browsers_are_forgotten(store: FeedbackStore):
+    with ThreadPoolExecutor(2) as pool:
+        keeping = pool.submit(
+            lambda: [store.record_answer(replace(SHOWN, picture=b"%d" % n), ".png") for n in range(40)]
+        )
+        forgetting = pool.submit(lambda: [store.forget("other") for _ in iter(keeping.done, True)])
+        keeping.result()
+        forgetting.result()
+    kept = [row.kept for row in store.rows()]
+    assert len(kept) == 40
+    assert all(file is not None and file.is_file() for file in kept)
 
 
 def test_old_answers_are_pruned(store: FeedbackStore):
@@ -114,6 +136,21 @@ def test_nothing_is_lost_when_the_process_is_killed_after_it_said_thanks(tmp_pat
     assert row.correction == "kept"
     assert row.kept is not None
     assert row.kept.read_bytes() == b"picture"
+
+
+LOCKER = """
+import os, signal, sys
+from pathlib import Path
+from vqaops.feedback import store
+store.read_migrations = lambda folder: os.kill(os.getpid(), signal.SIGKILL)
+store.FeedbackStore(Path(sys.argv[1]))
+"""
+
+
+def test_a_process_that_is_killed_while_it_makes_the_schema_locks_nobody_out(tmp_path: Path):
+    path = tmp_path / "feedback.sqlite3"
+    assert subprocess.run([sys.executable, "-c", LOCKER, str(path)]).returncode == -signal.SIGKILL
+    assert FeedbackStore(path).rows() == []
 
 
 def test_several_threads_write_at_once(store: FeedbackStore):
