@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-import logging
-import sqlite3
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from demo.asking import DOWN, NOT_SERVED, TASKS, Asking, AskProblem, ask
+from demo.asking import DOWN, NOT_SERVED, TASKS, AskProblem, ask
 from demo.cards import card_markdown
+from demo.conversation import Conversation
 from demo.history import History
 from demo.people import RateLimit, person_of
 from demo.pictures import FILE_TYPES, PictureProblem, read_picture
-from demo.rendering import answer_html, picture_html, problem_html, status_html
+from demo.rendering import answer_html, picture_html, problem_html
 from demo.served import Served
 from demo.settings import PageSettings
-from vqaops.errors import ServerError
+from demo.verdicts import Verdicts
 from vqaops.feedback.store import FeedbackStore, ShownAnswer
 from vqaops.paths import RECIPES
 from vqaops.questions import read_samples
 from vqaops.server.client import Client
+from vqaops.server.descriptions import form_of_text
 from vqaserve.errors import RecipeError
-
-log = logging.getLogger(__name__)
 
 TITLE = "Ask a picture"
 STYLE = Path(__file__).with_name("page.css")
@@ -35,26 +33,8 @@ RANKED = 5
 NO_PICTURE = "Please add a picture first: drop it here, paste it, take one with the camera, or pick an example."
 NO_QUESTION = "I have the picture. What would you like to know about it?"
 WORKING = '<p class="vqa-working">Looking at the picture</p>'
-NOT_KEPT = "This could not be kept. Please try again later."
 
 Message = dict[str, Any]
-
-
-@dataclass
-class Conversation:
-    """What the page remembers of one conversation; it ends with the browser's tab.
-
-    Attributes:
-        picture: File of the last picture, which further questions are about.
-        kept: The number in the database of each message that is an answer.
-        judged: The number of the answer that was judged last.
-        browser: The random name that the person's browser keeps; of a program, that of this conversation.
-    """
-
-    picture: str = ""
-    kept: dict[int, int] = field(default_factory=dict)
-    judged: int = 0
-    browser: str = ""
 
 
 class Page:
@@ -63,6 +43,7 @@ class Page:
     def __init__(self, settings: PageSettings, client: Client, store: FeedbackStore) -> None:
         self._settings = settings
         self._store = store
+        self._verdicts = Verdicts(store)
         self._client = client
         self._served = Served(client)
         self._limit = RateLimit(settings.per_minute)
@@ -131,9 +112,9 @@ class Page:
 
         asked = [box, chat, state, model, keep]
         asking = box.submit(self.respond, asked, [box, chat, state], api_name="chat")
-        chat.like(self.judge, [state], [state, thanks, correction_part, correction], api_visibility="private")
+        chat.like(self._verdicts.judge, [state], [state, thanks, correction_part, correction], api_visibility="private")
         correction.submit(
-            self.correct, [correction, state], [thanks, correction_part, correction], api_visibility="private"
+            self._verdicts.correct, [correction, state], [thanks, correction_part, correction], api_visibility="private"
         )
         camera.change(self.take_photo, [camera, box], [box], api_visibility="private")
         gr.on(
@@ -169,7 +150,9 @@ class Page:
         yield gr.MultimodalTextbox(value=None, submit_btn=False), [*history, working], state
         for html, shown in self._replies(text, files, state, model, request):
             if shown:
-                state.kept[len(history)] = self._record(replace(shown, browser=state.browser), state.picture, keep)
+                state.kept[len(history)] = self._verdicts.record(
+                    replace(shown, browser=state.browser), state.picture, keep
+                )
             history = [*history, {"role": "assistant", "content": html}]
             yield gr.skip(), [*history, working], state
         yield gr.MultimodalTextbox(submit_btn=True), history, state
@@ -190,11 +173,11 @@ class Page:
             yield problem_html(str(problem)), None
             return
         key = model or next((one.key for one in self._served.versions()), "")
-        asked = self._asking(key) if key else None
-        if asked is None:
+        task = self._task(key) if key else None
+        if task is None:
             yield problem_html(NOT_SERVED if self._served.versions() else DOWN), None
             return
-        questions = asked.split(text)
+        questions = TASKS[task].split(text)
         if not questions:
             yield problem_html(NO_QUESTION), None
         for question in questions:
@@ -206,52 +189,17 @@ class Page:
                 )
                 return
             try:
-                answer = ask(self._client, key, picture, asked.form(question), RANKED)
+                answer = ask(self._client, key, picture, form_of_text(task, question), RANKED)
             except AskProblem as problem:
                 yield problem_html(str(problem)), None
                 return
             shown = ShownAnswer("", picture, question, answer.ranked, answer.model, answer.version, answer.abstained)
             yield answer_html(answer, question if len(questions) > 1 else ""), shown
 
-    def _record(self, shown: ShownAnswer, picture: str, keep: bool) -> int:
-        """The number under which an answer is kept; 0 if the database does not take it, which costs no answer."""
-        try:
-            return self._store.record_answer(shown, Path(picture).suffix.lower() if keep else "")
-        except (sqlite3.Error, OSError):
-            log.exception("an answer could not be kept")
-            return 0
-
-    def judge(self, liked: gr.LikeData, state: Conversation) -> tuple[Conversation, str, Any, Any]:
-        """Keep a thumb; after a thumb down, ask what would have been right."""
-        index = liked.index if isinstance(liked.index, int) else int(liked.index[0])
-        # Gradio sends True, False or the option's text, and "" when a person takes the thumb back.
-        is_up = None if liked.liked == "" else liked.liked in (True, "Like")
-        number = state.kept.get(index, 0)
-        if not number or not self._judge(number, is_up):
-            return state, status_html(NOT_KEPT), gr.Group(visible=False), gr.skip()
-        state.judged = number
-        said = "Your verdict is taken back." if is_up is None else "Thank you. Your verdict is kept."
-        return state, status_html(said), gr.Group(visible=is_up is False), gr.Textbox(value="")
-
-    def correct(self, text: str, state: Conversation) -> tuple[Any, Any, Any]:
-        """Keep what would have been right."""
-        if not text.strip():
-            return gr.skip(), gr.skip(), gr.skip()
-        if not state.judged or not self._judge(state.judged, False, text):
-            return status_html(NOT_KEPT), gr.skip(), gr.skip()
-        return status_html("Thank you. Your correction is kept."), gr.Group(visible=False), gr.Textbox(value="")
-
-    def _judge(self, number: int, thumbs_up: bool | None, correction: str = "") -> bool:
-        try:
-            self._store.record_verdict(number, thumbs_up, correction)
-        except (sqlite3.Error, OSError, ServerError):
-            log.exception("a verdict could not be kept")
-            return False
-        return True
-
-    def _asking(self, key: str) -> Asking | None:
+    def _task(self, key: str) -> str | None:
+        """The task of a version; None if it does not answer, or people cannot ask it here."""
         said = self._served.describe(key)
-        return TASKS.get(said.task) if said else None
+        return said.task if said and said.task in TASKS else None
 
     def _person(self, request: gr.Request) -> str:
         address = request.client.host if request.client else ""

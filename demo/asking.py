@@ -60,23 +60,17 @@ class Asking:
 
     Attributes:
         split: Turns what was typed into what is asked one after the other.
-        form: The fields that ask one of them.
         placeholder: The hint in the empty text box.
     """
 
     split: Callable[[str], list[str]]
-    form: Callable[[str], dict[str, str]]
     placeholder: str
 
 
 TASKS = {
-    "visual_question_answering": Asking(
-        _questions, lambda asked: {"question": asked}, "Ask about the picture; several questions go on a line each"
-    ),
-    "zero_shot_image_classification": Asking(
-        _whole, lambda asked: {"labels": asked}, "Captions to compare, separated by commas: a cat, a dog"
-    ),
-    "image_classification": Asking(lambda text: [""], lambda asked: {}, "Add a picture and press Enter"),
+    "visual_question_answering": Asking(_questions, "Ask about the picture; several questions go on a line each"),
+    "zero_shot_image_classification": Asking(_whole, "Captions to compare, separated by commas: a cat, a dog"),
+    "image_classification": Asking(lambda text: [""], "Add a picture and press Enter"),
 }
 """By the task that the server's description names."""
 

@@ -1,0 +1,22 @@
+"""What the page remembers of one conversation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Conversation:
+    """What the page remembers of one conversation; it ends with the browser's tab.
+
+    Attributes:
+        picture: File of the last picture, which further questions are about.
+        kept: The number in the database of each message that is an answer.
+        judged: The number of the answer that was judged last.
+        browser: The random name that the person's browser keeps; of a program, that of this conversation.
+    """
+
+    picture: str = ""
+    kept: dict[int, int] = field(default_factory=dict)
+    judged: int = 0
+    browser: str = ""
