@@ -111,8 +111,17 @@ class Page:
             card = gr.Markdown("", elem_id="card")
 
         asked = [box, chat, state, model, keep]
-        asking = box.submit(self.respond, asked, [box, chat, state], api_name="chat")
-        chat.like(self._verdicts.judge, [state], [state, thanks, correction_part, correction], api_visibility="private")
+        # By default Gradio drops a submission while an earlier one is pending, without a word: a question sent while
+        # the last answer arrives would be lost. This way it is asked when that answer is complete.
+        asking = box.submit(self.respond, asked, [box, chat, state], api_name="chat", trigger_mode="always_last")
+        chat.like(  # every click counts, in its order
+            self._verdicts.judge,
+            [state],
+            [state, thanks, correction_part, correction],
+            trigger_mode="multiple",
+            concurrency_limit=1,
+            api_visibility="private",
+        )
         correction.submit(
             self._verdicts.correct, [correction, state], [thanks, correction_part, correction], api_visibility="private"
         )
@@ -144,6 +153,9 @@ class Page:
     ) -> Iterator[tuple[Any, list[Message], Conversation]]:
         """Answer what was typed, question by question; yields the emptied box, the conversation and its state."""
         text, files = str(message.get("text") or ""), list(message.get("files") or [])
+        if not text.strip() and not files:  # Enter was pressed twice
+            yield gr.skip(), history, state
+            return
         state.browser = state.browser or uuid.uuid4().hex
         history = [*history, *_shown(text, files)]
         working: Message = {"role": "assistant", "content": WORKING}

@@ -31,6 +31,20 @@ def test_a_follow_up_question_is_about_the_last_picture_and_a_new_picture_replac
     person.screenshot("conversation")
 
 
+def test_a_question_sent_before_the_last_one_is_answered_is_asked_next_and_enter_twice_asks_once(
+    visit: Callable[..., Visit], page_url: str
+):
+    person = visit(page_url)
+    person.ask("what shape is in the image?\n" * 9, CIRCLE)
+    person.page.wait_for_function("document.querySelector('#box textarea').value === ''")
+    person.ask("what color is the shape?")
+    person.box.press("Enter")
+    person.await_answers(*["circle"] * 9, "blue")
+    person.ask("what shape is in the image?")
+    person.await_answers(*["circle"] * 9, "blue", "circle")
+    assert person.page.locator(".vqa-problem").count() == 0
+
+
 def test_several_questions_on_a_line_each_are_answered_in_their_order(visit: Callable[..., Visit], page_url: str):
     person = visit(page_url)
     person.add(CIRCLE)
