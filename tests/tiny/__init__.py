@@ -23,6 +23,7 @@ KINDS = {
     "paligemma": ("hf_generative", "tests.tiny.chat:make_paligemma"),
     "clip": ("hf_zero_shot", "tests.tiny.zero_shot:make_clip"),
     "siglip": ("hf_zero_shot", "tests.tiny.zero_shot:make_siglip"),
+    "redactions": ("redactions", "tests.tiny.redactions:make"),
     "vit": ("hf_image_classifier", "tests.tiny.image_classifier:make"),
     "clip_llm": ("clip_llm", "tests.tiny.clip_llm:make"),
 }

@@ -17,8 +17,8 @@ def remove(file: Path) -> None:
 
 
 def reshape(file: Path) -> None:
-    """Add a row to the first matrix of a file."""
+    """Add a row to the first matrix or kernel of a file."""
     tensors = load_file(file)
-    name = next(name for name, tensor in tensors.items() if tensor.ndim == 2)
+    name = next(name for name, tensor in tensors.items() if tensor.ndim >= 2)
     tensors[name] = np.concatenate([tensors[name], tensors[name][:1]])
     save_file(tensors, file, metadata={"format": "pt"})

@@ -21,6 +21,7 @@ FAMILIES = {
     "hf_image_classifier": "vqaserve.families.hf_image_classifier:HfImageClassifier",
     "hf_zero_shot": "vqaserve.families.hf_zero_shot:HfZeroShot",
     "modular": "vqaserve.families.modular:Modular",
+    "redactions": "vqaserve.families.redactions:Redactions",
 }
 
 _PREPARED = {("hf_classifier", "openvino"): "vqaserve.families.hf_classifier.on_openvino:prepare"}

@@ -1,0 +1,1 @@
+"""Documents: their pages, and what was found on them."""

@@ -1,0 +1,107 @@
+"""A tiny training, from documents to a recipe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.testing import CliRunner, Result
+
+from scripts.redaction_figures import app as figures_app
+from scripts.train import app
+from tests.support.redacted_pages import text_page, write_pdf
+from tests.support.training import assert_same_weights, weights
+from vqaops.training.redactions import trainer
+from vqaserve.families.redactions import Redactions
+from vqaserve.settings import HandlerSettings
+
+SETTINGS: dict[str, Any] = {
+    "family": "redactions",
+    "model": {"side": 128, "channels": [4, 4, 8, 8]},
+    "typed": 0.2,
+    "examples": 8,
+    "calibration": 4,
+    "epochs": 2,
+    "batch": 4,
+    "learning_rate": 0.01,
+}
+
+
+@pytest.fixture(scope="module")
+def documents(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three documents of a page, and one held out."""
+    folder = tmp_path_factory.mktemp("documents")
+    for number in range(3):
+        write_pdf(folder / "train" / f"{number}.pdf", [text_page((620, 877), 6 + number)])
+    write_pdf(folder / "held-out" / "a.pdf", [text_page((620, 877), 12)])
+    return folder
+
+
+def make_recipe(folder: Path, **changes: Any) -> Path:
+    folder.mkdir(parents=True)
+    (folder / "train.yaml").write_text(yaml.safe_dump(SETTINGS | changes))
+    return folder
+
+
+def invoke(recipe: Path, data: Path, *more: str) -> Result:
+    state = str(recipe.parent / "state")
+    return CliRunner().invoke(app, [str(recipe), "--data", str(data), "--state", state, "--threads", "1", *more])
+
+
+def test_a_trained_recipe_is_complete_and_is_measured(tmp_path: Path, documents: Path):
+    recipe = make_recipe(tmp_path / "recipe")
+    result = invoke(recipe, documents)
+    assert result.exit_code == 0, result.output
+    settings = HandlerSettings(version="1.0.0", family="redactions", device="cpu", task="image_classification")
+    found = Redactions.load(recipe, settings).find(text_page((620, 877)))
+    assert 0 <= found.confidence <= 1
+    assert (recipe / "learning-curve.png").read_bytes().startswith(b"\x89PNG")
+    arguments = [str(recipe), "--data", str(documents), "--pages", "6", "--state", str(tmp_path / "state")]
+    printed = CliRunner().invoke(figures_app, arguments)
+    assert printed.exit_code == 0, printed.output
+    assert "| page F1 |" in printed.output
+
+
+def test_a_resumed_run_ends_as_one_that_never_stopped(tmp_path: Path, documents: Path, monkeypatch: pytest.MonkeyPatch):
+    whole, broken = make_recipe(tmp_path / "whole" / "recipe"), make_recipe(tmp_path / "broken" / "recipe")
+    assert invoke(whole, documents).exit_code == 0
+    save = trainer.RedactionTrainer._save
+
+    def interrupted(one: trainer.RedactionTrainer) -> None:
+        save(one)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer.RedactionTrainer, "_save", interrupted)
+        invoke(broken, documents)
+    assert not (broken / "weights").exists()
+    assert invoke(broken, documents).exit_code == 0
+    assert_same_weights(weights(broken), weights(whole))
+
+
+def test_a_folder_without_documents_is_refused(tmp_path: Path):
+    result = invoke(make_recipe(tmp_path / "recipe"), tmp_path / "nothing")
+    assert result.exit_code == 1
+    assert "has no PDF file" in result.output
+
+
+def test_a_damaged_document_is_refused(tmp_path: Path):
+    (tmp_path / "data" / "train").mkdir(parents=True)
+    (tmp_path / "data" / "train" / "a.pdf").write_bytes(b"%PDF-1.7 and no more")
+    result = invoke(make_recipe(tmp_path / "recipe"), tmp_path / "data")
+    assert result.exit_code == 1
+    assert "cannot be read as PDF" in result.output
+
+
+def test_an_unknown_family_is_refused(tmp_path: Path, documents: Path):
+    result = invoke(make_recipe(tmp_path / "recipe", family="stitches"), documents)
+    assert result.exit_code == 1
+    assert "family 'stitches' cannot be trained here; there are: modular, redactions" in result.output
+
+
+def test_training_without_the_picture_is_refused(tmp_path: Path, documents: Path):
+    result = invoke(make_recipe(tmp_path / "recipe"), documents, "--text-only")
+    assert result.exit_code == 1
+    assert "--text-only is for models that answer questions" in result.output

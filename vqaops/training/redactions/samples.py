@@ -1,0 +1,106 @@
+"""One training example: a page with redactions and distractors drawn on it, as printed or as scanned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.random import Generator
+
+from vqaops.training.redactions import brushes, passages
+from vqaops.training.redactions.canvas import Canvas, Mark
+from vqaops.training.redactions.distractors import DISTRACTORS, draw_distractor
+from vqaops.training.redactions.layout import Layout, Place, find_layout
+from vqaops.training.redactions.pages import Grey
+from vqaops.training.redactions.scans import scan
+from vqaops.training.redactions.typed import type_page
+
+_SCANNED = 0.45
+"""Share of the pages that look like scans."""
+
+_SAME_EDGE = 3
+"""Pixels by which the edges of bars that touch may differ where they count as one box."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A page and the truth about it.
+
+    Attributes:
+        page: What a reader sees [height, width].
+        truth: 255 where the page is redacted, else 0 [height, width].
+        redactions: The boxes; bars that touch and have the same edges are one box.
+        distractors: The boxes of what only looks like a redaction.
+        scanned: Whether the page looks like a scan.
+    """
+
+    page: Grey
+    truth: Grey
+    redactions: list[Mark]
+    distractors: list[Mark]
+    scanned: bool
+
+
+def draw_sample(page: Grey | None, rng: Generator, redacted: float = 0.6) -> Sample:
+    """Draw an example.
+
+    Args:
+        page: A page of a document, or None for a typed one.
+        rng: Decides everything.
+        redacted: Share of the examples that have redactions.
+    """
+    canvas = Canvas.over(type_page(rng) if page is None else page)
+    kinds = list(DISTRACTORS)
+    for _ in range(int(rng.choice([0, 1, 2, 4, 7], p=(0.25, 0.2, 0.2, 0.2, 0.15)))):
+        draw_distractor(canvas, str(rng.choice(kinds)), rng)
+    if rng.random() < redacted:
+        _redact(canvas, find_layout(np.asarray(canvas.page)), rng)
+    scanned = rng.random() < _SCANNED
+    if scanned:
+        canvas = scan(canvas, rng)
+    return Sample(np.asarray(canvas.page), np.asarray(canvas.truth), canvas.redactions, canvas.distractors, scanned)
+
+
+def _redact(canvas: Canvas, layout: Layout, rng: Generator) -> None:
+    names = list(passages.PASSAGES)
+    if rng.random() < 0.05:
+        _cover(canvas, passages.whole_page(canvas, layout, rng), rng, [])
+        return
+    style = None if rng.random() < 0.3 else str(rng.choice(list(brushes.BRUSHES), p=brushes.WEIGHTS))
+    for _ in range(int(rng.choice([1, 2, 3, 5, 8, 14], p=(0.25, 0.2, 0.2, 0.15, 0.12, 0.08)))):
+        passage = str(rng.choice(names, p=passages.WEIGHTS))
+        # A redaction may hide a part of a photograph or a whole table, but does not end within another distractor.
+        solid = [mark for mark in canvas.distractors if mark.kind not in ("photograph", "table")]
+        _cover(canvas, passages.PASSAGES[passage](canvas, layout, rng), rng, solid, style)
+
+
+def _cover(canvas: Canvas, bars: list[Place], rng: Generator, solid: list[Mark], style: str | None = None) -> None:
+    """Redact a passage in one style, where nothing of it was redacted before."""
+    kind = style or str(rng.choice(list(brushes.BRUSHES), p=brushes.WEIGHTS))
+    brush, before = brushes.BRUSHES[kind](rng), [*canvas.redactions, *solid]
+    width, height = canvas.page.size
+    drawn: list[Place] = []
+    for left, top, right, bottom in bars:
+        place = (max(0, left), max(0, top), min(width, right), min(height, bottom))
+        if canvas.is_free(place, before) and not any(_overlap(place, other) for other in drawn):
+            brush(canvas, place)
+            drawn.append(place)
+    # Outlines and ragged edges show where a bar ends, so only plain bars become one.
+    seamless = kind in ("black", "grey", "translucent", "hatched")
+    canvas.redactions.extend(Mark(place, kind) for place in (_joined(drawn) if seamless else drawn))
+
+
+def _overlap(one: Place, other: Place) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
+def _joined(places: list[Place]) -> list[Place]:
+    """Join bars under each other that touch and have the same left and right edge."""
+    joined: list[Place] = []
+    for place in places:
+        last = joined[-1] if joined else None
+        if last and place[1] - last[3] <= 1 and all(abs(place[n] - last[n]) <= _SAME_EDGE for n in (0, 2)):
+            joined[-1] = (min(last[0], place[0]), last[1], max(last[2], place[2]), place[3])
+        else:
+            joined.append(place)
+    return joined

@@ -1,0 +1,58 @@
+"""``train.yaml`` of a recipe of the ``redactions`` family."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from vqaserve.families.redactions.config import RedactionsConfig
+from vqaserve.validation import FrozenModel
+from vqaserve.yaml_files import read_settings
+
+Count = Annotated[int, Field(gt=0)]
+
+
+class RedactionTrainSettings(FrozenModel):
+    """All settings except the location of the documents.
+
+    Attributes:
+        family: Says that these are the settings of this family.
+        model: The network, which is saved as ``weights/config.json``.
+        seed: Seed of every random choice.
+        pages_per_document: The most pages of one document.
+        typed: Share of the examples that are typed pages instead of pages of documents.
+        examples: Examples that are drawn once; every epoch sees all of them.
+        calibration: Examples on documents that the network is not trained on; the learning curve and the temperature
+            are measured on them.
+        epochs: Number of epochs, over which the learning rate falls to 0.
+        batch: Examples in a step.
+        learning_rate: Peak learning rate.
+        weight_decay: Weight decay of AdamW.
+        average: Decay of the running mean of the weights; the mean is what is saved.
+        bf16: Compute in bfloat16, which is faster on processors that support it.
+    """
+
+    family: Literal["redactions"]
+    model: RedactionsConfig
+    seed: int = 0
+    pages_per_document: Count = 40
+    typed: Annotated[float, Field(ge=0, le=1)] = 0.3
+    examples: Count
+    calibration: Count
+    epochs: Count
+    batch: Count = 4
+    learning_rate: Annotated[float, Field(gt=0)]
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    average: Annotated[float, Field(ge=0, lt=1)] = 0.99
+    bf16: bool = False
+
+    @classmethod
+    def read(cls, path: Path) -> RedactionTrainSettings:
+        """Read a ``train.yaml``.
+
+        Raises:
+            RecipeError: The file cannot be read, is not YAML, or has an unknown key, a missing key or a bad value.
+        """
+        return read_settings(cls, path)

@@ -1,0 +1,100 @@
+"""Training of a ``redactions`` recipe, from its settings and documents to its weights."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from safetensors.torch import save_file
+
+from vqaops.training.redactions.calibration import calibrate
+from vqaops.training.redactions.examples import Source, draw_examples
+from vqaops.training.redactions.pages import Page, fingerprint, render_documents
+from vqaops.training.redactions.settings import RedactionTrainSettings
+from vqaops.training.redactions.trainer import RedactionTrainer
+from vqaserve.errors import RecipeError
+from vqaserve.families.redactions.config import RedactionsConfig
+from vqaserve.families.redactions.network import PageNet
+
+log = logging.getLogger(__name__)
+
+_CALIBRATION_SHARE = 0.12
+
+
+def train_recipe(recipe: Path, data: Path, state: Path) -> None:
+    """Train a recipe on its ``train.yaml``.
+
+    Raises:
+        RecipeError: As ``train_redactions``, or the settings are faulty.
+    """
+    train_redactions(RedactionTrainSettings.read(recipe / "train.yaml"), data, state, output=recipe)
+
+
+def train_redactions(settings: RedactionTrainSettings, data: Path, state: Path, output: Path) -> None:
+    """Train on the documents of ``data/train``, and write ``output/weights`` and ``output/learning-curve.png``.
+
+    Args:
+        settings: The recipe's ``train.yaml``.
+        data: A folder with the PDF files to draw on in ``train/``.
+        state: Folder of rendered pages, of drawn examples, and of the state to resume from.
+        output: The recipe's folder.
+
+    Raises:
+        RecipeError: The documents cannot be read.
+    """
+    pages = render_documents(data / "train", settings.pages_per_document, state / "pages")
+    kept, held_out = hold_out_documents(pages, _CALIBRATION_SHARE)
+    log.info("%d pages for training, %d of other documents for the calibration", len(kept), len(held_out))
+    own = hashlib.sha256(f"{fingerprint(pages)} {settings.seed} {settings.typed} {settings.model.side}".encode())
+    folder = state / f"examples-{own.hexdigest()[:12]}"
+    sources = [Source(part, settings.typed, settings.seed + n) for n, part in enumerate((kept, held_out))]
+    train = draw_examples(sources[0], settings.examples, settings.model.side, folder / "train")
+    calibration = draw_examples(sources[1], settings.calibration, settings.model.side, folder / "calibration")
+    trainer = RedactionTrainer(settings, train, calibration, state / "state.pt", own.hexdigest())
+    model = trainer.run()
+    config = calibrate(model, settings.model, sources[1], settings.calibration)
+    write_weights(output / "weights", model, config)
+    draw_learning_curve(output / "learning-curve.png", trainer.history)
+    log.info("wrote %s (temperature %.2f, bias %.2f)", output / "weights", config.temperature, config.bias)
+
+
+def hold_out_documents(pages: Sequence[Page], share: float) -> tuple[list[Page], list[Page]]:
+    """Split pages into (kept, held out) by document, by the hashes of the documents' names.
+
+    Raises:
+        RecipeError: All pages are of one document.
+    """
+    names = sorted({page.document for page in pages}, key=lambda name: hashlib.sha256(name.encode()).digest())
+    if len(names) < 2:
+        raise RecipeError("training needs at least two documents: one to learn from, one for the calibration")
+    held_out = set(names[: max(1, round(share * len(names)))])
+    return [page for page in pages if page.document not in held_out], [
+        page for page in pages if page.document in held_out
+    ]
+
+
+def write_weights(folder: Path, model: PageNet, config: RedactionsConfig) -> None:
+    """Write the weights in half precision, and the config that they belong to."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {
+        name: (tensor.half() if tensor.is_floating_point() else tensor).contiguous()
+        for name, tensor in model.state_dict().items()
+    }
+    save_file(tensors, folder / "model.safetensors")
+    (folder / "config.json").write_text(config.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def draw_learning_curve(path: Path, history: Sequence[tuple[float, float]]) -> None:
+    """Plot the loss by epoch, in training and on other documents."""
+    from matplotlib.figure import Figure  # not pyplot, which needs a display
+
+    figure = Figure(figsize=(6, 3), layout="constrained")
+    axes = figure.subplots()
+    for label, values in zip(("training", "other documents"), zip(*history, strict=True), strict=True):
+        axes.plot(range(1, len(history) + 1), values, label=label)
+    axes.set(title="redactions", xlabel="epoch", ylabel="loss")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(path, dpi=100)
