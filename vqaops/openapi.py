@@ -67,6 +67,34 @@ ANSWER: JSON = {
         "warnings": WARNINGS,
     },
 }
+EXPLAINED: JSON = {
+    "type": "object",
+    "required": ["explanation"],
+    "properties": {
+        **ANSWER["properties"],
+        "explanation": {
+            "type": "object",
+            "required": ["answer", "score", "rows", "columns", "grid", "words"],
+            "properties": {
+                "answer": {"type": "string", "description": "The answer that is explained."},
+                "score": {"type": "number"},
+                "rows": {"type": "integer"},
+                "columns": {"type": "integer"},
+                "grid": {
+                    "type": "array",
+                    "description": "Weights in [0, 1] of equal parts of the picture, in rows from the top left.",
+                    "items": {"type": "array", "items": {"type": "number", "minimum": 0, "maximum": 1}},
+                },
+                "words": {
+                    "type": "array",
+                    "description": "The words of the question in their order, with weights in [0, 1].",
+                    "items": {"type": "object", "properties": {"word": TEXT, "weight": {"type": "number"}}},
+                },
+            },
+        },
+    },
+}
+EXPLAINED_REPLY: JSON = {"anyOf": [EXPLAINED, {"type": "array", "items": {"anyOf": [EXPLAINED, ERROR]}}]}
 PLAIN_REPLY: JSON = {
     "anyOf": [
         ANSWER,
@@ -109,6 +137,7 @@ FORM: JSON = {
             "example": "",
         },
         "top_k": {"type": "integer", "example": 3},
+        "answer": {"type": "string", "description": "Explanations: the answer to explain.", "example": ""},
         "conversation": {
             "type": "string",
             "description": "Earlier questions and answers, as a JSON list of objects with `question` and `answer`.",
@@ -188,6 +217,12 @@ def document() -> JSON:
             "/predictions/{model}/{version}": _path(
                 "ask_version", "Ask one version.", [name, version], asked, PLAIN_REPLY
             ),
+            "/explanations/{model}": _with_drawing(
+                _path("explain", "What an answer of the default version rests on.", [name], asked, EXPLAINED_REPLY)
+            ),
+            "/explanations/{model}/{version}": _with_drawing(
+                _path("explain_version", "The same for one version.", [name, version], asked, EXPLAINED_REPLY)
+            ),
             "/predictions/{model}/{version}/v1/chat/completions": _with_stream(
                 _path("chat", "OpenAI chat completion.", [name, version], _json(ChatRequest), CHAT_REPLY)
             ),
@@ -233,6 +268,14 @@ def _with_stream(path: JSON) -> JSON:
     described = "With `stream: true`: events `data: {...}` of the type `chat.completion.chunk`, then `data: [DONE]`."
     path["post"]["responses"]["200"]["content"]["text/event-stream"] = {
         "schema": {"type": "object", "description": described, "required": ["data"], "properties": {"data": TEXT}}
+    }
+    return path
+
+
+def _with_drawing(path: JSON) -> JSON:
+    """The same path, whose answer is a picture for a client that accepts one."""
+    path["post"]["responses"]["200"]["content"]["image/png"] = {
+        "schema": {"type": "string", "format": "binary", "description": "The map, drawn over the picture."}
     }
     return path
 

@@ -84,7 +84,8 @@ def open_picture(
         raise InvalidImage(f"the picture is too large to decode safely ({error}); scale it down") from None
     except Exception as error:  # decoders raise nearly anything on hostile bytes
         raise InvalidImage(_undecodable(data)) from error
-    return Opened(squeeze(pixels) if squeeze else pixels, (*warnings, *more), area)
+    aspect = pixels.width / pixels.height
+    return Opened(squeeze(pixels) if squeeze else pixels, (*warnings, *more), area, aspect)
 
 
 def check_bytes(data: bytes, limits: PictureLimits) -> None:

@@ -93,4 +93,4 @@ class _BatchPictures:
         except VqaError as error:
             self._refused[request, picture.digest] = error
             raise
-        return replace(picture, pixels=opened.pixels, warnings=opened.warnings)
+        return replace(picture, pixels=opened.pixels, aspect=opened.aspect, warnings=opened.warnings)

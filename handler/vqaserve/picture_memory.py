@@ -21,7 +21,8 @@ WAKE = b"."
 
 _TASK = struct.Struct("<QqdB")  # bytes of the file, pixels left, seconds left, whether the task has been taken
 _TAKEN_AT = _TASK.size - 1
-_RESULT = struct.Struct("<?IIQId")  # refused, width, height, pixels decoded, bytes of text, seconds used
+_RESULT = struct.Struct("<?IIQdId")
+"""Refused, width, height, pixels decoded, aspect ratio, bytes of text, seconds used."""
 _RESULT_AT = 32
 _TEXT_AT = 128
 _FILE_AT = 4096
@@ -97,31 +98,32 @@ class PictureMemory:
     def put_result(self, result: DecodeResult) -> None:
         """Write the result of the task."""
         if isinstance(result.opened, Opened):
-            refused, text, area = False, "\n".join(result.opened.warnings), result.opened.area
+            refused, text = False, "\n".join(result.opened.warnings)
+            area, aspect = result.opened.area, result.opened.aspect
             size = result.opened.pixels.size
             pixels = result.opened.pixels.tobytes()
             self._memory[self._pixels_at : self._pixels_at + len(pixels)] = pixels
         else:
-            refused, text, size, area = True, result.opened, (0, 0), 0
+            refused, text, size, area, aspect = True, result.opened, (0, 0), 0, 1.0
         encoded = text.encode()[: _FILE_AT - _TEXT_AT]
         self._memory[_TEXT_AT : _TEXT_AT + len(encoded)] = encoded
-        _RESULT.pack_into(self._memory, _RESULT_AT, refused, *size, area, len(encoded), result.seconds)
+        _RESULT.pack_into(self._memory, _RESULT_AT, refused, *size, area, aspect, len(encoded), result.seconds)
 
     def take_result(self) -> DecodeResult:
         """Return the result of the task."""
-        refused, width, height, area, length, seconds = _RESULT.unpack_from(self._memory, _RESULT_AT)
+        refused, width, height, area, aspect, length, seconds = _RESULT.unpack_from(self._memory, _RESULT_AT)
         text = self._memory[_TEXT_AT : _TEXT_AT + length].decode(errors="ignore")
         if refused:
             return DecodeResult(text, seconds)
         with memoryview(self._memory) as memory, memory[self._pixels_at : self._pixels_at + 3 * width * height] as raw:
             pixels = Image.frombytes("RGB", (width, height), raw)
-        return DecodeResult(Opened(pixels, tuple(text.split("\n")) if text else (), area), seconds)
+        return DecodeResult(Opened(pixels, tuple(text.split("\n")) if text else (), area, aspect), seconds)
 
     @property
     def large(self) -> bool:
         """Whether the file and its pixels are too large to keep their memory for the next picture."""
         size, _, _, _ = _TASK.unpack_from(self._memory)
-        _, width, height, _, _, _ = _RESULT.unpack_from(self._memory, _RESULT_AT)
+        _, width, height, *_ = _RESULT.unpack_from(self._memory, _RESULT_AT)
         return bool(size + 3 * width * height > _LARGE)
 
     def clear(self) -> None:

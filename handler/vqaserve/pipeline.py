@@ -1,4 +1,4 @@
-"""The road of a request: parse -> prepare -> identify -> recall -> open -> answer -> finish -> reply.
+"""The road of a request: parse -> prepare -> identify -> recall -> open -> answer (-> explain) -> finish -> reply.
 
 A batch of requests becomes a list of items, one for each question about a picture. Each stage returns a new list in the
 same order; an item that fails gets an error, passes the later stages untouched, and fails no other item.
@@ -17,8 +17,9 @@ from typing import Any
 from vqaserve.answering import Answerer
 from vqaserve.card import read_card
 from vqaserve.conversations import check_conversation, last_question
-from vqaserve.errors import RecipeError
+from vqaserve.errors import InvalidParameter, RecipeError
 from vqaserve.exchange import Exchange
+from vqaserve.explaining import Explainer
 from vqaserve.families import find_family
 from vqaserve.families.base import Family
 from vqaserve.identifying import Identifier
@@ -58,7 +59,8 @@ class Pipeline:
             model: The name and version that replies and metrics carry.
             emit: Receives the metrics of each batch.
             shared: The folder of features that the workers of a version share.
-            opening_seconds: The time for fetching and decoding the pictures of a batch; later ones get a 503.
+            opening_seconds: The time for fetching and decoding the pictures of a batch; later ones get a 503. The
+                explanations of a batch get half as much.
         """
         self.task = task
         self.family = family
@@ -70,6 +72,7 @@ class Pipeline:
         self.opener = Opener(settings.limits.pictures, family.squeeze, self.stopwatch)
         self.answerer = Answerer(family, settings.cache, self.stopwatch, shared)
         self.recorder = BatchRecorder(settings, model, emit)
+        self.explainer = Explainer(family, settings.explain.samples, opening_seconds / 2, self.stopwatch)
         self._opening_seconds = opening_seconds
 
     @classmethod
@@ -128,9 +131,13 @@ class Pipeline:
         with self.stopwatch("open"):
             identified = self.identifier.identify(prepared)
         # Lazily: what one group of requests computes is recalled for the next.
-        recalled = (self._run("open", self.answerer.recall, request) for request in _by_request(identified))
+        recalled = (self._run("open", self._recall, request) for request in _by_request(identified))
         opened = self.opener.open(recalled, deadline)
-        answered = [_without_file(item) for group in opened for item in self.answerer.answer(group, streams.watch)]
+        answered = [
+            _without_file(item)
+            for group in opened
+            for item in self.explainer.explain(self.answerer.answer(group, streams.watch))
+        ]
         return self._run("reply", self._finish, answered)
 
     def _run(self, timed_as: str, stage: Callable[[Item], Item], items: Sequence[Item]) -> list[Item]:
@@ -139,6 +146,8 @@ class Pipeline:
 
     def _prepare(self, item: Item) -> Item:
         query = self.task.prepare(item.query)
+        if query.answer and not query.explain:
+            raise InvalidParameter("'answer' names what /explanations/<model> explains; leave it out of a prediction")
         if not self.family.reads_conversations:
             query = last_question(query)
         check_conversation(query, self.settings.limits)
@@ -148,6 +157,9 @@ class Pipeline:
         if warnings := self.family.warnings(query):
             query = replace(query, warnings=(*query.warnings, *warnings))
         return replace(item, query=query)
+
+    def _recall(self, item: Item) -> Item:
+        return item if item.query.explain else self.answerer.recall(item)  # an explanation needs the pixels
 
     def _finish(self, item: Item) -> Item:
         abstained = item.answers[0].score < self.settings.abstain_below

@@ -152,6 +152,17 @@ class Gate(FrozenModel):
     max_latency_ratio: Annotated[float, Field(gt=0)] = 1.5
 
 
+class Explain(FrozenModel):
+    """What an explanation may cost.
+
+    Attributes:
+        samples: Parts of the picture at most. The model answers twice for each: without it, and with nothing else. As
+            many words of the question are left out at most, one at a time.
+    """
+
+    samples: Annotated[int, Field(ge=4, le=400)] = 24
+
+
 class HandlerSettings(FrozenModel):
     """The ``handler:`` section of a recipe.
 
@@ -171,6 +182,7 @@ class HandlerSettings(FrozenModel):
             none. The default is that of Hugging Face's pipeline; ``"{}"`` takes captions as they are.
         top_k: Ranked answers in a reply if the client sends no ``top_k``; for candidate labels, all of them.
         abstain_below: An answer with a lower score is marked as ``abstained`` in the plain format, and counted.
+        explain: Cost of an explanation.
         limits: Limits of a request.
         cache: Sizes of the caches.
         remote_images: Hosts from which pictures are fetched by URL.
@@ -191,6 +203,7 @@ class HandlerSettings(FrozenModel):
     hypothesis_template: Annotated[str, Field(pattern=r"^[^{}]*\{\}[^{}]*$")] = "This is a photo of {}."
     top_k: Annotated[int, Field(gt=0)] = 5
     abstain_below: Annotated[float, Field(ge=0, le=1)] = 0
+    explain: Explain = Explain()
     limits: Limits = Limits()
     cache: CacheLimits = CacheLimits()
     remote_images: RemoteImages = RemoteImages()

@@ -101,6 +101,8 @@ class Query:
             a classifier gives its best.
         stop: Texts that end an answer, for a family that writes; they are not part of it.
         stream: Whether the client wants the answer in pieces as it is written.
+        explain: Whether, and in which form, the client wants to know what the answer rests on.
+        answer: The answer to explain; empty means the best one.
     """
 
     image: bytes | RemoteImage
@@ -116,6 +118,8 @@ class Query:
     choices: int = 1
     stop: tuple[str, ...] = ()
     stream: bool = False
+    explain: Literal["", "json", "png"] = ""
+    answer: str = ""
 
     @property
     def images(self) -> tuple[bytes | RemoteImage, ...]:
@@ -165,11 +169,13 @@ class Opened:
         pixels: Upright RGB image within the limits, resized if a ``Squeeze`` was given.
         warnings: What the sender should know about how the file was read.
         area: Pixels that were decoded, before any resizing.
+        aspect: Width of the upright picture divided by its height, before any resizing.
     """
 
     pixels: Image
     warnings: tuple[str, ...]
     area: int
+    aspect: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +186,7 @@ class Picture:
         digest: SHA-256 of the encoded file, in hexadecimal; equal digests mean equal pictures. Empty until the file
             is identified.
         pixels: Upright RGB image within the limits; None until it is decoded.
+        aspect: Width of the whole picture divided by its height, once it is decoded.
         features: The family's encoding of the pixels, if it is cached.
         warnings: What the sender should know about how the file was read; part of every reply about it.
         data: The encoded file.
@@ -187,6 +194,7 @@ class Picture:
 
     digest: str = ""
     pixels: Image | None = None
+    aspect: float = 1.0
     features: object = None
     warnings: tuple[str, ...] = ()
     data: bytes = b""
@@ -207,6 +215,26 @@ class Answer:
     score: float
     details: Mapping[str, object] = field(default_factory=dict)
     writing: Writing | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """How much the score of one answer rests on each part of the picture and on each word of the question.
+
+    Attributes:
+        answer: The answer that is explained.
+        score: Its score.
+        grid: Weights in [0, 1] of equal parts of the picture, in rows from the top left. The part that counts most has
+            1; one without which the score would be no lower has 0.
+        words: The words of the question in their order, with their weights in [0, 1].
+        drawing: A PNG file of the picture with the grid drawn over it, if the client wants that.
+    """
+
+    answer: str
+    score: float
+    grid: tuple[tuple[float, ...], ...]
+    words: tuple[tuple[str, float], ...] = ()
+    drawing: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +278,7 @@ class Item:
         recalled: What the caches held: ``answers``, the picture's ``features``, or nothing.
         ranked: The answers in the task's output format; without entries until they are finished.
         abstained: Whether the best score is below the recipe's ``abstain_below``.
+        explanation: What the answer rests on, if the query asks for it.
         error: The error of the stage that failed.
         deadline: Unix time after which nobody waits for the answer.
     """
@@ -262,6 +291,7 @@ class Item:
     recalled: str = ""
     ranked: Ranking = Ranking()
     abstained: bool = False
+    explanation: Explanation | None = None
     error: VqaError | None = None
     deadline: float = math.inf
 

@@ -66,6 +66,14 @@ def test_a_client_that_sends_its_whole_body_first_sees_the_413(client: httpx.Cli
         check_error(client.post("/predictions/dummy", content=bytes(megabytes * 1024 * 1024)), 413)
 
 
+def test_an_explanation_is_given_as_numbers_and_as_a_picture(client: httpx.Client):
+    form = {"files": {"image": encoded()}, "data": {"question": "what?"}}
+    assert client.post("/explanations/dummy", **form).json()["explanation"]["answer"] == ANSWER
+    picture = client.post("/explanations/dummy", **form, headers={"Accept": "image/png"})
+    assert (picture.status_code, picture.headers["content-type"]) == (200, "image/png")
+    check_error(client.post("/explanations/dummy", files={"image": encoded()}), 422)
+
+
 def test_http_1_0_is_answered(gateway: RunningGateway):
     question = json.dumps({"image": as_base64(encoded()), "question": "what?"})
     head = f"POST /predictions/dummy HTTP/1.0\r\nAuthorization: Bearer {gateway.key}\r\nContent-Length: {len(question)}"

@@ -62,7 +62,7 @@ def load_features(model: ModularModel, images: Sequence[Path], pixels: Pixels) -
         batch = load_pixels(images[start : start + _BATCH], pixels)
         for view, variant in zip(views, (batch, batch.flip(3)), strict=True):
             normal = (variant.float() - model.mean) / model.std
-            view.append(encoder.grid(normal.contiguous(memory_format=torch.channels_last)).half())
+            view.append(encoder.levels(normal.contiguous(memory_format=torch.channels_last)).half())
     grids = torch.stack([torch.cat(view) for view in views])  # [2, m, cells, sum(LEVELS)]
     fit_reduction(encoder, grids[0])
     return torch.stack([torch.stack([encoder.reduce(grid.float()).half() for grid in view]) for view in grids])

@@ -58,6 +58,20 @@ class Family(ABC, Generic[Features, Outputs]):
         return None
 
     @property
+    def grid(self) -> tuple[int, int] | None:
+        """Rows and columns of cells that ``hide`` takes, or None if the features have no such grid."""
+        return None
+
+    def hide(self, features: Features, hidden: Sequence[int]) -> Features:
+        """The features of the same picture without what is seen in some cells of its grid.
+
+        Args:
+            features: Of a picture, which stay as they are.
+            hidden: The cells, counted row by row from the top left.
+        """
+        raise NotImplementedError
+
+    @property
     def parameters(self) -> Mapping[str, tuple[float, float]]:
         """The lowest and the highest value of each parameter that this family takes in ``Query.parameters``."""
         return {}

@@ -95,6 +95,10 @@ class Parameters(Strict):
         default=None, description="Zero-shot classification: the sentence that a label is put into, in place of {}."
     )
 
+    answer: str | None = Field(
+        default=None, description="Explanations: the answer to explain, instead of the best one."
+    )
+
     def query(
         self,
         image: bytes | RemoteImage,
@@ -126,6 +130,7 @@ class Parameters(Strict):
             warnings=tuple(warnings),
             labels=_split(labels or self.candidate_labels),
             hypothesis_template=self.hypothesis_template or "",
+            answer=self.answer or "",
         )
 
 

@@ -122,7 +122,7 @@ class Plain(Protocol):
             return self.refuse(error)
         content = _content(request)
         is_list = content.get("questions") is not None
-        entries = [item.error.body if item.error else _entry(item, model) for item in items]
+        entries = [item.error.body if item.error else entry(item, model) for item in items]
         if content.get("image_url") is not None and not is_list:  # the service that has this name repeats the question
             question = content.get("question") or (items[0].query.question if items[0].query else "")
             entries = [{"question": text(question, "question"), **entries[0]}]
@@ -256,7 +256,8 @@ def _questions(asked: PlainRequest, settings: HandlerSettings) -> list[str]:
     return [asked.question or ""]
 
 
-def _entry(item: Item, model: Model) -> dict[str, object]:
+def entry(item: Item, model: Model) -> dict[str, object]:
+    """The object that answers one question."""
     return {
         **item.ranked.summary,
         **({"abstained": True} if item.abstained else {}),

@@ -43,8 +43,13 @@ def test_a_picture_is_read_back_with_its_warnings(
 ):
     worker, process = memories
     pixels = Image.effect_noise((9, 5), 90).convert("RGB")
-    process.put_result(DecodeResult(Opened(pixels, warnings, 180), 0.25))
+    process.put_result(DecodeResult(Opened(pixels, warnings, 180, 1.5), 0.25))
     result = worker.take_result()
     assert isinstance(result.opened, Opened)
     assert result.opened.pixels.tobytes() == pixels.tobytes()
-    assert (result.opened.warnings, result.opened.area, result.seconds) == (warnings, 180, 0.25)
+    assert (result.opened.warnings, result.opened.area, result.opened.aspect, result.seconds) == (
+        warnings,
+        180,
+        1.5,
+        0.25,
+    )

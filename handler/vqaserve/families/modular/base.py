@@ -10,10 +10,21 @@ from vqaserve.families.modular.options import Pixels
 
 
 class ImageEncoder(nn.Module):
-    """A picture encoder, which maps pixels to a grid of ``cells`` feature vectors of ``channels`` values."""
+    """A picture encoder, which maps pixels to a grid of feature vectors of ``channels`` values.
 
-    cells: int
+    Attributes:
+        grid: Rows and columns of the grid; (1, 1) if one vector describes the whole picture.
+        channels: Values of each cell.
+    """
+
+    grid: tuple[int, int]
     channels: int
+
+    @property
+    def cells(self) -> int:
+        """Cells of the grid, which ``forward`` gives row by row."""
+        rows, columns = self.grid
+        return rows * columns
 
     def __init__(self, options: Any, pixels: Pixels) -> None:
         super().__init__()

@@ -53,7 +53,7 @@ class EfficientNetB0(ImageEncoder):
         self.features = nn.Sequential(*stages, _convolution(before, 1280, 1))
         self.projection = projection(1280, options.projection)
         self.pooled = options.pooled
-        self.cells = 1 if options.pooled else -(-pixels.height // 32) * -(-pixels.width // 32)
+        self.grid = (1, 1) if options.pooled else (-(-pixels.height // 32), -(-pixels.width // 32))
         self.channels = options.projection or 1280
 
     def forward(self, pixels: Tensor) -> Tensor:

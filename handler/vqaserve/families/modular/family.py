@@ -115,6 +115,18 @@ class Modular(Family[Tensor, Tensor]):
             features += [row.clone() for row in self.model.encode(pixels)]
         return features
 
+    @property
+    def grid(self) -> tuple[int, int] | None:
+        """The picture encoder's grid, if it has one."""
+        rows, columns = self.model.image_encoder.grid
+        return (rows, columns) if rows * columns > 1 else None
+
+    def hide(self, features: Tensor, hidden: Sequence[int]) -> Tensor:
+        """Features in which the hidden cells have the mean of all cells, so that nothing stands out there."""
+        changed = features.clone()
+        changed[list(hidden)] = features.float().mean(0).to(features.dtype)
+        return changed
+
     def warnings(self, query: Query) -> tuple[str, ...]:
         """A warning if the question has more than ``max_tokens``."""
         return warn_if_cut(query.question, lambda text: len(self.tokenizer.encode(text).ids), self.config.max_tokens)

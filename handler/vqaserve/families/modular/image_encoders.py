@@ -52,7 +52,7 @@ class SmallCnn(ImageEncoder):
             ]
             before = width
         self.layers = nn.Sequential(*layers)
-        self.cells = (pixels.height // shrink) * (pixels.width // shrink)
+        self.grid = (pixels.height // shrink, pixels.width // shrink)
         self.channels = before
 
     def forward(self, pixels: Tensor) -> Tensor:
@@ -90,15 +90,15 @@ class EfficientNetLite0(ImageEncoder):
         self.blocks = nn.Sequential(*blocks)
         self.head = SameConv2d(before, 1280)
         self.reduce = nn.Linear(sum(self.LEVELS), options.channels)
-        self.cells = -(-pixels.height // 32) * -(-pixels.width // 32)
+        self.grid = (-(-pixels.height // 32), -(-pixels.width // 32))
         self.channels = options.channels
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Map normalised pixels to features [n, cells, channels]."""
-        features: Tensor = self.reduce(self.grid(pixels).to(self.reduce.weight.dtype))
+        features: Tensor = self.reduce(self.levels(pixels).to(self.reduce.weight.dtype))
         return features
 
-    def grid(self, pixels: Tensor) -> Tensor:
+    def levels(self, pixels: Tensor) -> Tensor:
         """All levels before the reduction, averaged over the cells of the last map [n, cells, sum(LEVELS)]."""
         maps = self.stem(pixels)
         earlier = {}
@@ -144,7 +144,7 @@ class Blind(ImageEncoder):
 
     def __init__(self, options: Options, pixels: Pixels) -> None:
         super().__init__(options, pixels)
-        self.cells = self.channels = 1
+        self.grid, self.channels = (1, 1), 1
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Return a zero for every picture."""

@@ -33,7 +33,7 @@ class ResNet(ImageEncoder):
             self.add_module(f"layer{group + 1}", nn.Sequential(*blocks))
         self.projection = projection(before, options.projection)
         self.pooled = options.pooled
-        self.cells = 1 if options.pooled else -(-pixels.height // 32) * -(-pixels.width // 32)
+        self.grid = (1, 1) if options.pooled else (-(-pixels.height // 32), -(-pixels.width // 32))
         self.channels = options.projection or before
 
     def forward(self, pixels: Tensor) -> Tensor:

@@ -35,7 +35,7 @@ class StridedCnn(ImageEncoder):
             )
         self.layers = nn.Sequential(*layers)
         self.projection = projection(before * height * width, options.projection)
-        self.cells = 1
+        self.grid = (1, 1)
         self.channels = options.projection or before * height * width
 
     def forward(self, pixels: Tensor) -> Tensor:

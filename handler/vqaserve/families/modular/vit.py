@@ -44,7 +44,7 @@ class Vit(ImageEncoder):
         )
         self.projection = projection(options.width, options.projection)
         self.pooled = options.pooled
-        self.cells = 1 if options.pooled else (pixels.height // options.patch) * (pixels.width // options.patch)
+        self.grid = (1, 1) if options.pooled else (pixels.height // options.patch, pixels.width // options.patch)
         self.channels = options.projection or options.width
 
     def forward(self, pixels: Tensor) -> Tensor:

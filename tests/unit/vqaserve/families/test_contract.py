@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +28,13 @@ from tests.tiny import KINDS
 from tests.tiny.damage import cut_off, remove, reshape
 from tests.tiny.kinds import Tiny
 from vqaserve.errors import InvalidParameter, RecipeError
+from vqaserve.explaining import Explainer
 from vqaserve.families import FAMILIES
 from vqaserve.families.base import Family
 from vqaserve.images import open_picture
+from vqaserve.metrics import Stopwatch
 from vqaserve.settings import Limits
-from vqaserve.types import Query
+from vqaserve.types import Item, Picture, Query
 
 
 def test_no_family_is_left_out():
@@ -74,6 +77,19 @@ def test_different_questions_get_different_numbers(family: Family[Any, Any]):
         pytest.skip("this family reads no text beside the picture")
     first, second = answers(family, [(PAIRS[0][0], asked(question, 3)) for question in (SHORT, LONG)])
     assert first != second
+
+
+def test_every_answer_can_be_explained(family: Family[Any, Any]):
+    picture, query = PAIRS[0]
+    [ranked] = answers(family, [PAIRS[0]])
+    item = Item("1", replace(query, explain="json"), Picture("a", picture), answers=ranked)
+    [explained] = Explainer(family, 4, 60, Stopwatch()).explain([item])
+    assert explained.explanation is not None, explained.error
+    grid = np.asarray(explained.explanation.grid)
+    assert explained.explanation.answer == ranked[0].answer
+    assert 1 < grid.size <= 4
+    assert grid.min() >= 0
+    assert grid.max() in (0, 1)
 
 
 WITHOUT_TEXT = {"image_classification"}

@@ -1,0 +1,199 @@
+"""The stage that says what an answer rests on: the model answers again with one part of what it saw hidden.
+
+This is occlusion (Zeiler and Fergus, "Visualizing and Understanding Convolutional Networks", 2014), in both directions:
+the weight of a part is what the answer's score loses without it, plus what it gains from that part alone. The loss is
+zero where the rest of an object is enough for the answer, and the gain is zero where one part is not (as deletion and
+insertion in Petsiuk et al., "RISE", 2018). It needs nothing of a family but answers. A family whose features are a grid
+hides cells of it instead of pixels, so that the picture is encoded once. Words are left out one at a time.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice, product
+from typing import Any
+
+from PIL import Image, ImageStat
+
+from vqaserve.deadline import late_error
+from vqaserve.errors import InvalidParameter, Overloaded
+from vqaserve.families.base import Family
+from vqaserve.heat_map import draw_heat_map
+from vqaserve.metrics import Stopwatch
+from vqaserve.stages import run_stage
+from vqaserve.types import Explanation, Item, Query
+
+_TOGETHER = 8
+"""Copies in one forward pass. Between passes the time is checked."""
+
+_ALL = 10_000
+"""More answers than a classifier has: the score of an answer is wanted whatever its rank."""
+
+_DIGITS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A part of a picture or of a grid; the lower right bounds are exclusive.
+
+    Attributes:
+        box: Left, top, right and bottom, as Pillow has them.
+    """
+
+    box: tuple[int, int, int, int]
+
+    @property
+    def places(self) -> Iterator[tuple[int, int]]:
+        """Row and column of each place in it."""
+        left, top, right, bottom = self.box
+        return product(range(top, bottom), range(left, right))
+
+
+class Explainer:
+    """Explains answers with a model family."""
+
+    def __init__(self, family: Family[Any, Any], samples: int, seconds: float, stopwatch: Stopwatch) -> None:
+        """Keep what explanations may cost.
+
+        Args:
+            family: The model.
+            samples: Parts of a picture at most, and words of a question at most.
+            seconds: Wall-clock time for the explanations of one group of a batch.
+            stopwatch: Measures the stage ``explain``.
+        """
+        self._family = family
+        self._samples = samples
+        self._seconds = seconds
+        self._stopwatch = stopwatch
+
+    def explain(self, items: Sequence[Item]) -> list[Item]:
+        """Return the items, and those that ask for it with an explanation or an error.
+
+        Args:
+            items: With answers, and those to explain with the pixels of their pictures.
+        """
+        deadline = time.time() + self._seconds
+        return run_stage(lambda item: self._explain(item, deadline) if item.query.explain else item, items)
+
+    def _explain(self, item: Item, deadline: float) -> Item:
+        with self._stopwatch("explain"):
+            scorer = _Scorer(self._family, item, deadline)
+            *earlier, picture = [one.pixels for one in item.pictures if one.pixels]
+            *before, features = self._family.encode([*earlier, picture])
+            [score] = scorer.score([(self._family.join([*before, features]), item.query)])
+            if not scorer.is_known:
+                raise InvalidParameter(
+                    f"the model does not give the answer {scorer.answer!r:.80} here; name one of its answers to explain"
+                )
+            copies = (self._family.join([*before, copy]) for copy in self._copies(picture, features))
+            nothing, *found = scorer.score((copy, item.query) for copy in copies)
+            gains = [score - without + alone - nothing for without, alone in zip(found[::2], found[1::2], strict=True)]
+            words = item.query.question.split()[: self._samples] if not item.query.conversation else []
+            whole = self._family.join([*before, features])
+            losses = [score - one for one in scorer.score((whole, one) for one in _shorter(item.query, words))]
+            grid = _rows(_weights(gains), self._shape(picture)[1])
+            drawing = draw_heat_map(picture, grid, item.picture.aspect) if item.query.explain == "png" else b""
+            by_word = tuple(zip(words, _weights(losses), strict=True))
+            return replace(item, explanation=Explanation(scorer.answer, score, grid, by_word, drawing))
+
+    def _shape(self, picture: Image.Image) -> tuple[int, int]:
+        """Rows and columns of parts, as square as the samples and the grid allow."""
+        height, width = self._family.grid or (picture.height, picture.width)
+        rows = min(max(1, round(math.sqrt(self._samples * height / width))), height, self._samples)
+        return rows, min(self._samples // rows, width)
+
+    def _copies(self, picture: Image.Image, features: Any) -> Iterator[Any]:
+        """The features of nothing, and for each part those of the picture without it and those of the part alone."""
+        rows, columns = self._shape(picture)
+        if grid := self._family.grid:
+            cells = frozenset(range(grid[0] * grid[1]))
+            yield self._family.hide(features, sorted(cells))
+            for part in _parts(grid, rows, columns):
+                inside = {row * grid[1] + column for row, column in part.places}
+                yield self._family.hide(features, sorted(inside))
+                yield self._family.hide(features, sorted(cells - inside))
+            return
+        pictures = _hidden_pixels(picture, list(_parts((picture.height, picture.width), rows, columns)))
+        while some := list(islice(pictures, _TOGETHER)):
+            yield from self._family.encode(some)
+
+
+def _hidden_pixels(picture: Image.Image, parts: Sequence[_Part]) -> Iterator[Image.Image]:
+    """As ``_copies``; what is hidden has the picture's mean colour, so that nothing stands out there."""
+    mean = tuple(round(channel) for channel in ImageStat.Stat(picture).mean)
+    blank = Image.new("RGB", picture.size, mean)
+    yield blank
+    for part in parts:
+        without, alone = picture.copy(), blank.copy()
+        without.paste(mean, part.box)
+        alone.paste(picture.crop(part.box), part.box)
+        yield from (without, alone)
+
+
+def _shorter(query: Query, words: Sequence[str]) -> Iterator[Query]:
+    """The query without each of its words."""
+    for place in range(len(words)):
+        yield replace(query, question=" ".join((*words[:place], *words[place + 1 :])))
+
+
+class _Scorer:
+    """Scores one answer again and again, until the time is up."""
+
+    def __init__(self, family: Family[Any, Any], item: Item, deadline: float) -> None:
+        self._family = family
+        self._item = item
+        self._deadline = deadline
+        self.answer = item.query.answer or item.answers[0].answer
+        self.is_known = False
+        """Whether the model has given the answer any score."""
+
+    def score(self, asked: Iterable[tuple[Any, Query]]) -> list[float]:
+        """The answer's score for each pair of features and query.
+
+        Raises:
+            DeadlineExceeded: The client does not wait any longer.
+            Overloaded: The explanations of this batch have taken too long.
+        """
+        scores: list[float] = []
+        together: list[tuple[Any, Query]] = []
+        for one in asked:
+            together.append(one)
+            if len(together) == _TOGETHER:
+                scores += self._forward(together)
+                together = []
+        return scores + (self._forward(together) if together else [])
+
+    def _forward(self, asked: Sequence[tuple[Any, Query]]) -> list[float]:
+        now = time.time()
+        if now >= self._item.deadline:
+            raise late_error()
+        if now >= self._deadline:
+            raise Overloaded("the server is too busy to explain this answer now; ask again later")
+        top_k = self._item.query.top_k if self._family.writes else _ALL
+        queries = [replace(query, top_k=top_k) for _, query in asked]
+        ranked = self._family.decode(self._family.forward([features for features, _ in asked], queries), queries)
+        found = [next((one.score for one in answers if one.answer == self.answer), None) for answers in ranked]
+        self.is_known = self.is_known or any(score is not None for score in found)
+        return [score or 0.0 for score in found]
+
+
+def _parts(shape: tuple[int, int], rows: int, columns: int) -> Iterator[_Part]:
+    """Equal parts of a rectangle of height and width, row by row."""
+    height, width = shape
+    for row, column in product(range(rows), range(columns)):
+        top, bottom = (round(height * one / rows) for one in (row, row + 1))
+        left, right = (round(width * one / columns) for one in (column, column + 1))
+        yield _Part((left, top, right, bottom))
+
+
+def _weights(gains: Sequence[float]) -> list[float]:
+    """Gains as shares of the largest; what lowers the score has none."""
+    most = max(gains, default=0.0)
+    return [round(max(gain, 0.0) / most, _DIGITS) if most > 0 else 0.0 for gain in gains]
+
+
+def _rows(weights: Sequence[float], columns: int) -> tuple[tuple[float, ...], ...]:
+    return tuple(tuple(weights[start : start + columns]) for start in range(0, len(weights), columns))

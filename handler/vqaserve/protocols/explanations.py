@@ -1,0 +1,63 @@
+"""Explanations: ``/explanations/<model>`` reads the bodies of every format, and has one reply for all of them.
+
+TorchServe gives such requests the header ``explain: True`` and puts them into batches with predictions.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Literal
+
+from vqaserve.errors import BadRequest, VqaError
+from vqaserve.protocols.base import as_json, failed_whole
+from vqaserve.protocols.plain import entry
+from vqaserve.types import Explanation, Item, Model, Query, Reply, Request
+
+_PICTURE = re.compile(r"\bimage/(?:png\b|\*)", re.IGNORECASE)
+
+
+def ask_why(entries: Sequence[Query | VqaError], request: Request) -> Sequence[Query | VqaError]:
+    """The queries of a request, which ask for an explanation if the request came to ``/explanations``.
+
+    Raises:
+        BadRequest: A stream was asked for, or one picture for several answers.
+    """
+    if request.headers.get("explain") != "True":
+        return entries
+    form: Literal["json", "png"] = "png" if _PICTURE.search(request.headers.get("accept", "")) else "json"
+    if form == "png" and len(entries) > 1:
+        raise BadRequest(
+            f"the request has {len(entries)} questions; send one, or accept application/json, not image/png"
+        )
+    if any(isinstance(one, Query) and one.stream for one in entries):
+        raise BadRequest("an explanation is not streamed; leave out 'stream'")
+    return [replace(one, explain=form) if isinstance(one, Query) else one for one in entries]
+
+
+def explanation_reply(items: Sequence[Item], model: Model) -> Reply:
+    """A PNG file, or what the plain format says with ``explanation`` added; a list for several questions."""
+    if error := failed_whole(items):
+        return as_json(error.body, error.status)
+    explanation = items[0].explanation
+    if explanation and explanation.drawing:
+        return Reply(explanation.drawing, content_type="image/png")
+    entries = [item.error.body if item.error else _entry(item, model) for item in items]
+    return as_json(entries if len(entries) > 1 else entries[0])
+
+
+def _entry(item: Item, model: Model) -> Mapping[str, object]:
+    return {**entry(item, model), **({"explanation": _content(item.explanation)} if item.explanation else {})}
+
+
+def _content(explanation: Explanation) -> Mapping[str, object]:
+    grid = explanation.grid
+    return {
+        "answer": explanation.answer,
+        "score": round(explanation.score, 6),
+        "rows": len(grid),
+        "columns": len(grid[0]),
+        "grid": grid,
+        "words": [{"word": word, "weight": weight} for word, weight in explanation.words],
+    }
