@@ -69,7 +69,7 @@ def _time(seconds: Seconds, name: str, way: Served | Plain, talks: Sequence[Talk
 def _side_by_side(served: Served, plain: Plain, rounds: int) -> list[Bar]:
     """Eight conversations of one to four turns, of which all but the last turn were answered before."""
     talks = _unequal(served)
-    kept = deepcopy(served.family.generator.prefixes)
+    kept, features = deepcopy(served.family.generator.prefixes), dict(served.features)
     alone = [[talk] for talk in talks]
     ways: dict[str, tuple[Served | Plain, Sequence[Sequence[Talk]]]] = {
         "at once": (served, [talks]),
@@ -81,6 +81,7 @@ def _side_by_side(served: Served, plain: Plain, rounds: int) -> list[Bar]:
     for _ in range(rounds):
         for name, (way, batches) in ways.items():
             served.family.generator.prefixes = deepcopy(kept)
+            served.features = dict(features)  # without the pictures of first questions, so that every way pays for them
             began = time.process_time()
             for batch in batches:
                 way.answer(batch)
