@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import openai
 import pytest
 from huggingface_hub import InferenceClient
+from PIL import Image
 
 from tests.support.pictures import as_base64, encoded
 from tests.tiny import make_weights
@@ -113,6 +115,19 @@ def test_fifty_turns_are_answered(client: openai.OpenAI):
     for _ in range(24):
         messages += [{"role": "assistant", "content": "a cup"}, user("and what colour?")]
     assert client.chat.completions.create(model="talker", messages=messages, **OPTIONS).usage.prompt_tokens > 500
+
+
+def test_a_picture_of_the_largest_size_is_answered_and_a_larger_one_refused_with_the_limit(client: openai.OpenAI):
+    def ask(width: int, height: int) -> Any:
+        file = io.BytesIO()
+        Image.new("RGB", (width, height), "blue").save(file, "JPEG", quality=50)
+        url = {"url": f"data:image/jpeg;base64,{as_base64(file.getvalue())}"}
+        messages: Any = [user({"type": "image_url", "image_url": url}, "what is it?")]
+        return client.chat.completions.create(model="talker", messages=messages, **OPTIONS)
+
+    assert ask(8192, 6144).usage.completion_tokens > 0
+    with pytest.raises(openai.UnprocessableEntityError, match=r"at most .* are allowed"):
+        ask(8192, 8192)
 
 
 def test_the_hugging_face_client_holds_the_same_conversation(client: openai.OpenAI, server: Server):
