@@ -15,7 +15,7 @@ from demo.cards import card_markdown
 from demo.conversation import Conversation
 from demo.history import History
 from demo.people import RateLimit, person_of
-from demo.pictures import FILE_TYPES, PictureProblem, read_picture
+from demo.pictures import PictureProblem, read_picture
 from demo.rendering import answer_html, picture_html, problem_html
 from demo.served import Served
 from demo.settings import PageSettings
@@ -91,7 +91,7 @@ class Page:
             label="Picture and question",
             show_label=False,
             elem_id="box",
-            file_types=FILE_TYPES,
+            # No file_types: Gradio would judge a file by its name, and refuse a picture whose name has no suffix.
             file_count="single",
             sources=["upload"],
             placeholder=TASKS["visual_question_answering"].placeholder,
@@ -162,9 +162,7 @@ class Page:
         yield gr.MultimodalTextbox(value=None, submit_btn=False), [*history, working], state
         for html, shown in self._replies(text, files, state, model, request):
             if shown:
-                state.kept[len(history)] = self._verdicts.record(
-                    replace(shown, browser=state.browser), state.picture, keep
-                )
+                state.kept[len(history)] = self._verdicts.record(replace(shown, browser=state.browser), keep)
             history = [*history, {"role": "assistant", "content": html}]
             yield gr.skip(), [*history, working], state
         yield gr.MultimodalTextbox(submit_btn=True), history, state
@@ -205,7 +203,9 @@ class Page:
             except AskProblem as problem:
                 yield problem_html(str(problem)), None
                 return
-            shown = ShownAnswer("", picture, question, answer.ranked, answer.model, answer.version, answer.abstained)
+            shown = ShownAnswer(
+                *("", picture, question, answer.ranked, answer.model, answer.version, answer.abstained, task)
+            )
             yield answer_html(answer, question if len(questions) > 1 else ""), shown
 
     def _task(self, key: str) -> str | None:

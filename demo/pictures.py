@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from pathlib import Path
 
@@ -9,8 +10,6 @@ from PIL import Image, UnidentifiedImageError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 """Formats that the server reads, by Pillow's names."""
-FILE_TYPES = [".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"]
-"""The file names that the browser offers."""
 
 
 class PictureProblem(Exception):
@@ -43,3 +42,16 @@ def read_picture(path: Path, most: int) -> bytes:
             "This file cannot be read as a picture. Choose a JPEG, PNG, WebP, GIF, BMP or TIFF; "
             "an iPhone saves JPEGs with Settings > Camera > Formats > Most Compatible."
         ) from None
+
+
+def suffix_of(picture: bytes) -> str:
+    """A suffix for a file with this content, such as ``.jpeg``; the name that it came with may have any, or none.
+
+    Args:
+        picture: As ``read_picture`` returns it.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with Image.open(io.BytesIO(picture), formats=FORMATS) as opened:
+            # Pillow calls a JPEG with further pictures in it MPO, as many phones write it.
+            return ".jpeg" if opened.format == "MPO" else f".{str(opened.format).lower()}"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from demo.conversation import Conversation
+from demo.pictures import suffix_of
 from demo.rendering import status_html
 from vqaops.errors import ServerError
 from vqaops.feedback.store import FeedbackStore, ShownAnswer
@@ -25,10 +25,10 @@ class Verdicts:
     def __init__(self, store: FeedbackStore) -> None:
         self._store = store
 
-    def record(self, shown: ShownAnswer, picture: str, keep: bool) -> int:
+    def record(self, shown: ShownAnswer, keep: bool) -> int:
         """The number under which an answer is kept; 0 if the database does not take it, which costs no answer."""
         try:
-            return self._store.record_answer(shown, Path(picture).suffix.lower() if keep else "")
+            return self._store.record_answer(shown, suffix_of(shown.picture) if keep else "")
         except (sqlite3.Error, OSError):
             log.exception("an answer could not be kept")
             return 0

@@ -11,6 +11,8 @@ from typing import Any
 
 from vqaops.feedback.store import Feedback
 from vqaserve.errors import RecipeError
+from vqaserve.protocols.base import split_labels
+from vqaserve.tasks.question_text import normalize_question
 
 FILE, TRAIN, EVAL = "feedback.jsonl", "train.jsonl", "eval.jsonl"
 IMAGES = "images"
@@ -48,7 +50,7 @@ def export(rows: Sequence[Feedback], folder: Path) -> Exported:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise RecipeError(f"{folder} exists already; give the name of a new folder")
     said = [row for row in rows if row.right_answer]
-    found = {(row.picture, row.question): row for row in said if row.kept is not None and row.kept.is_file()}
+    found = {(row.picture, row.task, row.question): row for row in said if row.kept is not None and row.kept.is_file()}
     without_picture = sum(row.kept is None or not row.kept.is_file() for row in said)
     if not found:
         raise RecipeError(
@@ -62,7 +64,7 @@ def export(rows: Sequence[Feedback], folder: Path) -> Exported:
         assert row.kept is not None
         if not (images / row.kept.name).exists():
             shutil.copyfile(row.kept, images / row.kept.name)
-        lines.append({"image": row.kept.name, "question": row.question, "answers": [row.right_answer]})
+        lines.append({"image": row.kept.name, **_asked(row)})
     held_out = [line for line in lines if _is_held_out(line["image"])]
     kept = [line for line in lines if not _is_held_out(line["image"])]
     for name, part in {FILE: lines, TRAIN: kept, EVAL: held_out}.items():
@@ -70,6 +72,20 @@ def export(rows: Sequence[Feedback], folder: Path) -> Exported:
         (folder / name).write_text(text, encoding="utf-8")
     pictures = len({line["image"] for line in lines})
     return Exported(len(lines), pictures, len(rows) - len(said), without_picture)
+
+
+def _asked(row: Feedback) -> dict[str, Any]:
+    """What was asked about the picture and what is right, as ``vqaops.questions`` reads it.
+
+    Captions are spelt as the server spells them, which would refuse two of one spelling. The right one is among them
+    even if a person had to name it: no model could choose it otherwise.
+    """
+    if row.task == "visual_question_answering":
+        return {"question": row.question, "answers": [row.right_answer]}
+    if row.task != "zero_shot_image_classification":
+        return {"answers": [row.right_answer]}
+    *captions, right = [normalize_question(one, len(one)) for one in (*split_labels(row.question), row.right_answer)]
+    return {"labels": list(dict.fromkeys([*captions, right])), "answers": [right]}
 
 
 def _is_held_out(image: str) -> bool:

@@ -25,7 +25,8 @@ from vqaops.files import locked
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 _BUSY_SECONDS = 30
-_COLUMNS = "id, time, browser, picture, suffix, question, answers, model, version, abstained, thumbs_up, correction"
+_SHOWN = "time, browser, picture, suffix, question, answers, model, version, abstained, task"
+_COLUMNS = f"id, {_SHOWN}, thumbs_up, correction"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class ShownAnswer:
         model: The model that answered.
         version: Its version.
         abstained: Whether the model was not sure, by its recipe's threshold.
+        task: The model's task, which says what the question is.
     """
 
     browser: str
@@ -49,6 +51,7 @@ class ShownAnswer:
     model: str
     version: str
     abstained: bool = False
+    task: str = "visual_question_answering"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,7 @@ class Feedback:
         model: As of ``ShownAnswer``.
         version: As of ``ShownAnswer``.
         abstained: As of ``ShownAnswer``.
+        task: As of ``ShownAnswer``.
         thumbs_up: The verdict; None if there is none.
         correction: What would have been right, in the person's words; empty if they did not say.
     """
@@ -80,6 +84,7 @@ class Feedback:
     model: str
     version: str
     abstained: bool
+    task: str
     thumbs_up: bool | None
     correction: str
 
@@ -136,16 +141,15 @@ class FeedbackStore:
             datetime.now(UTC).isoformat(timespec="milliseconds"),
             *(shown.browser, digest, keep or None, shown.question),
             json.dumps([[text, score] for text, score in shown.answers], ensure_ascii=False),
-            *(shown.model, shown.version, int(shown.abstained)),
+            *(shown.model, shown.version, int(shown.abstained), shown.task),
         )
-        columns = "time, browser, picture, suffix, question, answers, model, version, abstained"
         with self._connection() as connection:
             if keep:
                 connection.execute(
                     "BEGIN IMMEDIATE"
                 )  # or _remove_unneeded could delete the file before its row is there
                 self._keep_picture(f"{digest}{keep}", shown.picture)
-            made = connection.execute(f"INSERT INTO answers ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+            made = connection.execute(f"INSERT INTO answers ({_SHOWN}) VALUES ({', '.join('?' * len(row))})", row)
             return int(made.lastrowid or 0)
 
     def record_verdict(self, number: int, thumbs_up: bool | None, correction: str = "") -> None:
@@ -250,9 +254,8 @@ class FeedbackStore:
                     file.unlink(missing_ok=True)
 
     def _feedback(self, row: tuple[object, ...]) -> Feedback:
-        number, time, browser, picture, suffix, question, answers, model, version, abstained, thumbs_up, correction = (
-            row
-        )
+        number, time, browser, picture, suffix, question, answers, model, version, abstained, *said = row
+        task, thumbs_up, correction = said
         return Feedback(
             id=int(str(number)),
             time=datetime.fromisoformat(str(time)),
@@ -264,6 +267,7 @@ class FeedbackStore:
             model=str(model),
             version=str(version),
             abstained=bool(abstained),
+            task=str(task),
             thumbs_up=None if thumbs_up is None else bool(thumbs_up),
             correction=str(correction or ""),
         )

@@ -128,13 +128,13 @@ class Parameters(Strict):
             top_k=self.top_k,
             parameters=rest,
             warnings=tuple(warnings),
-            labels=_split(labels or self.candidate_labels),
+            labels=split_labels(labels or self.candidate_labels),
             hypothesis_template=self.hypothesis_template or "",
             answer=self.answer or "",
         )
 
 
-def _split(labels: Sequence[str] | str | None) -> tuple[str, ...]:
+def split_labels(labels: Sequence[str] | str | None) -> tuple[str, ...]:
     """Labels as they came in a list, or the parts of a text between its commas, without those that are blank."""
     if isinstance(labels, str):
         return tuple(label.strip() for label in labels.split(",") if label.strip())

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,27 @@ def test_a_recipe_is_trained_on_an_export(store: FeedbackStore, tmp_path: Path):
     recipe = make_recipe(tmp_path / "mine")
     run(recipe, tmp_path / "export")
     assert weights(recipe)
+
+
+def test_captions_are_exported_as_labels_with_the_right_one_among_them(tmp_path: Path):
+    store = FeedbackStore(tmp_path / "feedback.sqlite3")
+    for colour, correction in (("red", ""), ("blue", "a  blue wall")):
+        asked = ShownAnswer("b", encoded(colour), "a red\u00a0wall, a cat,", [("a red wall", 0.9)], "clip", "1.0.0")
+        number = store.record_answer(replace(asked, task="zero_shot_image_classification"), ".png")
+        store.record_verdict(number, not correction, correction)
+    export(store.rows(), tmp_path / "export")
+    first, second = read_questions(tmp_path / "export" / FILE, tmp_path / "export" / IMAGES)
+    assert (first.text, first.labels, first.answers) == ("", ("a red wall", "a cat"), ("a red wall",))
+    assert (second.labels, second.answers) == (("a red wall", "a cat", "a blue wall"), ("a blue wall",))
+
+
+def test_a_classified_picture_is_exported_without_a_question(tmp_path: Path):
+    store = FeedbackStore(tmp_path / "feedback.sqlite3")
+    shown = ShownAnswer("b", encoded("red"), "", [("wall", 0.5)], "classes", "1.0.0", task="image_classification")
+    store.record_verdict(store.record_answer(shown, ".png"), True)
+    export(store.rows(), tmp_path / "export")
+    (asked,) = read_questions(tmp_path / "export" / FILE, tmp_path / "export" / IMAGES)
+    assert (asked.form, asked.answers) == ({}, ("wall",))
 
 
 def test_the_latest_word_on_a_question_counts(store: FeedbackStore, tmp_path: Path):

@@ -7,15 +7,18 @@ import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from yoyo import get_backend, read_migrations
 
 from vqaops.errors import ServerError
-from vqaops.feedback.store import FeedbackStore, ShownAnswer
+from vqaops.feedback.store import MIGRATIONS, FeedbackStore, ShownAnswer
 
+TIME = ["2026-11-01T00:00:00.000+00:00"]
 SHOWN = ShownAnswer("browser", b"picture", "what is it?", [("a cup", 0.75), ("a pot", 0.25)], "rooms", "1.0.0")
 
 
@@ -166,6 +169,21 @@ def test_a_database_is_opened_again_with_its_rows(store: FeedbackStore):
     with sqlite3.connect(store.path) as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     connection.close()
+
+
+def test_a_database_from_before_tasks_were_kept_is_read_as_questions(tmp_path: Path):
+    path = tmp_path / "feedback.sqlite3"
+    backend = get_backend(f"sqlite:///{path}")
+    with closing(backend.connection):
+        backend.apply_migrations(read_migrations(str(MIGRATIONS))[:1])
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("INSERT INTO answers VALUES (1, ?, 'b', '', NULL, 'why?', '[]', 'm', '1', 0, 1, NULL)", TIME)
+    store = FeedbackStore(path)
+    number = store.record_answer(replace(SHOWN, task="zero_shot_image_classification"))
+    assert [(row.id, row.question, row.task) for row in store.rows()] == [
+        (1, "why?", "visual_question_answering"),
+        (number, "what is it?", "zero_shot_image_classification"),
+    ]
 
 
 def test_a_file_that_is_no_database_is_refused_in_one_line(tmp_path: Path):
