@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from demo import api_docs, operator_view
-from demo.app import STYLE, Page
+from demo.app import STYLE, THEME, Page
 from demo.settings import PageSettings
 from vqaops.console import new_console, one_line_errors
 from vqaops.feedback.store import FeedbackStore
@@ -65,6 +65,7 @@ def main(
             footer_links=[],
             allowed_paths=[str(samples) for samples in RECIPES.glob("*/samples")],
             max_file_size="32mb",
+            theme=THEME,
             css_paths=STYLE,
             enable_monitoring=False,
             pwa=False,

@@ -28,6 +28,12 @@ from vqaops.server.descriptions import form_of_text
 from vqaserve.errors import RecipeError
 
 TITLE = "Ask a picture"
+THEME = gr.themes.Default(
+    primary_hue="blue",
+    # Of its default font, Gradio ships weight 600 without half of the letters (6.31); weight 700 is whole.
+    font=[gr.themes.LocalFont("Source Sans Pro", weights=(400, 700)), "system-ui", "sans-serif"],
+    font_mono=[gr.themes.LocalFont("IBM Plex Mono", weights=(400, 700)), "monospace"],
+)
 STYLE = Path(__file__).with_name("page.css")
 RANKED = 5
 NO_PICTURE = "Please add a picture first: drop it here, paste it, take one with the camera, or pick an example."
@@ -51,7 +57,10 @@ class Page:
     def build(self) -> gr.Blocks:
         """The page with all its parts."""
         with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(600, 3600), fill_height=True) as page:
-            gr.Markdown(f"# {TITLE}\nAdd a picture and ask about it. Follow-up questions are about the last picture.")
+            gr.Markdown(
+                f"# {TITLE}\nAdd a picture and ask about it; several questions go on a line each. "
+                "Follow-up questions are about the last picture."
+            )
             state = gr.State(Conversation())
             # Gradio sends this key to the browser, so it protects nothing. With a random one, its default, each browser
             # would get a new name when the page restarts, and nobody could find or delete their older questions.
@@ -81,6 +90,7 @@ class Page:
             feedback_options=("Like", "Dislike"),
             allow_file_downloads=False,
             latex_delimiters=[],
+            group_consecutive_messages=False,  # each answer to several questions has thumbs of its own
         )
         thanks = gr.HTML("", elem_id="thanks")
         with gr.Group(visible=False, elem_id="correction-part") as correction_part:
@@ -116,8 +126,8 @@ class Page:
         asking = box.submit(self.respond, asked, [box, chat, state], api_name="chat", trigger_mode="always_last")
         chat.like(  # every click counts, in its order
             self._verdicts.judge,
-            [state],
-            [state, thanks, correction_part, correction],
+            [chat, state],
+            [chat, state, thanks, correction_part, correction],
             trigger_mode="multiple",
             concurrency_limit=1,
             api_visibility="private",
@@ -157,15 +167,16 @@ class Page:
             yield gr.skip(), history, state
             return
         state.browser = state.browser or uuid.uuid4().hex
-        history = [*history, *_shown(text, files)]
+        shown_pictures = "".join(map(picture_html, files))
+        history = [*history, {"role": "user", "content": f"{shown_pictures}\n\n{text}".strip()}]
         working: Message = {"role": "assistant", "content": WORKING}
-        yield gr.MultimodalTextbox(value=None, submit_btn=False), [*history, working], state
+        yield None, [*history, working], state
         for html, shown in self._replies(text, files, state, model, request):
             if shown:
                 state.kept[len(history)] = self._verdicts.record(replace(shown, browser=state.browser), keep)
             history = [*history, {"role": "assistant", "content": html}]
             yield gr.skip(), [*history, working], state
-        yield gr.MultimodalTextbox(submit_btn=True), history, state
+        yield gr.skip(), history, state
 
     def _replies(
         self, text: str, files: list[str], state: Conversation, model: str, request: gr.Request
@@ -224,9 +235,9 @@ class Page:
             return gr.skip()
         return {"text": (message or {}).get("text") or "", "files": [photo]}
 
-    def start_anew(self, state: Conversation) -> tuple[list[Message], Conversation]:
+    def start_anew(self, state: Conversation) -> tuple[Any, Conversation]:
         """An empty conversation of the same browser."""
-        return [], Conversation(browser=state.browser)
+        return gr.Chatbot(value=[], feedback_value=[]), Conversation(browser=state.browser)
 
     def refresh(self, chosen: str | None) -> Any:
         """The versions that can answer now; the chosen one stays if it is among them."""
@@ -271,8 +282,3 @@ def _shown_for(key: str | None, examples: Mapping[str, gr.Dataset]) -> list[gr.D
 
 def _count(noun: str, number: int) -> str:
     return f"{number} {noun}" + ("" if number == 1 else "s")
-
-
-def _shown(text: str, files: list[str]) -> list[Message]:
-    shown = [picture_html(path) for path in files] + ([text] if text.strip() else [])
-    return [{"role": "user", "content": one} for one in shown]

@@ -68,8 +68,8 @@ class Asking:
 
 
 TASKS = {
-    "visual_question_answering": Asking(_questions, "Ask about the picture; several questions go on a line each"),
-    "zero_shot_image_classification": Asking(_whole, "Captions to compare, separated by commas: a cat, a dog"),
+    "visual_question_answering": Asking(_questions, "Ask about the picture"),
+    "zero_shot_image_classification": Asking(_whole, "Captions to compare: a cat, a dog"),
     "image_classification": Asking(lambda text: [""], "Add a picture and press Enter"),
 }
 """By the task that the server's description names."""

@@ -12,6 +12,8 @@ _IMAGE = re.compile(r"!\[[^\]]*\]\([^)]*\)\n?")
 """Pictures of the card are files of its repository, which the page does not have."""
 _HEAD = re.compile(r"^\|[^\n]*\|(?=\s*\n\|[\s:|-]+\|\s*$)", re.MULTILINE)
 """The head of a table; a screen reader would read nothing for a cell that is blank."""
+_EMPTY = re.compile(r"^(#+) [^\n]*\n*(?=(?!\1#)#|\Z)", re.MULTILINE)
+"""A heading with nothing before the next one of its level, as when all below it was code."""
 _HEADING = re.compile(r"^#(?=#* )", re.MULTILINE)
 
 
@@ -30,7 +32,8 @@ def card_markdown(key: str, said: Description) -> str:
         f"({limits['max_jpeg_pixels'] / 1e6:.0f} as a JPEG) and {limits['max_image_bytes'] / 2**20:.0f} MB, "
         f"a question {limits['max_question_chars']} characters.",
     )
-    card = _HEADING.sub("##", _HEAD.sub(_filled, _IMAGE.sub("", _CODE.sub("", said.card))))
+    text = _EMPTY.sub("", _IMAGE.sub("", _CODE.sub("", said.card)))
+    card = _HEADING.sub("##", _HEAD.sub(_filled, text))
     return "\n\n".join((*lines, card.strip()))
 
 

@@ -12,11 +12,13 @@ class Conversation:
     Attributes:
         picture: File of the last picture, which further questions are about.
         kept: The number in the database of each message that is an answer.
+        thumbs: Gradio's name of the thumb that was chosen for each message that was judged; None if taken back.
         judged: The number of the answer that was judged last.
         browser: The random name that the person's browser keeps; of a program, that of this conversation.
     """
 
     picture: str = ""
     kept: dict[int, int] = field(default_factory=dict)
+    thumbs: dict[int, str | None] = field(default_factory=dict)
     judged: int = 0
     browser: str = ""

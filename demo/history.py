@@ -8,12 +8,20 @@ import gradio as gr
 import pandas as pd
 
 from demo.rendering import status_html
-from vqaops.feedback.statistics import by_day, worst_questions
+from vqaops.feedback.statistics import Share, by_day, worst_questions
 from vqaops.feedback.store import Feedback, FeedbackStore
 
 NEWEST = 50
 VERDICTS = {True: "right", False: "wrong", None: ""}
-_ASKED = ["time (UTC)", "model", "question", "answer", "your verdict", "your correction"]
+_ASKED = {
+    "time (UTC)": 160,
+    "model": 130,
+    "question": 240,
+    "answer": 160,
+    "your verdict": 130,
+    "your correction": 160,
+}
+"""The columns of the table, and their least widths in pixels."""
 
 
 class History:
@@ -30,9 +38,22 @@ class History:
             browser: The random name that this browser keeps.
         """
         gr.Markdown(f"The last {NEWEST} questions that this browser asked.")
-        asked = gr.Dataframe(headers=_ASKED, label="Questions", elem_id="asked", interactive=False, wrap=True)
+        asked = gr.Dataframe(
+            headers=list(_ASKED),
+            column_widths=list(_ASKED.values()),
+            label="Questions",
+            elem_id="asked",
+            interactive=False,
+            wrap=True,
+        )
         over_time = gr.BarPlot(
-            x="day", y="share", y_lim=[0, 1], label="Share of answers that you called right", elem_id="over-time"
+            x="day",
+            y="share",
+            color="verdict",
+            color_map={"right": "#2563eb", "wrong": "#d97706"},
+            y_lim=[0, 1],
+            label="Share of answers that you called right",
+            elem_id="over-time",
         )
         worst = gr.Dataframe(headers=["question", "wrong"], label="Worst questions", elem_id="worst", interactive=False)
         forget = gr.Button("Forget my questions", elem_id="forget")
@@ -44,15 +65,22 @@ class History:
     def fill(self, browser: str) -> tuple[list[list[str]], Any, list[list[str]]]:
         """The rows of a browser, its verdicts by day, and its worst questions."""
         rows = self._store.rows(browser=browser, newest=NEWEST) if browser else []
-        days = [(share.group, share.share_up) for share in by_day(rows) if share.share_up is not None]
+        days = [day for share in by_day(rows) for day in _shares(share)]
         worst = [[share.group, str(share.down)] for share in worst_questions(rows)]
-        return [_row(row) for row in reversed(rows)], pd.DataFrame(days, columns=["day", "share"]), worst
+        return [_row(row) for row in reversed(rows)], pd.DataFrame(days, columns=["day", "verdict", "share"]), worst
 
     def forget(self, browser: str) -> tuple[list[list[str]], Any, list[list[str]], str]:
         """Delete what is kept of a browser."""
         if browser:
             self._store.forget(browser)
         return *self.fill(browser), status_html("Your questions and pictures are deleted.")
+
+
+def _shares(day: Share) -> list[tuple[str, str, float]]:
+    """The two parts of a day's bar; none without verdicts."""
+    if day.share_up is None:
+        return []
+    return [(day.group, "right", day.share_up), (day.group, "wrong", 1 - day.share_up)]
 
 
 def _row(row: Feedback) -> list[str]:

@@ -33,17 +33,23 @@ class Verdicts:
             log.exception("an answer could not be kept")
             return 0
 
-    def judge(self, liked: gr.LikeData, state: Conversation) -> tuple[Conversation, str, Any, Any]:
+    def judge(
+        self, liked: gr.LikeData, history: list[dict[str, Any]], state: Conversation
+    ) -> tuple[Any, Conversation, str, Any, Any]:
         """Keep a thumb; after a thumb down, ask what would have been right."""
         index = liked.index if isinstance(liked.index, int) else int(liked.index[0])
         # Gradio sends True, False or the option's text, and "" when a person takes the thumb back.
         is_up = None if liked.liked == "" else liked.liked in (True, "Like")
         number = state.kept.get(index, 0)
         if not number or not self._judge(number, is_up):
-            return state, status_html(NOT_KEPT), gr.Group(visible=False), gr.skip()
+            return gr.skip(), state, status_html(NOT_KEPT), gr.Group(visible=False), gr.skip()
         state.judged = number
+        state.thumbs[index] = None if is_up is None else "Like" if is_up else "Dislike"
+        # Gradio forgets which thumbs were chosen when the conversation goes on, unless it is told.
+        answers = [number for number, message in enumerate(history) if message["role"] == "assistant"]
+        chosen = gr.Chatbot(feedback_value=[state.thumbs.get(number) for number in answers])
         said = "Your verdict is taken back." if is_up is None else "Thank you. Your verdict is kept."
-        return state, status_html(said), gr.Group(visible=is_up is False), gr.Textbox(value="")
+        return chosen, state, status_html(said), gr.Group(visible=is_up is False), gr.Textbox(value="")
 
     def correct(self, text: str, state: Conversation) -> tuple[Any, Any, Any]:
         """Keep what would have been right."""
