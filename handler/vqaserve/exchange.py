@@ -6,13 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from vqaserve.deadline import read_deadline
-from vqaserve.errors import InternalError, VqaError
+from vqaserve.errors import BadRequest, InternalError, VqaError
 from vqaserve.protocols import find_protocol
 from vqaserve.protocols.base import Protocol
 from vqaserve.protocols.body import read_body
 from vqaserve.protocols.explanations import ask_why, explanation_reply
 from vqaserve.settings import HandlerSettings
 from vqaserve.stages import to_vqa_error
+from vqaserve.tasks.base import Task
 from vqaserve.types import Item, Model, Query, Reply, Request
 
 _LARGEST_REPLY = 4_000_000
@@ -42,6 +43,25 @@ class Exchange:
         except Exception as error:  # noqa: BLE001 - errors of a request are translated and logged here
             return cls(_without_body(request), protocol, refused=to_vqa_error(error, request.label))
         return cls(request, protocol, tuple(_item(request.label, entry, deadline) for entry in entries))
+
+    def split(self, task: Task) -> Exchange:
+        """Return the exchange with an item for each page of its documents; without documents, as it is."""
+        if self.refused:
+            return self
+        try:
+            items = tuple(
+                replace(item, query=query)
+                for item in self.items
+                for query in ([item.query] if item.error else task.split(item.query))
+            )
+            if len(items) > len(self.items) and not self.protocol.replies_to_documents:
+                raise BadRequest(
+                    "this format has no reply for several pages; send the document as a form (curl -F image=@file.pdf)"
+                )
+        except Exception as error:  # noqa: BLE001 - errors of a request are translated and logged here
+            refused = to_vqa_error(error, self.request.label)
+            return replace(self, request=_without_body(self.request), items=(), refused=refused)
+        return replace(self, items=items)
 
     def take(self, items: Iterator[Item]) -> Exchange:
         """Return the exchange with as many finished items as it has, taken from those of the whole batch."""

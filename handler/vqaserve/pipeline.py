@@ -1,4 +1,4 @@
-"""The road of a request: parse -> prepare -> identify -> recall -> open -> answer (-> explain) -> finish -> reply.
+"""The road: parse -> split -> prepare -> identify -> recall -> open -> answer (-> explain) -> finish -> reply.
 
 A batch of requests becomes a list of items, one for each question about a picture. Each stage returns a new list in the
 same order; an item that fails gets an error, passes the later stages untouched, and fails no other item.
@@ -115,6 +115,8 @@ class Pipeline:
         arrived = time.time()
         with self.stopwatch("parse"):
             exchanges = [Exchange.parse(request, self.settings) for request in requests]
+        with self.stopwatch("open"):
+            exchanges = [exchange.split(self.task) for exchange in exchanges]
         streams = Streams(exchanges, self.model, send)
         items = iter(self._answer_items([item for exchange in exchanges for item in exchange.items], streams))
         with self.stopwatch("reply"):
@@ -163,7 +165,7 @@ class Pipeline:
 
     def _finish(self, item: Item) -> Item:
         abstained = item.answers[0].score < self.settings.abstain_below
-        return replace(item, ranked=self.task.finish(item.answers), abstained=abstained)
+        return replace(item, ranked=self.task.finish(item.answers, item.query), abstained=abstained)
 
     def describe(self) -> Reply:
         """Return what the worker serves, for ``GET /models/<name>?customized=true``."""

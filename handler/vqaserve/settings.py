@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, IPvAnyNetwork, field_validator, model_validator
 
+from vqaserve.documents.limits import DocumentLimits
 from vqaserve.errors import RecipeError
 from vqaserve.picture_urls import listed_host
 from vqaserve.types import PictureLimits
@@ -32,6 +33,8 @@ class Limits(FrozenModel):
         max_request_pixels: Pixels to decode of all different pictures of one request together.
         max_decode_seconds: CPU time to decode the pictures of one request; at most half of ``responseTimeout``.
         max_image_bytes: Size of one picture file. The default takes a phone's 50 megapixels, which are 15 to 25 MB.
+        max_pages: Pages of a document that one request may read; the model's task reads documents.
+        max_document_seconds: CPU time to read the pages of one document.
         max_question_chars: Characters of one question.
         max_questions: Questions in one request.
         max_top_k: Ranked answers to one question.
@@ -50,6 +53,8 @@ class Limits(FrozenModel):
     max_request_pixels: Annotated[int, Field(gt=0)] = 40_000_000
     max_decode_seconds: Annotated[float, Field(gt=0)] = 1.5
     max_image_bytes: Annotated[int, Field(gt=0)] = 24 * 1024 * 1024
+    max_pages: Annotated[int, Field(gt=0)] = 16
+    max_document_seconds: Annotated[float, Field(gt=0)] = 6
     max_question_chars: Annotated[int, Field(gt=0)] = 500
     max_questions: Annotated[int, Field(gt=0)] = 32
     max_top_k: Annotated[int, Field(gt=0)] = 20
@@ -66,6 +71,11 @@ class Limits(FrozenModel):
     def pictures(self) -> PictureLimits:
         """The limits that concern pictures."""
         return PictureLimits(**{field.name: getattr(self, field.name) for field in fields(PictureLimits)})
+
+    @property
+    def documents(self) -> DocumentLimits:
+        """The limits that concern documents."""
+        return DocumentLimits(self.max_image_bytes, self.max_pages, self.max_document_seconds)
 
 
 class CacheLimits(FrozenModel):

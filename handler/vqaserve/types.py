@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
+from vqaserve.documents.pages import Page
 from vqaserve.errors import VqaError
 from vqaserve.writing import Writing
 
@@ -103,6 +104,8 @@ class Query:
         stream: Whether the client wants the answer in pieces as it is written.
         explain: Whether, and in which form, the client wants to know what the answer rests on.
         answer: The answer to explain; empty means the best one.
+        pages: Of a document, the pages to read, such as ``1-20``; empty means all.
+        page: The page of a document that ``image`` shows; None for a picture.
     """
 
     image: bytes | RemoteImage
@@ -120,6 +123,8 @@ class Query:
     stream: bool = False
     explain: Literal["", "json", "png"] = ""
     answer: str = ""
+    pages: str = ""
+    page: Page | None = None
 
     @property
     def images(self) -> tuple[bytes | RemoteImage, ...]:

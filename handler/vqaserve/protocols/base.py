@@ -6,6 +6,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
+from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -18,6 +19,9 @@ from vqaserve.writing import Writing
 
 class Protocol(ABC):
     """A wire format."""
+
+    replies_to_documents: ClassVar[bool] = False
+    """Whether one query may be answered page by page."""
 
     @abstractmethod
     def recognises(self, request: Request) -> bool:

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
+from typing import ClassVar
 
 from pydantic import Field
 
 from vqaserve.errors import BadRequest, MissingImage
 from vqaserve.protocols.base import Parameters, Protocol, Strict, as_json, failed_whole, warnings_field
 from vqaserve.protocols.content import check_count, is_binary, is_text, json_type, text, validate
+from vqaserve.protocols.documents import document_reply
 from vqaserve.protocols.json_text import parse_json
 from vqaserve.protocols.picture_text import looks_like_picture, read_file, read_picture
 from vqaserve.settings import HandlerSettings
@@ -77,6 +79,7 @@ class PlainRequest(Parameters):
     labels: list[str] | str | None = Field(
         default=None, description="Zero-shot classification: the labels, as a list or separated by commas."
     )
+    pages: str | None = Field(default=None, description="Documents: the pages to read, such as 1-16; all if left out.")
     conversation: list[Exchanged] | None = Field(
         default=None, description="Models that write: earlier questions about the picture with their answers."
     )
@@ -87,6 +90,8 @@ _KNOWN = frozenset({*PlainRequest.model_fields, *_PICTURES})
 
 class Plain(Protocol):
     """Reads every request that no other format recognises."""
+
+    replies_to_documents: ClassVar[bool] = True
 
     def recognises(self, request: Request) -> bool:
         """Always."""
@@ -108,6 +113,7 @@ class Plain(Protocol):
         return [
             replace(
                 asked.query(image, question, labels=asked.labels),
+                pages=asked.pages or "",
                 conversation=_turns(asked.conversation, question or settings.question or ""),
             )
             for question in _questions(asked, settings)
@@ -120,6 +126,8 @@ class Plain(Protocol):
         """
         if error := failed_whole(items):
             return self.refuse(error)
+        if items and items[0].query.page:
+            return document_reply(items, model)
         content = _content(request)
         is_list = content.get("questions") is not None
         entries = [item.error.body if item.error else entry(item, model) for item in items]

@@ -8,6 +8,7 @@ from vqaserve.errors import RecipeError
 from vqaserve.tasks.base import Task
 
 TASKS = {
+    "document_redaction_detection": "vqaserve.tasks.document_redaction_detection:DocumentRedactionDetection",
     "image_classification": "vqaserve.tasks.image_classification:ImageClassification",
     "visual_question_answering": "vqaserve.tasks.visual_question_answering:VisualQuestionAnswering",
     "zero_shot_image_classification": ("vqaserve.tasks.zero_shot_image_classification:ZeroShotImageClassification"),

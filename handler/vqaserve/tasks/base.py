@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from vqaserve.errors import InvalidParameter
 from vqaserve.settings import HandlerSettings
-from vqaserve.types import Answer, Query, Ranking
+from vqaserve.types import UNREADABLE, Answer, Query, Ranking
 
 
 class Task(ABC):
@@ -20,6 +20,16 @@ class Task(ABC):
     def __init__(self, settings: HandlerSettings) -> None:
         self.settings = settings
 
+    def split(self, query: Query) -> list[Query]:
+        """The queries that one query of a request stands for: for a document, one for each page.
+
+        Raises:
+            InvalidParameter: The query chooses pages, and the task reads none.
+        """
+        if query.pages:
+            raise InvalidParameter("this model reads pictures and no documents; leave out 'pages'")
+        return [query]
+
     @abstractmethod
     def prepare(self, query: Query) -> Query:
         """The query, normalized and checked against the limits, with defaults filled in.
@@ -29,8 +39,14 @@ class Task(ABC):
                 the task does not read.
         """
 
-    def finish(self, answers: Sequence[Answer]) -> Ranking:
-        """Ranked answers as objects for JSON: the noun, ``score`` to six places, and the family's details."""
+    def finish(self, answers: Sequence[Answer], query: Query = UNREADABLE) -> Ranking:
+        """Ranked answers as objects for JSON: the noun, ``score`` to six places, and the family's details.
+
+        Args:
+            answers: Best first.
+            query: What they answer.
+        """
+        del query
         entries = ({self.noun: one.answer, "score": round(one.score, 6), **one.details} for one in answers)
         return Ranking(self.noun, tuple(entries))
 

@@ -48,7 +48,7 @@ class Redactions(Family[Found, list[Found]]):
     The feature of a page is what was found on it. Each page is computed alone, because pages differ in size.
     """
 
-    tasks: ClassVar[frozenset[str]] = frozenset({"image_classification"})
+    tasks: ClassVar[frozenset[str]] = frozenset({"document_redaction_detection", "image_classification"})
 
     def __init__(self, model: PageNet, config: RedactionsConfig, device: torch.device) -> None:
         self.model = model.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]

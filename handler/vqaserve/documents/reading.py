@@ -1,0 +1,78 @@
+"""Reads documents in a child process, which a hostile file can exhaust or crash without harm to the worker.
+
+Each document gets a process of its own (rendering.py): a document costs seconds, and a process starts in a quarter of
+one. The kernel ends it when it has used its CPU time, and refuses it memory over its limit.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from vqaserve.documents.limits import DocumentLimits
+from vqaserve.documents.pages import Page
+from vqaserve.errors import InvalidImage, InvalidParameter
+
+_PROGRAM = "vqaserve.documents.rendering"  # not imported: only the child needs a PDF library
+_SLOWER = 4  # wall-clock seconds for each CPU second, on a busy machine
+
+
+def read_document(data: bytes, wanted: str, limits: DocumentLimits) -> list[tuple[Page, bytes]]:
+    """Render pages of a PDF, of a TIFF, or a picture as a document of one page.
+
+    Args:
+        data: The file.
+        wanted: The pages, as ``choose_pages`` reads them.
+        limits: The largest file, and what it may cost.
+
+    Returns:
+        Each page with its picture, a grey PNG file with 150 dpi at most.
+
+    Raises:
+        InvalidImage: The file is no document, is damaged or encrypted, or takes too much time or memory.
+        InvalidParameter: ``wanted`` names no pages of the document, or too many.
+    """
+    if len(data) > limits.max_image_bytes:
+        raise InvalidImage(f"the document has {len(data):,} bytes; at most {limits.max_image_bytes:,} are allowed")
+    seconds = limits.max_document_seconds
+    command = [sys.executable, "-m", _PROGRAM, wanted, str(limits.max_pages), str(seconds)]
+    folder = Path(__file__).parents[2]  # where -m finds the package: the archive's root, or handler/
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
+    too_slow = (
+        f"the document ({len(data):,} bytes) takes too long to read: one request has {seconds:g} s of CPU time; "
+        "choose fewer pages, such as pages=1-2"
+    )
+    try:
+        child = subprocess.run(
+            command, input=data, capture_output=True, timeout=_SLOWER * seconds, cwd=folder, env=environment
+        )
+    except subprocess.TimeoutExpired:
+        raise InvalidImage(too_slow) from None
+    if child.returncode in (-signal.SIGXCPU, -signal.SIGKILL):
+        raise InvalidImage(too_slow)
+    if child.returncode:
+        raise InvalidImage(
+            f"the document ({len(data):,} bytes) is damaged in a way that crashes its reader, or needs too much "
+            "memory; print it into a new PDF"
+        )
+    return _pages(child.stdout)
+
+
+def _pages(output: bytes) -> list[tuple[Page, bytes]]:
+    """What the child wrote: a line of JSON before each picture, or a refusal alone."""
+    pages, at = [], 0
+    while at < len(output):
+        end = output.index(b"\n", at)
+        head = json.loads(output[at:end])
+        if "refused" in head:
+            raise (InvalidParameter if head["parameter"] else InvalidImage)(head["refused"])
+        at = end + 1 + head["bytes"]
+        hidden = tuple((x, y) for x, y in head["hidden"])
+        left, top, right, bottom = head["content"]
+        page = Page(head["number"], head["of"], (left, top, right, bottom), hidden)
+        pages.append((page, output[end + 1 : at]))
+    return pages
