@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -13,18 +14,25 @@ from vqaops.importing.chat_app import convert_files
 from vqaops.importing.clip_llm import convert_folders
 from vqaops.importing.presets import PRESETS
 from vqaops.importing.recipes import check_device
+from vqaops.importing.torchvision_classifier import convert_classifier
 from vqaserve.errors import RecipeError
 
 CHAT_APP = "The VQA chat app"
 CLIP_LLM = "CLIP with a language model"
-USAGE = "give CHECKPOINT --vocab FILE --answers FILE, or --clip DIR --llm DIR --adapter DIR"
+CLASSIFIER = "A picture classifier of torchvision"
+USAGE = (
+    "give CHECKPOINT --vocab FILE --answers FILE, or --clip DIR --llm DIR --adapter DIR, or CHECKPOINT --classes NAMES"
+)
 
 
 def main(
     output: Annotated[Path, typer.Option("--output", "-o", help="The recipe's folder; its name becomes the model's.")],
     checkpoint: Annotated[
         Path | None,
-        typer.Argument(help="The chat app's best_modular_model.pth or best_model.pth, or any checkpoint of its model."),
+        typer.Argument(
+            help="The chat app's best_modular_model.pth or best_model.pth, or any checkpoint of its model; or one of "
+            "torchvision's EfficientNet, ResNet or ViT with --classes."
+        ),
     ] = None,
     vocab: Annotated[
         Path | None,
@@ -76,6 +84,25 @@ def main(
     pickled: Annotated[
         bool, typer.Option("--pickled", help="Accept pickled weights (.bin).", rich_help_panel=CLIP_LLM)
     ] = False,
+    classes: Annotated[
+        str | None,
+        typer.Option(
+            help='Names of the classes in the order of training: "pizza,steak,sushi".', rich_help_panel=CLASSIFIER
+        ),
+    ] = None,
+    resize: Annotated[
+        int | None,
+        typer.Option(
+            help="Pixels of the shorter side; by default as for the ImageNet weights (V1; 232 for ResNet's V2).",
+            rich_help_panel=CLASSIFIER,
+        ),
+    ] = None,
+    crop: Annotated[
+        int | None, typer.Option(help="Pixels of the square in the middle.", rich_help_panel=CLASSIFIER)
+    ] = None,
+    resample: Annotated[
+        str | None, typer.Option(help="The filter: bilinear or bicubic.", rich_help_panel=CLASSIFIER)
+    ] = None,
     device: Annotated[str, typer.Option(envvar="DEVICE", help="auto, cpu or cuda.")] = "auto",
 ) -> None:
     """Turn a model of another system into a recipe; nothing in its files is run.
@@ -85,18 +112,34 @@ def main(
 
     Example, CLIP with a language model and its adapter:
     scripts/convert.py --clip clip-vit-base-patch32 --llm Mistral-7B-v0.1 --adapter my-lora -o recipes/clip-mistral
+
+    Example, a picture classifier of torchvision:
+    scripts/convert.py effnetb2.pth --classes "pizza,steak,sushi" -o recipes/food
     """
-    chat_app = {"CHECKPOINT": checkpoint, "--vocab": vocab, "--answers": answers}
+    chat_app: dict[str, Path | None] = {"CHECKPOINT": checkpoint, "--vocab": vocab, "--answers": answers}
     clip_llm = {"--clip": clip, "--llm": llm, "--adapter": adapter}
+    sizes = {"resize": resize, "crop": crop, "resample": resample}
+    transforms = {name: value for name, value in sizes.items() if value is not None}
+    of_clip_llm: dict[str, object] = clip_llm | {
+        "--prompt": prompt,
+        "--marker": marker,
+        "--four-bit": four_bit,
+        "--pickled": pickled,
+    }
+    of_classifier: dict[str, object] = {"--classes": classes, **{f"--{name}": transforms[name] for name in transforms}}
     with one_line_errors("convert"):
         check_device(device)
-        if checkpoint and vocab and answers:
-            _refuse(clip_llm | {"--prompt": prompt, "--marker": marker, "--four-bit": four_bit, "--pickled": pickled})
+        if checkpoint and classes is not None:
+            _refuse(of_clip_llm | {"--vocab": vocab, "--answers": answers})
+            _refuse({"--preset": preset, "--keep-padding": keep_padding})
+            passed_over = convert_classifier(checkpoint, classes, output, transforms=transforms, device=device)
+        elif checkpoint and vocab and answers:
+            _refuse(of_clip_llm | of_classifier)
             passed_over = convert_files(
                 checkpoint, vocab, answers, output, preset=preset, keep_padding=keep_padding, device=device
             )
         elif clip and llm and adapter:
-            _refuse(chat_app | {"--preset": preset, "--keep-padding": keep_padding})
+            _refuse(chat_app | of_classifier | {"--preset": preset, "--keep-padding": keep_padding})
             if four_bit and device == "cpu":
                 raise RecipeError("--four-bit needs a GPU, and --device is cpu; leave one of them out")
             asked = {"prompt": prompt and prompt.replace("\\n", "\n"), "marker": marker, "four_bit": four_bit or None}
@@ -104,14 +147,14 @@ def main(
             convert_folders(clip, llm, adapter, output, options=options, pickled=pickled, device=device)
             passed_over = ()
         else:
-            raise RecipeError(_missing(chat_app, clip_llm))
+            raise RecipeError(_missing(chat_app, clip_llm, of_classifier))
         console = new_console()
         if passed_over:
             console.print(escape(f"not part of the model, passed over: {', '.join(passed_over)}"))
         console.print(escape(f"{output}: now build it: scripts/build_mar.py {output}"))
 
 
-def _refuse(others: dict[str, object]) -> None:
+def _refuse(others: Mapping[str, object]) -> None:
     """Refuse options that belong to the other kind of model.
 
     Raises:
@@ -122,8 +165,13 @@ def _refuse(others: dict[str, object]) -> None:
         raise RecipeError(f"{', '.join(given)} came with options of another kind of model; {USAGE}")
 
 
-def _missing(chat_app: dict[str, Path | None], clip_llm: dict[str, Path | None]) -> str:
+def _missing(
+    chat_app: dict[str, Path | None], clip_llm: dict[str, Path | None], of_classifier: Mapping[str, object]
+) -> str:
     """Which options are missing from the kind of model that the given ones belong to."""
+    if any(of_classifier.values()):
+        missing = "--classes" if of_classifier["--classes"] is None else "CHECKPOINT"
+        return f"missing: {missing}; {USAGE}"
     kinds = [kind for kind in (chat_app, clip_llm) if any(kind.values())]
     if len(kinds) != 1:
         return f"no model was given: {USAGE}" if not kinds else f"options of two kinds of models came: {USAGE}"

@@ -24,6 +24,7 @@ KINDS = {
     "clip": ("hf_zero_shot", "tests.tiny.zero_shot:make_clip"),
     "siglip": ("hf_zero_shot", "tests.tiny.zero_shot:make_siglip"),
     "redactions": ("redactions", "tests.tiny.redactions:make"),
+    "torchvision": ("torchvision_classifier", "tests.tiny.torchvision_classifier:make"),
     "vit": ("hf_image_classifier", "tests.tiny.image_classifier:make"),
     "clip_llm": ("clip_llm", "tests.tiny.clip_llm:make"),
 }

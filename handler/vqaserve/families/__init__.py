@@ -22,6 +22,7 @@ FAMILIES = {
     "hf_zero_shot": "vqaserve.families.hf_zero_shot:HfZeroShot",
     "modular": "vqaserve.families.modular:Modular",
     "redactions": "vqaserve.families.redactions:Redactions",
+    "torchvision_classifier": "vqaserve.families.torchvision_classifier:TorchvisionClassifier",
 }
 
 _PREPARED = {("hf_classifier", "openvino"): "vqaserve.families.hf_classifier.on_openvino:prepare"}

@@ -1,0 +1,104 @@
+"""The networks by torchvision's names, with the transforms that their ImageNet weights were trained for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import NamedTuple
+
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from vqaserve.errors import RecipeError
+from vqaserve.families.torchvision_classifier.config import Transforms
+from vqaserve.families.torchvision_classifier.efficientnet import EfficientNet
+from vqaserve.families.torchvision_classifier.resnet import ResNet
+from vqaserve.families.torchvision_classifier.vit import VisionTransformer
+
+Backbone = EfficientNet | ResNet | VisionTransformer
+
+
+class Architecture(NamedTuple):
+    """How a network is built, torchvision's transforms for it (weights IMAGENET1K_V1), and whether it takes no others.
+
+    Attributes:
+        build: Makes the network with random weights.
+        transforms: For which its ImageNet weights were trained.
+        one_size: Whether it takes pictures of ``transforms.crop`` pixels only.
+    """
+
+    build: Callable[[], Backbone]
+    transforms: Transforms
+    one_size: bool = False
+
+
+def _transforms(resize: int, crop: int, resample: str) -> Transforms:
+    return Transforms.model_validate({"resize": resize, "crop": crop, "resample": resample})
+
+
+ARCHITECTURES = {
+    "efficientnet_b0": Architecture(lambda: EfficientNet(1.0, 1.0), _transforms(256, 224, "bicubic")),
+    "efficientnet_b1": Architecture(lambda: EfficientNet(1.0, 1.1), _transforms(256, 240, "bicubic")),
+    "efficientnet_b2": Architecture(lambda: EfficientNet(1.1, 1.2), _transforms(288, 288, "bicubic")),
+    "efficientnet_b3": Architecture(lambda: EfficientNet(1.2, 1.4), _transforms(320, 300, "bicubic")),
+    "efficientnet_b4": Architecture(lambda: EfficientNet(1.4, 1.8), _transforms(384, 380, "bicubic")),
+    "resnet18": Architecture(lambda: ResNet((2, 2, 2, 2), 1), _transforms(256, 224, "bilinear")),
+    "resnet34": Architecture(lambda: ResNet((3, 4, 6, 3), 1), _transforms(256, 224, "bilinear")),
+    "resnet50": Architecture(lambda: ResNet((3, 4, 6, 3), 4), _transforms(256, 224, "bilinear")),
+    "resnet101": Architecture(lambda: ResNet((3, 4, 23, 3), 4), _transforms(256, 224, "bilinear")),
+    "resnet152": Architecture(lambda: ResNet((3, 8, 36, 3), 4), _transforms(256, 224, "bilinear")),
+    "vit_b_16": Architecture(
+        lambda: VisionTransformer(16, 12, 12, 768), _transforms(256, 224, "bilinear"), one_size=True
+    ),
+    "vit_b_32": Architecture(
+        lambda: VisionTransformer(32, 12, 12, 768), _transforms(256, 224, "bilinear"), one_size=True
+    ),
+    "vit_l_16": Architecture(
+        lambda: VisionTransformer(16, 24, 16, 1024), _transforms(242, 224, "bilinear"), one_size=True
+    ),
+}
+
+
+class Classifier(nn.Module):
+    """A network with a linear head."""
+
+    def __init__(self, architecture: str, classes: int) -> None:
+        """Build a network with random weights.
+
+        Raises:
+            RecipeError: There is no such architecture.
+        """
+        super().__init__()
+        if architecture not in ARCHITECTURES:
+            raise RecipeError(f"architecture {architecture!r:.80} is not known; there are: {', '.join(ARCHITECTURES)}")
+        self.backbone = ARCHITECTURES[architecture].build()
+        self.head = nn.Linear(self.backbone.width, classes)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Map normalised pixels to logits [n, classes]."""
+        logits: Tensor = self.head(self.backbone(pixels))
+        return logits
+
+
+def check_crop(architecture: str, crop: int) -> None:
+    """Refuse pictures of another size than a transformer's embeddings of positions are for.
+
+    Raises:
+        RecipeError: The size does not fit.
+    """
+    usual = ARCHITECTURES[architecture]
+    if usual.one_size and crop != usual.transforms.crop:
+        raise RecipeError(f"crop is {crop}; {architecture} takes pictures of {usual.transforms.crop} pixels only")
+
+
+def fuse(model: Classifier) -> Classifier:
+    """Fold each batch normalisation into the convolution before it, in place, so that it costs nothing."""
+    model.eval()
+    for parent in list(model.modules()):
+        children = list(parent.named_children())
+        # In every network here, a batch normalisation comes right after its convolution.
+        for (first, convolution), (second, normalisation) in pairwise(children):
+            if isinstance(convolution, nn.Conv2d) and isinstance(normalisation, nn.BatchNorm2d):
+                setattr(parent, first, fuse_conv_bn_eval(convolution, normalisation))
+                setattr(parent, second, nn.Identity())
+    return model

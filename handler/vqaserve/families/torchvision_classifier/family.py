@@ -1,0 +1,96 @@
+"""The class that loads a ``torchvision_classifier`` model and ranks its classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar, Self
+
+import numpy as np
+import torch
+from PIL.Image import Image
+from torch import Tensor
+
+from vqaserve.errors import RecipeError
+from vqaserve.families.aspect_ratio import preprocess_any_shape
+from vqaserve.families.base import Family
+from vqaserve.families.device import prepare_device
+from vqaserve.families.options import Options, read_options
+from vqaserve.families.precision import load_at_precision
+from vqaserve.families.ranking import rank
+from vqaserve.families.torchvision_classifier.architectures import Classifier, check_crop, fuse
+from vqaserve.families.torchvision_classifier.config import TorchvisionConfig
+from vqaserve.families.torchvision_classifier.preparation import to_pixels
+from vqaserve.families.weight_files import read_tensors
+from vqaserve.settings import HandlerSettings
+from vqaserve.types import Answer, Query
+
+
+class TorchvisionClassifier(Family[Tensor, list[Tensor]]):
+    """A network of torchvision's, without torchvision. A score is the softmax over the classes.
+
+    Nothing is asked beside the picture, so its feature is the list of scores, and a known picture costs no computation.
+    """
+
+    tasks: ClassVar[frozenset[str]] = frozenset({"image_classification"})
+    shares: ClassVar[bool] = True
+
+    def __init__(self, model: Classifier, config: TorchvisionConfig, device: torch.device) -> None:
+        self.model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.config = config
+        self.device = device
+
+    @classmethod
+    def load(cls, folder: Path, settings: HandlerSettings) -> Self:
+        """Load ``config.json`` and ``model.safetensors``.
+
+        Raises:
+            RecipeError: A file is missing or damaged, or they do not match.
+        """
+        read_options(Options, settings)
+        device = prepare_device(settings)
+        return load_at_precision(lambda: cls._read(folder / settings.weights, device), settings)
+
+    @classmethod
+    def _read(cls, weights: Path, device: torch.device) -> Self:
+        config = TorchvisionConfig.read(weights / "config.json")
+        file = weights / "model.safetensors"
+        tensors = read_tensors(file)
+        model = Classifier(config.architecture, len(config.labels))
+        check_crop(config.architecture, config.transforms.crop)
+        try:
+            model.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
+        except RuntimeError as error:
+            reason = " ".join(str(error).split())
+            raise RecipeError(f"{file} does not fit {weights / 'config.json'}: {reason:.300}") from None
+        return cls(fuse(model), config, device)
+
+    @torch.inference_mode()
+    def encode(self, pictures: Sequence[Image]) -> list[Tensor]:
+        """The scores of each picture [classes], in fp32."""
+        if not pictures:
+            return []
+        pixels = torch.stack([self._prepare(picture) for picture in pictures])
+        dtype = self.model.head.weight.dtype
+        logits = self.model(pixels.to(self.device, dtype, memory_format=torch.channels_last))
+        return [row.clone() for row in logits.float().softmax(1).cpu()]
+
+    def _prepare(self, picture: Image) -> Tensor:
+        return preprocess_any_shape(picture, lambda one: to_pixels(one, self.config.transforms))
+
+    def forward(self, features: Sequence[Tensor], queries: Sequence[Query]) -> list[Tensor]:
+        """The scores themselves; there is nothing left to compute."""
+        del queries
+        return list(features)
+
+    def decode(self, outputs: list[Tensor], queries: Sequence[Query]) -> list[tuple[Answer, ...]]:
+        """The classes with the highest scores."""
+        return [rank(scores, self.config.labels, query.top_k) for scores, query in zip(outputs, queries, strict=True)]
+
+    def to_bytes(self, features: Tensor) -> bytes:
+        """The scores as float32 bytes."""
+        return features.numpy().tobytes()
+
+    def from_bytes(self, data: bytes) -> Tensor:
+        """The scores that ``to_bytes`` converted."""
+        return torch.from_numpy(np.frombuffer(data, np.float32).copy())

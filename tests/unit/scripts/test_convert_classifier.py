@@ -1,0 +1,174 @@
+"""torchvision's checkpoints as recipes: the same probabilities as torchvision, and refusals of faulty files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import typer
+from torch import Tensor, nn
+from typer.testing import CliRunner, Result
+
+from scripts import convert
+from tests.support.families import answers, photo
+from tests.support.torchvision_models import probabilities, random_model, torchvision
+from vqaserve.families.torchvision_classifier import TorchvisionClassifier
+from vqaserve.families.torchvision_classifier.architectures import ARCHITECTURES, Classifier
+from vqaserve.settings import ModelConfig
+from vqaserve.types import Query
+
+CLASSES = ["pizza", "steak", "sushi"]
+NAMES = ",".join(CLASSES)
+PICTURES = [photo(401, 300, 0), photo(300, 411, 1), photo(97, 64, 2), photo(288, 288, 3)]
+
+
+def run(checkpoint: Path, output: Path, *more: str) -> Result:
+    app = typer.Typer()
+    app.command()(convert.main)
+    return CliRunner().invoke(app, [*map(str, [checkpoint, "-o", output]), *more])
+
+
+def load(recipe: Path) -> TorchvisionClassifier:
+    settings = ModelConfig.read(recipe / "model-config.yaml").handler
+    return TorchvisionClassifier.load(recipe, settings.model_copy(update={"precision": "fp32"}))
+
+
+def scores(family: TorchvisionClassifier) -> Tensor:
+    found = answers(family, [(picture, Query(b"", top_k=len(CLASSES))) for picture in PICTURES])
+    by_name = [{one.answer: one.score for one in ranked} for ranked in found]
+    return torch.tensor([[one[name] for name in CLASSES] for one in by_name])
+
+
+def assert_same_as_torchvision(recipe: Path, model: nn.Module, transforms: Any) -> None:
+    expected = probabilities(model, transforms, PICTURES)
+    assert (expected[0] - expected[1]).abs().max() > 1e-3  # pictures differ, so that equal scores mean something
+    torch.testing.assert_close(scores(load(recipe)), expected, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "head"),
+    [
+        ("efficientnet_b0", "classifier"),
+        ("efficientnet_b2", "classifier.1"),
+        ("resnet18", "fc"),
+        ("resnet50", "fc"),
+        ("vit_b_16", "heads"),
+    ],
+)
+def test_a_converted_model_has_torchvisions_own_probabilities(tmp_path: Path, architecture: str, head: str):
+    transforms = torchvision().models.get_model_weights(architecture).IMAGENET1K_V1.transforms()
+    model = random_model(architecture, head, len(CLASSES), torch.stack([transforms(one) for one in PICTURES]))
+    torch.save(model.state_dict(), tmp_path / "food.pth")
+    done = run(tmp_path / "food.pth", tmp_path / "food", "--classes", NAMES)
+    assert done.exit_code == 0, done.output
+    assert_same_as_torchvision(tmp_path / "food", model, transforms)
+
+
+def test_the_transforms_of_other_weights_can_be_given(tmp_path: Path):
+    transforms = torchvision().models.ResNet50_Weights.IMAGENET1K_V2.transforms()
+    model = random_model("resnet50", "fc", len(CLASSES), torch.stack([transforms(one) for one in PICTURES]))
+    torch.save(model.state_dict(), tmp_path / "food.pth")
+    assert run(tmp_path / "food.pth", tmp_path / "food", "--classes", NAMES, "--resize", "232").exit_code == 0
+    assert_same_as_torchvision(tmp_path / "food", model, transforms)
+
+
+def test_every_architecture_has_the_names_the_shapes_and_the_transforms_of_torchvision():
+    models = torchvision().models
+    for name, ours in ARCHITECTURES.items():
+        with torch.device("meta"):
+            theirs, built = models.get_model(name).state_dict(), ours.build().state_dict()
+        heads = ("fc.", "classifier.", "heads.")
+        assert {key: value.shape for key, value in built.items()} == {
+            key: value.shape for key, value in theirs.items() if not key.startswith(heads)
+        }
+        wanted, found = models.get_model_weights(name).IMAGENET1K_V1.transforms(), ours.transforms
+        assert (wanted.resize_size, wanted.crop_size) == ([found.resize], [found.crop])
+        assert (wanted.interpolation.value, wanted.mean, wanted.std) == (
+            found.resample,
+            list(found.mean),
+            list(found.std),
+        )
+
+
+@pytest.fixture(scope="module")
+def state() -> dict[str, Tensor]:
+    """A state dict under torchvision's names, made without it."""
+    torch.manual_seed(0)
+    tensors = Classifier("efficientnet_b0", len(CLASSES)).state_dict()
+    return {name.removeprefix("backbone.").replace("head.", "classifier.1."): one for name, one in tensors.items()}
+
+
+def prefixed(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {prefix + name: tensor for name, tensor in state.items()}
+
+
+@pytest.mark.parametrize(
+    "kind", ["model_state_dict", "state_dict", "model", "module.", "model.", "_orig_mod.", "plain"]
+)
+def test_a_wrapped_checkpoint_becomes_the_same_recipe(kind: str, state: dict[str, Tensor], tmp_path: Path):
+    wrapped: dict[str, Any] = {"epoch": 5, kind: state} if "." not in kind else prefixed(state, kind)
+    torch.save(state if kind == "plain" else wrapped, tmp_path / "food.pth")
+    done = run(tmp_path / "food.pth", tmp_path / "food", "--classes", " pizza , steak,sushi")
+    assert done.exit_code == 0, done.output
+    family = load(tmp_path / "food")
+    assert family.config.labels == tuple(CLASSES)
+    assert torch.equal(family.model.head.weight, state["classifier.1.weight"])
+
+
+def refusal(state: Any, folder: Path, *more: str) -> str:
+    """The message of a refused conversion, which is one line and leaves no files."""
+    torch.save(state, folder / "food.pth")
+    done = run(folder / "food.pth", folder / "recipes" / "food", *more)
+    assert done.exit_code == 1
+    assert not list(folder.glob("recipes/*"))
+    (line,) = done.output.strip().splitlines()
+    assert line.startswith("convert: ")
+    return line
+
+
+def test_another_number_of_classes_is_refused_with_both_numbers(state: dict[str, Tensor], tmp_path: Path):
+    assert "names 2 classes (pizza, steak), and the checkpoint's head has 3" in refusal(
+        state, tmp_path, "--classes", "pizza,steak"
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["--classes", "pizza,pizza,sushi"], "--classes has 'pizza' twice"),
+        (["--classes", "pizza"], "takes at least two names"),
+        (["--classes", "pizza,,sushi"], "takes at least two names"),
+        (["--classes", ""], "takes at least two names"),
+        (["--classes", NAMES, "--crop", "300"], "crop 300 is larger than resize 256"),
+        (["--classes", NAMES, "--resample", "nearest"], "resample: Input should be 'bilinear' or 'bicubic'"),
+        (["--classes", NAMES, "--vocab", "vocab.pkl"], "--vocab came with options of another kind of model"),
+        (["--resize", "200"], "missing: --classes"),
+    ],
+)
+def test_faulty_options_are_refused_with_what_is_allowed(
+    given: list[str], message: str, state: dict[str, Tensor], tmp_path: Path
+):
+    assert message in refusal(state, tmp_path, *given)
+
+
+def test_a_head_of_several_layers_is_refused(state: dict[str, Tensor], tmp_path: Path):
+    deep = {**state, "classifier.3.weight": torch.ones(3, 3), "classifier.3.bias": torch.ones(3)}
+    assert "it takes a head of one linear layer" in refusal(deep, tmp_path, "--classes", NAMES)
+
+
+def test_a_checkpoint_without_a_head_is_refused(state: dict[str, Tensor], tmp_path: Path):
+    headless = {name: tensor for name, tensor in state.items() if not name.startswith("classifier")}
+    assert "has no head" in refusal(headless, tmp_path, "--classes", NAMES)
+
+
+def test_a_tensor_of_another_shape_is_named(state: dict[str, Tensor], tmp_path: Path):
+    odd = {**state, "features.0.0.weight": torch.ones(16, 3, 3, 3)}
+    line = refusal(odd, tmp_path, "--classes", NAMES)
+    assert "nearest to efficientnet_b0, but 1 tensors differ: features.0.0.weight is [16, 3, 3, 3], not [32" in line
+
+
+def test_another_network_is_refused_with_those_that_are_taken(tmp_path: Path):
+    line = refusal({"features.0.weight": torch.ones(8, 3, 3, 3)}, tmp_path, "--classes", NAMES)
+    assert "none of torchvision's models that can be converted; it takes: efficientnet_b0, " in line
