@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 ASKED: dict[str, dict[str, object]] = {
+    "document_redaction_detection": {},
     "image_classification": {},
     "zero_shot_image_classification": {"labels": ["a cat", "a dog", "something blue"]},
 }

@@ -92,7 +92,7 @@ def test_every_answer_can_be_explained(family: Family[Any, Any]):
     assert grid.max() in (0, 1)
 
 
-WITHOUT_TEXT = {"image_classification"}
+WITHOUT_TEXT = {"document_redaction_detection", "image_classification"}
 
 ODD_PICTURES = {
     "1 x 1": encoded(Image.new("RGB", (1, 1), "red")),
