@@ -11,11 +11,12 @@ from vqaserve.types import Item, Model, Reply
 
 
 def document_reply(items: Sequence[Item], model: Model) -> Reply:
-    """``summary`` of the pages that were read, and ``pages``, in which an entry may be an error."""
+    """The document's ``label``, a ``summary``, and the ``pages`` that were read, of which some may be errors."""
     pages = [_entry(item) for item in items]
     first = items[0].query.page
     summary = {"document_pages": first.of if first else 1, **summarize(pages)}
-    return as_json({"summary": summary, "pages": pages, "model": {"name": model.name, "version": model.version}})
+    named = {"name": model.name, "version": model.version}
+    return as_json({**_whole(items), "summary": summary, "pages": pages, "model": named})
 
 
 def summarize(pages: Sequence[Mapping[str, Any]]) -> dict[str, object]:
@@ -32,6 +33,19 @@ def summarize(pages: Sequence[Mapping[str, Any]]) -> dict[str, object]:
         "covered": shares,
         "pages_with_text_under_boxes": [page["page"] for page in read if page["text_under_boxes"]],
     }
+
+
+def _whole(items: Sequence[Item]) -> dict[str, object]:
+    """The labels of the document, as those of the page that is most probably redacted: what every client can read."""
+    scored = {
+        float(str(entry["score"])): item
+        for item in items
+        for entry in item.ranked.entries
+        if entry[item.ranked.noun] == REDACTED
+    }
+    best = scored[max(scored)].ranked.summary
+    labels = [{"label": one["label"], "score": one["score"]} for one in scored[max(scored)].ranked.entries]
+    return {"label": best["label"], "confidence": best["confidence"], "labels": labels}
 
 
 def _entry(item: Item) -> dict[str, object]:

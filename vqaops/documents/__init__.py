@@ -1,0 +1,1 @@
+"""Documents of any length, asked about in parts and drawn on."""
