@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +24,13 @@ _SHARD_NAME: Final = re.compile(r"\w[\w.-]*\.(safetensors|bin)")
 _PICKLED_WHOLE: Final = "pytorch_model.bin"
 _ADAPTER: Final = "adapter_config.json"
 INDEX: Final = ".index.json"
+_FAMILIES: Final = {
+    "visual-question-answering": "hf_classifier",
+    "image-text-to-text": "hf_generative",
+    "zero-shot-image-classification": "hf_zero_shot",
+    "image-classification": "hf_image_classifier",
+}
+"""The family of each of the Hub's tasks; a model that writes its answers to questions is ``hf_generative``'s."""
 
 
 def is_pickled(name: str) -> bool:
@@ -93,7 +100,8 @@ def choose_local_files(folder: Path, pickled: bool) -> list[str]:
 def find_family(folder: Path) -> tuple[str, str]:
     """The family that serves a folder, and the Hub's name of its task.
 
-    A model of several of the kinds is served as the first: questions, candidate labels, classes.
+    The class that was saved decides: CLIP, SigLIP and BLIP have classes for several tasks. A folder that names none of
+    its classes is served as the first of: questions, candidate labels, classes.
 
     Raises:
         RecipeError: No family serves it, or the folder does not hold a model.
@@ -113,24 +121,29 @@ def find_family(folder: Path) -> tuple[str, str]:
             f"{error.name} is not installed; .venv/bin/pip install -c constraints.txt -e '.[hf]'"
         ) from None
     config = read_config(folder)
-    if type(config) in MODEL_FOR_VISUAL_QUESTION_ANSWERING_MAPPING:
-        kind: Any = MODEL_FOR_VISUAL_QUESTION_ANSWERING_MAPPING[type(config)]
-        family = "hf_generative" if kind.can_generate() else "hf_classifier"
-        return family, "visual-question-answering"
-    if type(config) in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
-        return "hf_generative", "image-text-to-text"
-    # CLIP and SigLIP also have a class with a classifier of pictures; their files say which one was saved.
-    saved_as_classifier = any(name.endswith("ForImageClassification") for name in config.architectures or [])
-    if type(config) in MODEL_FOR_ZERO_SHOT_IMAGE_CLASSIFICATION_MAPPING and not saved_as_classifier:
-        return "hf_zero_shot", "zero-shot-image-classification"
-    if type(config) in MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING:
-        return "hf_image_classifier", "image-classification"
+    tasks = {
+        "visual-question-answering": MODEL_FOR_VISUAL_QUESTION_ANSWERING_MAPPING,
+        "image-text-to-text": MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING,
+        "zero-shot-image-classification": MODEL_FOR_ZERO_SHOT_IMAGE_CLASSIFICATION_MAPPING,
+        "image-classification": MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING,
+    }
+    classes = {task: _classes(known[type(config)]) for task, known in tasks.items() if type(config) in known}
+    saved = set(config.architectures or [])
+    matching = [task for task, found in classes.items() if saved & {one.__name__ for one in found}]
+    if task := next(iter([*matching, *classes]), None):
+        writes = task == "visual-question-answering" and classes[task][0].can_generate()
+        return ("hf_generative" if writes else _FAMILIES[task]), task
     model = ", ".join(config.architectures or []) or config.model_type
     raise RecipeError(
         f"{folder} holds a {model}, which neither answers questions about pictures nor names what they show; the "
         "families serve the models of AutoModelForVisualQuestionAnswering, AutoModelForImageTextToText, "
         "AutoModelForZeroShotImageClassification and AutoModelForImageClassification"
     )
+
+
+def _classes(known: Any) -> Sequence[Any]:
+    """The classes of a config in one of transformers' tables: one, or a tuple of several."""
+    return known if isinstance(known, tuple) else (known,)
 
 
 def _weights(names: list[str], where: str, pickled: bool) -> list[str]:

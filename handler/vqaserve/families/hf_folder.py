@@ -7,6 +7,7 @@ architecture.
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -35,6 +36,10 @@ _LOCAL: Final = {"local_files_only": True, "trust_remote_code": False}
 _REPLACEMENTS: Final = {"SmolVLMProcessor": "Idefics3Processor"}
 
 
+# transformers says it in two ways: of an image processor, and of a model.
+_MISSING_LIBRARY: Final = re.compile(r"Missing optional dependencies: ([\w-]+)\.|requires the (\w+) library")
+
+
 @contextmanager
 def errors_in_one_line(folder: Path) -> Iterator[None]:
     """Turn whatever a library raises about the files of a folder into one line that names the folder or the file."""
@@ -44,6 +49,11 @@ def errors_in_one_line(folder: Path) -> Iterator[None]:
         raise
     except Exception as error:  # the libraries raise nearly anything over damaged files
         _refuse_damaged_file(folder)
+        if missing := _MISSING_LIBRARY.search(str(error)):
+            library = missing[1] or missing[2]
+            raise RecipeError(
+                f"{folder} needs {library}, which is not installed: .venv/bin/pip install {library}"
+            ) from error
         reason = " ".join(str(error).split())
         if not reason or isinstance(error, LookupError | TypeError | AttributeError):  # a KeyError is a key alone
             reason = f"{type(error).__name__}: {reason}".removesuffix(": ")

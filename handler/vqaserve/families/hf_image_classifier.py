@@ -17,7 +17,7 @@ from vqaserve.families.class_names import read_class_names
 from vqaserve.families.device import prepare_device
 from vqaserve.families.hf_folder import read_config, read_image_processor, read_model, squeeze_of
 from vqaserve.families.options import Options, read_options
-from vqaserve.families.pixels import stack_pixels
+from vqaserve.families.pixels import encode_pictures, try_picture
 from vqaserve.families.precision import load_at_precision
 from vqaserve.families.ranking import rank
 from vqaserve.settings import HandlerSettings
@@ -50,7 +50,7 @@ class HfImageClassifier(Family[Tensor, list[Tensor]]):
         The labels are those of ``index_to_name.json``, or else the config's ``id2label``.
 
         Raises:
-            RecipeError: A file is missing, or does not match the others.
+            RecipeError: A file is missing, or does not match the others; or the model needs more than a picture.
         """
         read_options(Options, settings)
         device = prepare_device(settings)
@@ -60,7 +60,9 @@ class HfImageClassifier(Family[Tensor, list[Tensor]]):
     def _read(cls, weights: Path, device: torch.device) -> Self:
         config = read_config(weights)
         model = read_model(AutoModelForImageClassification, weights, config)
-        return cls(model, read_image_processor(weights), read_class_names(weights, config), device)
+        family = cls(model, read_image_processor(weights), read_class_names(weights, config), device)
+        try_picture(weights, model, "classify a picture by itself", family.encode)
+        return family
 
     @property
     def squeeze(self) -> Squeeze | None:
@@ -70,11 +72,11 @@ class HfImageClassifier(Family[Tensor, list[Tensor]]):
     @torch.inference_mode()
     def encode(self, pictures: Sequence[Image]) -> list[Tensor]:
         """The scores of each picture [classes], in fp32."""
-        if not pictures:
-            return []
-        inputs = stack_pixels(pictures, self.image_processor, self.device, self.model.dtype)
+        return encode_pictures(pictures, self.image_processor, self.model, self._scores)
+
+    def _scores(self, **inputs: Tensor) -> Tensor:
         logits = self.model(**inputs).logits.float()
-        return [row.clone() for row in (logits.sigmoid() if self._independent else logits.softmax(1)).cpu()]
+        return (logits.sigmoid() if self._independent else logits.softmax(1)).cpu()  # type: ignore[no-any-return]
 
     def forward(self, features: Sequence[Tensor], queries: Sequence[Query]) -> list[Tensor]:
         """The scores themselves; there is nothing left to compute."""

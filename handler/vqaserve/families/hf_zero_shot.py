@@ -20,7 +20,7 @@ from vqaserve.families.base import Family
 from vqaserve.families.device import prepare_device
 from vqaserve.families.hf_folder import read_config, read_model, read_processor, squeeze_of
 from vqaserve.families.options import Options, read_options
-from vqaserve.families.pixels import stack_pixels
+from vqaserve.families.pixels import encode_pictures, try_picture
 from vqaserve.families.precision import load_at_precision
 from vqaserve.families.question_warnings import count_tokens, too_many_tokens
 from vqaserve.families.ranking import rank
@@ -31,7 +31,8 @@ from vqaserve.types import Answer, Query, Squeeze
 class HfZeroShot(Family[Tensor, list[Tensor]]):
     """An unmodified Hugging Face folder whose two encoders map pictures and texts into one space.
 
-    A label's logit is its cosine similarity to the picture, scaled as the model has learned. A score is the softmax
+    A label's logit is its cosine similarity to the picture, times the model's learned scale (CLIP) or divided by its
+    learned temperature (ALIGN: Jia et al., 2021). A score is the softmax
     over the labels of the request (CLIP: Radford et al., 2021). For a model that has learned a bias as well, it is the
     label's own sigmoid, so all labels may be unlikely (SigLIP: Zhai et al., 2023). The embeddings of pictures and of
     labels are kept, so a known picture with known labels costs a dot product.
@@ -45,8 +46,7 @@ class HfZeroShot(Family[Tensor, list[Tensor]]):
         self.processor = processor
         self.device = device
         self.independent = hasattr(model, "logit_bias")
-        text = getattr(model.config, "text_config", model.config)
-        self.max_tokens = min(int(processor.tokenizer.model_max_length), int(text.max_position_embeddings))
+        self.max_tokens = min(int(processor.tokenizer.model_max_length), _positions(model))
         self._embedded: LRUCache[str, Tensor] = LRUCache(cached_labels)
 
     @classmethod
@@ -65,12 +65,12 @@ class HfZeroShot(Family[Tensor, list[Tensor]]):
     def _read(cls, weights: Path, device: torch.device, cached_labels: int) -> Self:
         config = read_config(weights)
         model = read_model(AutoModelForZeroShotImageClassification, weights, config)
-        if not all(hasattr(model, name) for name in ("get_image_features", "get_text_features", "logit_scale")):
-            raise RecipeError(
-                f"{weights} holds a {type(model).__name__}, which does not compare embeddings of pictures and texts; "
-                "family hf_zero_shot serves models such as CLIPModel and SiglipModel"
-            )
-        return cls(model, read_processor(weights), device, cached_labels)
+        compared = "compare one embedding of a picture with one of a text, as CLIPModel and SiglipModel do"
+        if not (hasattr(model, "logit_scale") or hasattr(model, "temperature")):
+            raise RecipeError(f"{weights} holds a {type(model).__name__}, which does not {compared}")
+        family = cls(model, read_processor(weights), device, cached_labels)
+        try_picture(weights, model, compared, family.encode)
+        return family
 
     @property
     def squeeze(self) -> Squeeze | None:
@@ -93,17 +93,17 @@ class HfZeroShot(Family[Tensor, list[Tensor]]):
     @torch.inference_mode()
     def encode(self, pictures: Sequence[Image]) -> list[Tensor]:
         """The normalised embedding of each picture [width], in fp32."""
-        if not pictures:
-            return []
-        inputs = stack_pixels(pictures, self.processor.image_processor, self.device, self.model.dtype)
-        return self._normalised(self.model.get_image_features(**inputs).pooler_output)
+        return encode_pictures(pictures, self.processor.image_processor, self.model, self._embed)
+
+    def _embed(self, **inputs: Tensor) -> Tensor:
+        return normalize(self.model.get_image_features(**inputs).pooler_output.float(), dim=-1)
 
     @torch.inference_mode()
     def forward(self, features: Sequence[Tensor], queries: Sequence[Query]) -> list[Tensor]:
         """The scores of each query's labels [labels]."""
         texts = [_texts(query) for query in queries]
         embedded = self._embeddings([text for one in texts for text in one])
-        scale = self.model.logit_scale.float().exp()
+        scale = self._scale()
         scores = []
         for picture, labels in zip(features, texts, strict=True):
             logits = torch.stack([embedded[text] for text in labels]) @ picture * scale
@@ -122,6 +122,11 @@ class HfZeroShot(Family[Tensor, list[Tensor]]):
         """The embedding that ``to_bytes`` converted."""
         return torch.from_numpy(np.frombuffer(data, np.float32).copy()).to(self.device)
 
+    def _scale(self) -> Tensor:
+        if hasattr(self.model, "logit_scale"):
+            return self.model.logit_scale.float().exp()  # type: ignore[no-any-return]
+        return 1 / self.model.temperature.float()  # type: ignore[no-any-return]
+
     def _embeddings(self, texts: Sequence[str]) -> dict[str, Tensor]:
         """The normalised embedding of each text [width]; those that are not kept are computed together."""
         known = {text: self._embedded[text] for text in texts if text in self._embedded}
@@ -132,16 +137,22 @@ class HfZeroShot(Family[Tensor, list[Tensor]]):
             tokens = self.processor.tokenizer(
                 new, padding=padding, truncation=True, max_length=self.max_tokens, return_tensors="pt"
             ).to(self.device)
-            fresh = dict(zip(new, self._normalised(self.model.get_text_features(**tokens).pooler_output), strict=True))
+            embedded = normalize(self.model.get_text_features(**tokens).pooler_output.float())
+            fresh = {text: row.clone() for text, row in zip(new, embedded, strict=True)}
             known |= fresh
             if self._embedded.maxsize:
                 self._embedded.update(fresh)
         return known
 
-    def _normalised(self, embeddings: Tensor) -> list[Tensor]:
-        return [embedding.clone() for embedding in normalize(embeddings.float())]
-
 
 def _texts(query: Query) -> list[str]:
     """The sentence of each label: the template with the label in it."""
     return [query.hypothesis_template.replace("{}", label) for label in query.labels]
+
+
+def _positions(model: Any) -> int:
+    """The number of tokens that the text encoder has positions for; RoBERTa's begin behind the padding token's."""
+    text = getattr(model.config, "text_config", model.config)
+    tables = [module for name, module in model.named_modules() if name.endswith("position_embeddings")]
+    offsets = [table.padding_idx + 1 for table in tables if getattr(table, "padding_idx", None) is not None]
+    return int(text.max_position_embeddings) - max(offsets, default=0)

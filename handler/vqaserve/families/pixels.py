@@ -1,27 +1,31 @@
-"""The inputs of a picture encoder, as a Hugging Face image processor prepares them."""
+"""Pictures on their way through an encoder, as a Hugging Face image processor prepares them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
-from PIL.Image import Image
+from PIL.Image import Image, new
 from torch import Tensor
 
+from vqaserve.errors import RecipeError
 from vqaserve.families.aspect_ratio import preprocess_any_shape
 
 
-def stack_pixels(
-    pictures: Sequence[Image], image_processor: Any, device: torch.device, dtype: torch.dtype
-) -> dict[str, Tensor]:
-    """The processor's tensors of at least one picture, stacked: [pictures, ...] for each of the encoder's inputs.
+def encode_pictures(
+    pictures: Sequence[Image], image_processor: Any, model: Any, encode: Callable[..., Tensor]
+) -> list[Tensor]:
+    """What an encoder makes of each picture.
+
+    Pictures that the processor prepares in one shape are encoded together; some processors keep the aspect ratio.
 
     Args:
         pictures: RGB pictures of any shape.
-        image_processor: Prepares every picture in one size.
-        device: Where the tensors go.
-        dtype: The type of those that hold floating-point numbers.
+        image_processor: Prepares a picture.
+        model: Its device and its type of floating-point numbers are those of the encoder's inputs.
+        encode: Takes the processor's tensors, stacked to [pictures, ...], as named arguments; returns [pictures, ...].
 
     Raises:
         InvalidImage: The processor cannot take a picture.
@@ -31,9 +35,37 @@ def stack_pixels(
         tensors = image_processor(picture, return_tensors="pt")
         return {name: tensor[0] for name, tensor in tensors.items()}
 
+    def to_model(tensor: Tensor) -> Tensor:
+        return tensor.to(model.device, model.dtype) if tensor.is_floating_point() else tensor.to(model.device)
+
     prepared = [preprocess_any_shape(picture, prepare) for picture in pictures]
-    stacked = {name: torch.stack([one[name] for one in prepared]) for name in prepared[0]}
-    return {
-        name: tensor.to(device, dtype) if tensor.is_floating_point() else tensor.to(device)
-        for name, tensor in stacked.items()
-    }
+    groups: dict[tuple[torch.Size, ...], list[int]] = {}
+    for place, tensors in enumerate(prepared):
+        groups.setdefault(tuple(tensor.shape for tensor in tensors.values()), []).append(place)
+    encoded: dict[int, Tensor] = {}
+    for places in groups.values():
+        names = prepared[places[0]]
+        stacked = {name: to_model(torch.stack([prepared[place][name] for place in places])) for name in names}
+        encoded |= {place: row.clone() for place, row in zip(places, encode(**stacked), strict=True)}
+    return [encoded[place] for place in range(len(prepared))]
+
+
+def try_picture(folder: Path, model: Any, does: str, encode: Callable[[Sequence[Image]], list[Tensor]]) -> None:
+    """Encode a grey picture, so that a model that needs other inputs is refused when it is loaded.
+
+    Args:
+        folder: The model's folder, for the message.
+        model: The model, for the message.
+        does: What a model of the family does, for the message.
+        encode: The family's ``encode``; the feature of a picture has one dimension.
+
+    Raises:
+        RecipeError: The encoder fails, or the feature has another shape.
+    """
+    try:
+        (feature,) = encode([new("RGB", (64, 64), "grey")])
+        reason = "" if feature.dim() == 1 else f"a picture becomes {list(feature.shape)} numbers"
+    except Exception as error:  # noqa: BLE001 - a model that is used in a wrong way raises nearly anything
+        reason = f"{type(error).__name__}: {' '.join(str(error).split()):.300}"
+    if reason:
+        raise RecipeError(f"{folder} holds a {type(model).__name__}, which does not {does} ({reason})")

@@ -34,11 +34,16 @@ class ZeroShotImageClassification(Task):
             raise InvalidParameter(
                 f"hypothesis_template is {template!r:.80}; it has to hold {_PLACE} once, where the label goes"
             )
+        longest = self.settings.limits.max_label_chars
+        if len(template) > longest:
+            raise InvalidParameter(
+                f"hypothesis_template has {len(template):,} characters; at most {longest:,} are allowed: shorten it"
+            )
         return replace(
             query,
             question="",
             labels=labels,
-            hypothesis_template=normalize_question(template, self.settings.limits.max_label_chars),
+            hypothesis_template=normalize_question(template, longest),
             top_k=min(self.top_k(query, len(labels)), len(labels)),
         )
 

@@ -53,6 +53,11 @@ def test_a_template_without_one_place_for_the_label_is_refused(template: str):
         TASK.prepare(Query(b"", labels=("a cat",), hypothesis_template=template))
 
 
+def test_a_template_that_is_too_long_is_refused():
+    with pytest.raises(InvalidParameter, match="hypothesis_template has 302 characters; at most 300 are allowed"):
+        TASK.prepare(Query(b"", labels=("a cat",), hypothesis_template="x" * 300 + "{}"))
+
+
 def test_a_question_is_refused():
     with pytest.raises(InvalidParameter, match="answers no question; leave out 'question'"):
         TASK.prepare(Query(b"", "what is it?", labels=("a cat",)))
