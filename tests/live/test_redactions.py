@@ -1,0 +1,62 @@
+"""scripts/redactions.py against a real server with a tiny random model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pypdfium2
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from scripts.redactions import main
+from tests.support.documents import BAR, OTHER, TEXT, pdf
+from tests.support.pictures import encoded
+from tests.support.recipes import RecipeMaker
+from tests.tiny import make_weights
+from tests.tiny.recipe import complete_recipe
+from vqaops.server.server import Server
+
+
+@pytest.fixture(scope="module")
+def server(serve: Callable[..., Server], make_recipe: RecipeMaker, tmp_path_factory: pytest.TempPathFactory) -> Server:
+    folder = tmp_path_factory.mktemp("tiny") / "redactions"
+    folder.mkdir()
+    settings = make_weights("redactions", folder / "weights")
+    return serve(complete_recipe(folder, settings, encoded(size=(64, 64)), ""), make_recipe())
+
+
+@pytest.fixture
+def find(server: Server) -> Callable[..., Result]:
+    app = typer.Typer()
+    app.command()(main)
+    return lambda *words: CliRunner().invoke(app, [*map(str, words), "--run", str(server.run)])
+
+
+def test_a_document_longer_than_a_request_is_read_whole(find: Callable[..., Result], tmp_path: Path):
+    (tmp_path / "long.pdf").write_bytes(pdf([f"{TEXT} {BAR}", OTHER] * 10))
+    done = find(tmp_path / "long.pdf", "--json", "-o", tmp_path / "found.pdf")
+    assert done.exit_code == 0, done.output
+    reply = json.loads(done.stdout)
+    assert [page["page"] for page in reply["pages"]] == list(range(1, 21))
+    assert reply["summary"]["document_pages"] == reply["summary"]["pages_read"] == 20
+    redacted = reply["summary"]["redacted_pages"]
+    written = len(pypdfium2.PdfDocument(tmp_path / "found.pdf")) if redacted else 0
+    assert written == len(redacted)
+
+
+def test_a_damaged_document_is_refused_in_one_line(find: Callable[..., Result], tmp_path: Path):
+    (tmp_path / "cut.pdf").write_bytes(pdf([OTHER])[:200])
+    done = find(tmp_path / "cut.pdf")
+    assert done.exit_code == 1
+    assert "the PDF is damaged and cannot be opened" in done.stderr
+    assert "Traceback" not in done.output
+
+
+def test_a_model_that_reads_no_documents_is_named(find: Callable[..., Result], tmp_path: Path):
+    (tmp_path / "one.pdf").write_bytes(pdf([OTHER]))
+    done = find(tmp_path / "one.pdf", "--model", "dummy")
+    assert done.exit_code == 1
+    assert "this model reads pictures and no documents" in done.stderr
