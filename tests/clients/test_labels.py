@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -13,7 +14,7 @@ import pytest
 import tritonclient.http as triton
 from huggingface_hub import InferenceClient
 
-from tests.support.pictures import encoded
+from tests.support.pictures import as_base64, encoded
 from tests.support.recipes import RecipeMaker
 from vqaops.server.server import Server
 
@@ -54,3 +55,30 @@ def test_curl_sends_labels_between_commas(server: Server, tmp_path: Path):
     reply = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
     assert reply["label"] == LABELS[1]
     assert [one["label"] for one in reply["labels"]] == LABELS[::-1]
+
+
+KSERVE = """
+import asyncio, base64, json, sys
+import numpy as np
+from kserve import InferenceRESTClient, InferInput, InferRequest, RESTConfig
+
+url, key, picture, labels = json.loads(sys.stdin.read())
+named = {"model_name": "labels", "headers": {"Authorization": f"Bearer {key}"}}
+body = {"instances": [{"image": {"b64": picture}, "labels": labels}]}
+first = asyncio.run(InferenceRESTClient(RESTConfig(protocol="v1", retries=0)).infer(url, body, **named))
+image, texts = InferInput("image", [1], "BYTES"), InferInput("labels", [len(labels)], "BYTES")
+image.set_data_from_numpy(np.array([base64.b64decode(picture)], dtype=object), binary_data=True)
+texts.set_data_from_numpy(np.array([label.encode() for label in labels], dtype=object), binary_data=True)
+request = InferRequest(model_name="labels", infer_inputs=[image, texts])
+second = asyncio.run(InferenceRESTClient(RESTConfig(protocol="v2", retries=0)).infer(url, request, **named))
+tensors = {one.name: one.as_numpy().tolist() for one in second.outputs}
+print(json.dumps([[one["label"] for one in first["predictions"][0]["labels"]], tensors["label"][0]]))
+"""
+"""In a process of its own: kserve and tritonclient register the same protobuf names."""
+
+
+def test_kserve_sends_labels_in_both_protocols(server: Server):
+    given = json.dumps([server.client.addresses.inference, server.client.token("inference"), as_base64(BLUE), LABELS])
+    done = subprocess.run([sys.executable, "-c", KSERVE], input=given, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1]) == [LABELS[::-1], LABELS[::-1]]
