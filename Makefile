@@ -69,7 +69,7 @@ gateway: .venv/.serve .venv/.gateway ## start nginx with TLS, API keys and limit
 monitor: .venv/.serve ## serve worker states and queue lengths to Prometheus on port 8083, until Ctrl-C
 	@$(BIN)/python scripts/exporter.py
 
-stop: ## stop what `make serve` and `make gateway` started
+stop: ## stop what `make serve`, `make demo` and `make gateway` started
 	@test ! -e run/gateway/nginx.pid || $(BIN)/python scripts/gateway.py stop
 	@test ! -x $(BIN)/python || $(BIN)/python scripts/serve.py stop
 

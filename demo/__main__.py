@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Annotated
 
+import psutil
 import typer
 
 from demo import api_docs, operator_view
@@ -40,7 +41,7 @@ def main(
         bool, typer.Option("--trust-proxy", help="Take a person's address from the proxy's X-Forwarded-For.")
     ] = False,
 ) -> None:
-    """Serve the chat page until Ctrl-C.
+    """Serve the chat page until Ctrl-C or `make stop`.
 
     Example: .venv-demo/bin/python -m demo --port 7860
     """
@@ -56,7 +57,8 @@ def main(
         # uvicorn would believe X-Forwarded-For from loopback, and let anybody be somebody else; demo/people.py decides.
         os.environ["FORWARDED_ALLOW_IPS"] = ""
         page.queue(default_concurrency_limit=20, max_size=200, api_open=True)
-        new_console().print(f"The chat page is at [b]http://{host}:{port}[/]. Stop it with Ctrl-C.")
+        RunFolder(settings.run).page.write(psutil.Process())
+        new_console().print(f"The chat page is at [b]http://{host}:{port}[/]. Stop it with Ctrl-C or make stop.")
         page.launch(
             server_name=host,
             server_port=port,

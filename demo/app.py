@@ -144,7 +144,7 @@ class Page:
             cancels=[asking],
             api_visibility="private",
         )
-        gr.on([page.load, model.focus], self.refresh, [model], [model], api_visibility="private")
+        gr.on([page.load, model.focus], self.refresh, [model, state], [model, state], api_visibility="private")
         model.change(
             lambda key: (*self.describe(key), *_shown_for(key, examples)),
             [model],
@@ -239,12 +239,15 @@ class Page:
         """An empty conversation of the same browser."""
         return gr.Chatbot(value=[], feedback_value=[]), Conversation(browser=state.browser)
 
-    def refresh(self, chosen: str | None) -> Any:
+    def refresh(self, chosen: str | None, state: Conversation) -> tuple[Any, Conversation]:
         """The versions that can answer now; the chosen one stays if it is among them."""
         versions = self._served.versions()
         keys = [one.key for one in versions]
+        if keys == state.offered and chosen in keys:
+            return gr.skip(), state  # a new list would close the open one under the person's pointer
+        state.offered = keys
         value = chosen if chosen in keys else next(iter(keys), None)
-        return gr.Dropdown([(one.title, one.key) for one in versions], value=value)
+        return gr.Dropdown([(one.title, one.key) for one in versions], value=value), state
 
     def describe(self, key: str | None) -> tuple[str, Any]:
         """The card of a version, and the hint in the text box."""

@@ -13,6 +13,7 @@ class Conversation:
         picture: File of the last picture, which further questions are about.
         kept: The number in the database of each message that is an answer.
         thumbs: Gradio's name of the thumb that was chosen for each message that was judged; None if taken back.
+        offered: The versions that the browser can choose from.
         judged: The number of the answer that was judged last.
         browser: The random name that the person's browser keeps; of a program, that of this conversation.
     """
@@ -20,5 +21,6 @@ class Conversation:
     picture: str = ""
     kept: dict[int, int] = field(default_factory=dict)
     thumbs: dict[int, str | None] = field(default_factory=dict)
+    offered: list[str] = field(default_factory=list)
     judged: int = 0
     browser: str = ""

@@ -69,19 +69,20 @@ def main(
 
 
 @contextmanager
-def own_page(run: Path, *options: str) -> Iterator[str]:
+def own_page(run: Path, *options: str, port: int | None = None) -> Iterator[str]:
     """Start a page in front of the server of a run folder; yield its address, and stop it with the block.
 
     Args:
         run: The server's run folder; the page's log is written there too.
         options: Further options of ``python -m demo``.
+        port: The port; by default a free one.
 
     Raises:
         ServerError: The page's environment is missing, or the page does not start.
     """
     if not PYTHON.exists():
         raise ServerError(f"the page's environment {PYTHON.parent.parent} is missing; run: make .venv-demo/.ready")
-    port = free_ports(1)[0]
+    port = port or free_ports(1)[0]
     log = run / f"page-{port}.log"
     with log.open("wb") as output:
         command = [str(PYTHON), "-m", "demo", "--run", str(run), "--port", str(port), *options]

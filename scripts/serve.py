@@ -18,11 +18,15 @@ from vqaops.questions import read_samples
 from vqaops.server.curl import curl_command
 from vqaops.server.foreground import run_in_foreground
 from vqaops.server.replies import ranked_answers
+from vqaops.server.run_folder import RunFolder
 from vqaops.server.server import Server
 from vqaops.server.start import Display, resumable_state, serve_recipes, start_and_wait
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 console = new_console()
+
+PAGE_SECONDS = 10
+"""How long the chat page may take to end."""
 
 Recipes = Annotated[list[Path] | None, typer.Argument(help="Recipe folders; by default shapes and rooms.")]
 Config = Annotated[Path, typer.Option(help="TorchServe's properties.")]
@@ -81,13 +85,16 @@ def foreground(config: Config = CONFIG, run: Run = RUN, sockets: Sockets = False
 
 @app.command()
 def stop(run: Run = RUN) -> None:
-    """Stop the server that `start` started, and nothing else.
+    """Stop the server that `start` started and the chat page in front of it, and nothing else.
 
     Example: scripts/serve.py stop
     """
     with one_line_errors("make stop"), console.status("stopping"):
+        had_page = RunFolder(resolved(run)).page.stop(PAGE_SECONDS)
         was_running = Server(resolved(run)).stop()
     console.print("stopped" if was_running else "no server was running")
+    if had_page:
+        console.print("stopped the chat page")
 
 
 def _server(run: Path, config: Path, sockets: bool) -> Server:

@@ -86,6 +86,36 @@ def test_a_pasted_picture_is_asked_about(visit: Callable[..., Visit], page_url: 
     person.await_answers("circle")
 
 
+def test_a_dropped_picture_is_asked_about(visit: Callable[..., Visit], page_url: str):
+    person = visit(page_url)
+    dropped = person.page.evaluate_handle(
+        """([name, encoded]) => {
+            const bytes = Uint8Array.from(atob(encoded), one => one.charCodeAt(0));
+            const dropped = new DataTransfer();
+            dropped.items.add(new File([bytes], name, {type: "image/jpeg"}));
+            return dropped;
+        }""",
+        [CIRCLE.name, base64.b64encode(CIRCLE.read_bytes()).decode()],
+    )
+    for event in ("dragenter", "dragover", "drop"):
+        person.box.dispatch_event(event, {"dataTransfer": dropped})
+    person.page.locator("#box .thumbnail-item").wait_for()
+    person.ask("what shape is in the image?")
+    person.await_answers("circle")
+
+
+def test_a_photo_of_the_camera_is_asked_about(visit: Callable[..., Visit], page_url: str):
+    person = visit(page_url)
+    person.page.get_by_text("Take a picture with the camera").click()
+    camera = person.page.locator("#camera")
+    camera.get_by_text("Click to Access Webcam").click()
+    camera.get_by_role("button", name="capture photo").click()
+    person.page.locator("#box .thumbnail-item").wait_for()
+    person.ask("what shape is in the image?")
+    person.page.locator(".vqa-answer").wait_for()
+    person.screenshot("camera")
+
+
 def test_an_example_brings_its_picture_and_question(visit: Callable[..., Visit], page_url: str):
     person = visit(page_url)
     assert not person.page.locator("#examples-rooms").is_visible()

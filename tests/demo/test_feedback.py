@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
+from scripts import evaluate
 from scripts.feedback import app
 from tests.demo.conftest import PATIENCE, SAMPLES, Visit
 from tests.support.chat_pages import chat_page
@@ -16,6 +18,7 @@ from vqaops.evaluation.predictions import predict
 from vqaops.feedback.export import FILE, IMAGES
 from vqaops.feedback.store import Feedback, FeedbackStore
 from vqaops.questions import read_questions
+from vqaops.server.ports import free_ports
 from vqaops.server.server import Server
 
 CIRCLE = SAMPLES / "blue-circle.jpg"
@@ -70,7 +73,12 @@ def test_a_thumb_is_taken_back_by_a_second_click(visit: Callable[..., Visit], ur
 
 
 def test_a_correction_is_kept_and_evaluated(
-    visit: Callable[..., Visit], url: str, database: Path, shapes_server: Server, tmp_path: Path
+    visit: Callable[..., Visit],
+    url: str,
+    database: Path,
+    shapes_server: Server,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ):
     person = visit(url)
     person.page.locator("#keep input").check()
@@ -92,6 +100,10 @@ def test_a_correction_is_kept_and_evaluated(
     questions = read_questions(folder / FILE, folder / IMAGES)
     (prediction,) = predict(shapes_server.client, "shapes", questions, 1).predictions
     assert (prediction.ranked[0], list(prediction.expected)) == ("blue", ["dark blue"])
+    monkeypatch.setattr(evaluate, "Server", lambda: shapes_server)
+    scores = tmp_path / "scores.json"
+    evaluate.main("shapes", folder / FILE, connections=1, output=scores)
+    assert json.loads(scores.read_text())["top1"] == 0
 
 
 def test_the_history_shows_this_browsers_questions_only_and_forgets_them(
@@ -113,6 +125,26 @@ def test_the_history_shows_this_browsers_questions_only_and_forgets_them(
     person.page.get_by_role("button", name="Forget my questions").click()
     person.page.get_by_role("status").filter(has_text="are deleted").wait_for()
     assert len(rows(database)) == before - 1
+
+
+def test_a_browser_finds_and_forgets_its_questions_after_the_page_was_started_again(
+    visit: Callable[..., Visit], shapes_server: Server, tmp_path: Path
+):
+    database, port = tmp_path / "feedback.sqlite3", free_ports(1)[0]
+    with chat_page(shapes_server.run, "--feedback", str(database), port=port) as url:
+        person = visit(url)
+        person.ask(SHAPE, CIRCLE)
+        person.await_answers("circle")
+    with chat_page(shapes_server.run, "--feedback", str(database), port=port) as url:
+        person.page.goto(url)
+        person.box.wait_for()
+        person.page.get_by_role("tab", name="History").click()
+        person.page.locator("#asked").get_by_text(SHAPE).locator("visible=true").first.wait_for()
+        person.page.get_by_role("button", name="Forget my questions").click()
+        person.page.get_by_role("status").filter(has_text="are deleted").wait_for()
+        assert rows(database) == []
+    person.page.goto("about:blank")
+    person.complaints.clear()  # each time that the page was away
 
 
 def test_the_operators_view_needs_the_password(url: str, database: Path):

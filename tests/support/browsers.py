@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 # Chromium's sandbox does not start as root, and its background services would ask other hosts.
 ARGUMENTS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+# A camera that shows a moving test picture, and a person who lets every page use it.
+CAMERA = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
 
 
 @pytest.fixture(scope="session")
@@ -23,6 +25,6 @@ def browser() -> Iterator[Browser]:
     if not chromium:
         pytest.skip("chromium is not installed: apt-get install chromium")
     with playwright.sync_playwright() as driver:
-        running = driver.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        running = driver.chromium.launch(executable_path=chromium, args=[*ARGUMENTS, *CAMERA])
         yield running
         running.close()

@@ -12,11 +12,11 @@ from vqaops.paths import ROOT
 
 
 @contextmanager
-def chat_page(run: Path, *options: str) -> Iterator[str]:
+def chat_page(run: Path, *options: str, port: int | None = None) -> Iterator[str]:
     """As `loadtest.chat_page.own_page`; skips the test where the page's environment is missing."""
     from loadtest.chat_page import PYTHON, own_page  # imports a browser's driver, which few tests need
 
     if not PYTHON.exists():
         pytest.skip(f"{PYTHON.relative_to(ROOT)} is missing; make test creates it")
-    with own_page(run, *options) as url:
+    with own_page(run, *options, port=port) as url:
         yield url

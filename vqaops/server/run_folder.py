@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
 from vqaops.errors import ServerError
 from vqaops.server.ports import SOCKET_PATH_LIMIT
+from vqaops.server.process_record import ProcessRecord
 from vqaops.server.properties import read_properties
 
 _UNUSABLE = frozenset({"Cc", "Zl", "Zp"})
@@ -35,6 +33,16 @@ class RunFolder:
     def config(self) -> Path:
         """The properties that the server was started with."""
         return self.path / "config.properties"
+
+    @property
+    def server(self) -> ProcessRecord:
+        """Which process the server is."""
+        return ProcessRecord(self.path / "pid.json")
+
+    @property
+    def page(self) -> ProcessRecord:
+        """Which process the chat page in front of the server is."""
+        return ProcessRecord(self.path / "page.json")
 
     @property
     def temporary(self) -> Path:
@@ -90,32 +98,6 @@ class RunFolder:
         for name in ("pid.json", "key_file.json", "auth.header"):
             (self.path / name).unlink(missing_ok=True)
         shutil.rmtree(self.temporary, ignore_errors=True)
-
-    def record_process(self, process: psutil.Process) -> None:
-        """Write down which process the server is."""
-        recorded = {"pid": process.pid, "created": process.create_time()}
-        (self.path / "pid.json").write_text(json.dumps(recorded), encoding="utf-8")
-
-    def has_record(self) -> bool:
-        """Whether a server was started here and not stopped since."""
-        return bool(self._recorded())
-
-    def process(self) -> psutil.Process | None:
-        """The running process that was recorded; None if it has ended, even if another one has its pid."""
-        recorded = self._recorded()
-        try:
-            process = psutil.Process(int(recorded["pid"]))
-            same = abs(process.create_time() - recorded["created"]) < 0.01
-            return process if same and process.status() != psutil.STATUS_ZOMBIE else None
-        except (KeyError, ValueError, OverflowError, psutil.Error):  # the record holds any number
-            return None
-
-    def _recorded(self) -> dict[str, float]:
-        try:
-            recorded = json.loads((self.path / "pid.json").read_text(encoding="utf-8"))
-            return {name: float(recorded[name]) for name in ("pid", "created")}
-        except (FileNotFoundError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
-            return {}
 
     def last_error(self) -> str:
         """The last line of the console and server logs that tells of an error, or else the last line."""

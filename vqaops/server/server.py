@@ -93,7 +93,7 @@ class Server:
 
     def process(self) -> psutil.Process | None:
         """The running Java process, or None."""
-        return self.folder.process()
+        return self.folder.server.process()
 
     def state(self) -> State | None:
         """What the server serves, and will serve when it is started again; None before its first start.
@@ -132,7 +132,7 @@ class Server:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # so that Ctrl-C in the shell does not reach the server
             )
-        self.folder.record_process(psutil.Process(process.pid))
+        self.folder.server.write(psutil.Process(process.pid))
         history.record_defaults(self.history_file, self.state(), state)
         state.write(self.state_file)
 
@@ -172,7 +172,7 @@ class Server:
         Returns:
             Whether a server was running. Where none was ever started, no file is touched.
         """
-        if not self.folder.has_record():
+        if not self.folder.server.exists():
             return False
         process = self.process()
         if process is not None:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import psutil
 import pytest
 
 from vqaops.errors import ServerError
@@ -12,23 +11,6 @@ from vqaops.server.run_folder import RunFolder
 @pytest.fixture
 def folder(tmp_path: Path) -> RunFolder:
     return RunFolder(tmp_path)
-
-
-@pytest.mark.parametrize(
-    "record", ["", "{", "[]", "null", '{"pid": "x"}', '{"pid": 1}', '{"pid": 999999999, "created": 1}']
-)
-def test_a_record_that_names_no_process_is_no_running_server(folder: RunFolder, record: str):
-    (folder.path / "pid.json").write_text(record)
-    assert folder.process() is None
-
-
-def test_the_recorded_process_is_found_and_a_recycled_pid_is_not(folder: RunFolder):
-    process = psutil.Process()
-    folder.record_process(process)
-    assert folder.process() == process
-    (folder.path / "pid.json").write_text(f'{{"pid": {process.pid}, "created": 1.0}}')
-    assert folder.process() is None
-    assert folder.has_record()
 
 
 @pytest.mark.parametrize("name", ["a\nb", "a\tb", "a\x1bb", "a\u2028b", "a\x85b"])
