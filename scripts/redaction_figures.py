@@ -39,6 +39,7 @@ def main(
         family = Redactions.load(recipe, settings)
         source = Source(render_documents(data / "held-out", 20, state / "pages"), typed, _SEED)
         whole, printed, scanned = measure(family, source, pages)
+        console.print(f"{sum(whole.pages.values())} pages in {family.precision}\n")
         for line in [*_summary(whole, printed, scanned), "", *_kinds(whole)]:
             console.print(line, markup=False)
 
@@ -55,6 +56,7 @@ def _summary(*columns: Figures) -> list[str]:
         ],
         "boxes, AP50": [f"{one.box_ap50:.3f}" for one in columns],
         "error of the covered share of a page, points": [f"{one.area_error:.2f}" for one in columns],
+        "CPU time of a page, ms": [f"{1000 * sum(one.seconds) / max(1, len(one.seconds)):.0f}" for one in columns],
     }
     head = ["| | all | printed | scanned |", "| --- | --- | --- | --- |"]
     return head + [f"| {name} | {' | '.join(cells)} |" for name, cells in rows.items()]

@@ -9,13 +9,13 @@ import torch
 from safetensors.torch import save_file
 
 from vqaserve.families.redactions.config import RedactionsConfig
-from vqaserve.families.redactions.network import PageNet
+from vqaserve.families.redactions.network import Networks
 
 
 def make(weights: Path) -> dict[str, Any]:
     config = RedactionsConfig(side=128, channels=(4, 4, 4, 4))
     torch.manual_seed(0)
     weights.mkdir(exist_ok=True)
-    save_file(PageNet(config).state_dict(), weights / "model.safetensors")
+    save_file(Networks(config).state_dict(), weights / "model.safetensors")
     (weights / "config.json").write_text(config.model_dump_json())
     return {}

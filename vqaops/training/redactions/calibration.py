@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-
 import torch
 from PIL import Image
 from rich.progress import track
@@ -14,23 +12,20 @@ from vqaops.training.redactions.examples import Source
 from vqaops.training.redactions.matching import match
 from vqaserve.documents.boxes import Box
 from vqaserve.families.redactions.config import RedactionsConfig
-from vqaserve.families.redactions.family import Redactions, fuse
-from vqaserve.families.redactions.network import PageNet
+from vqaserve.families.redactions.family import Redactions
 
 _STEPS = 200
 
 
-def calibrate(model: PageNet, config: RedactionsConfig, source: Source, count: int) -> RedactionsConfig:
-    """Fit temperature and bias on the boxes that the network finds on examples (Platt 1999).
+def calibrate(family: Redactions, source: Source, count: int) -> RedactionsConfig:
+    """Fit temperature and bias on the boxes that are found on examples (Platt 1999).
 
     Args:
-        model: The trained network.
-        config: Its config.
-        source: Examples on documents that the network was not trained on.
+        family: The trained networks, without calibration.
+        source: Examples on documents that the networks were not trained on.
         count: The number of examples.
     """
-    plain = config.model_copy(update={"temperature": 1.0, "bias": 0.0})
-    family = Redactions(fuse(copy.deepcopy(model).eval()), plain, torch.device("cpu"))
+    plain = family.config
     logits, right = [], []
     for number in track(range(count), "calibrating", transient=True):
         sample = source.draw(number)
@@ -49,7 +44,7 @@ def calibrate(model: PageNet, config: RedactionsConfig, source: Source, count: i
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
     temperature = 1 / max(0.05, float(scale.item()))
-    return config.model_copy(update={"temperature": round(temperature, 3), "bias": round(float(bias.item()), 3)})
+    return plain.model_copy(update={"temperature": round(temperature, 3), "bias": round(float(bias.item()), 3)})
 
 
 def to_box(mark: Mark, shape: tuple[int, ...]) -> Box:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -31,12 +32,14 @@ class Figures:
         pages: Examples by (is redacted, was called redacted).
         area_errors: Of each example, the difference between the covered share that was found and the true one, in
             points of the page.
+        seconds: CPU time of each example.
         by_kind: For each style of redaction, how many were drawn and how many of them were found.
         alarms: For each kind of distractor, how many were drawn and on how many of them a box was found.
     """
 
     pages: Counter[tuple[bool, bool]] = field(default_factory=Counter)
     area_errors: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
     by_kind: dict[str, list[int]] = field(default_factory=dict)
     alarms: dict[str, list[int]] = field(default_factory=dict)
     _boxes: list[tuple[float, bool]] = field(default_factory=list)
@@ -58,8 +61,9 @@ class Figures:
         """The mean error of the covered share, in points of the page."""
         return float(np.mean(self.area_errors))
 
-    def add(self, sample: Sample, found: Found) -> None:
-        """Count one example."""
+    def add(self, sample: Sample, found: Found, seconds: float) -> None:
+        """Count one example, for which ``seconds`` of CPU time were needed."""
+        self.seconds.append(seconds)
         true = [to_box(mark, sample.page.shape) for mark in sample.redactions]
         self.pages[bool(true), found.confidence >= CONFIDENT] += 1
         confident = [box for box in found.boxes if box.confidence >= CONFIDENT]
@@ -85,9 +89,11 @@ def measure(family: Redactions, source: Source, count: int) -> tuple[Figures, Fi
     whole, printed, scanned = Figures(), Figures(), Figures()
     for number in track(range(count), "measuring", transient=True):
         sample = source.draw(number)
-        found = family.find(Image.fromarray(sample.page))
-        whole.add(sample, found)
-        (scanned if sample.scanned else printed).add(sample, found)
+        page, start = Image.fromarray(sample.page), time.process_time()
+        found = family.find(page)
+        seconds = time.process_time() - start
+        whole.add(sample, found, seconds)
+        (scanned if sample.scanned else printed).add(sample, found, seconds)
     return whole, printed, scanned
 
 

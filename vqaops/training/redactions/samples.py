@@ -85,8 +85,8 @@ def _cover(canvas: Canvas, bars: list[Place], rng: Generator, solid: list[Mark],
         if canvas.is_free(place, before) and not any(_overlap(place, other) for other in drawn):
             brush(canvas, place)
             drawn.append(place)
-    # Outlines and ragged edges show where a bar ends, so only plain bars become one.
-    seamless = kind in ("black", "grey", "translucent", "hatched")
+    # Round corners and ragged edges show where a bar ends; other bars that touch become one.
+    seamless = kind not in ("rounded", "hand-drawn")
     canvas.redactions.extend(Mark(place, kind) for place in (_joined(drawn) if seamless else drawn))
 
 

@@ -31,6 +31,8 @@ class RedactionTrainSettings(FrozenModel):
         learning_rate: Peak learning rate.
         weight_decay: Weight decay of AdamW.
         average: Decay of the running mean of the weights; the mean is what is saved.
+        judge_examples: Examples whose boxes the second network is trained on.
+        judge_epochs: Number of epochs of the second network.
         bf16: Compute in bfloat16, which is faster on processors that support it.
     """
 
@@ -46,6 +48,8 @@ class RedactionTrainSettings(FrozenModel):
     learning_rate: Annotated[float, Field(gt=0)]
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
     average: Annotated[float, Field(ge=0, lt=1)] = 0.99
+    judge_examples: Count = 800
+    judge_epochs: Count = 12
     bf16: bool = False
 
     @classmethod

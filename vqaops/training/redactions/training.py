@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
 from safetensors.torch import save_file
 
 from vqaops.training.redactions.calibration import calibrate
 from vqaops.training.redactions.examples import Source, draw_examples
+from vqaops.training.redactions.judging import collect_boxes, train_judge
 from vqaops.training.redactions.pages import Page, fingerprint, render_documents
 from vqaops.training.redactions.settings import RedactionTrainSettings
 from vqaops.training.redactions.trainer import RedactionTrainer
 from vqaserve.errors import RecipeError
 from vqaserve.families.redactions.config import RedactionsConfig
-from vqaserve.families.redactions.network import PageNet
+from vqaserve.families.redactions.family import Redactions, fuse
+from vqaserve.families.redactions.network import Networks
 
 log = logging.getLogger(__name__)
 
@@ -53,8 +57,14 @@ def train_redactions(settings: RedactionTrainSettings, data: Path, state: Path, 
     train = draw_examples(sources[0], settings.examples, settings.model.side, folder / "train")
     calibration = draw_examples(sources[1], settings.calibration, settings.model.side, folder / "calibration")
     trainer = RedactionTrainer(settings, train, calibration, state / "state.pt", own.hexdigest())
-    model = trainer.run()
-    config = calibrate(model, settings.model, sources[1], settings.calibration)
+    model = Networks(settings.model)
+    model.pages.load_state_dict(trainer.run().state_dict())
+    plain = settings.model.model_copy(update={"temperature": 1.0, "bias": 0.0})
+    family = Redactions(fuse(copy.deepcopy(model).eval()), plain, torch.device("cpu"))
+    others = Source(kept, settings.typed, settings.seed + len(sources))
+    family.model.boxes = train_judge(collect_boxes(family, others, settings.judge_examples), settings)
+    model.boxes.load_state_dict(family.model.boxes.state_dict())
+    config = calibrate(family, sources[1], settings.calibration)
     write_weights(output / "weights", model, config)
     draw_learning_curve(output / "learning-curve.png", trainer.history)
     log.info("wrote %s (temperature %.2f, bias %.2f)", output / "weights", config.temperature, config.bias)
@@ -75,7 +85,7 @@ def hold_out_documents(pages: Sequence[Page], share: float) -> tuple[list[Page],
     ]
 
 
-def write_weights(folder: Path, model: PageNet, config: RedactionsConfig) -> None:
+def write_weights(folder: Path, model: Networks, config: RedactionsConfig) -> None:
     """Write the weights in half precision, and the config that they belong to."""
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {

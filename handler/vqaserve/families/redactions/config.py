@@ -20,14 +20,14 @@ class RedactionsConfig(FrozenModel):
     Attributes:
         side: Pixels of a page's longer side, as the network sees it.
         channels: Channels of the maps with a cell for 4, 8, 16 and 32 pixels of a page.
-        threshold: A cell is redacted from this probability on.
+        threshold: A cell belongs to a box from this probability on; low, because boxes are judged again.
         temperature: Divisor of a box's logit, fitted so that its confidence is the probability that the box is right.
         bias: Added to the logit after the division.
     """
 
     side: Annotated[int, Field(ge=64, le=4096)] = 1024
     channels: tuple[Channels, Channels, Channels, Channels] = (16, 32, 64, 96)
-    threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    threshold: Annotated[float, Field(gt=0, lt=1)] = 0.4
     temperature: Annotated[float, Field(gt=0)] = 1.0
     bias: float = 0.0
 

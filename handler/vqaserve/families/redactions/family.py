@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import ClassVar, Self
 import numpy as np
 import torch
 from PIL import Image
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from vqaserve.documents.boxes import Box
@@ -21,12 +20,17 @@ from vqaserve.families.device import prepare_device
 from vqaserve.families.options import Options, read_options
 from vqaserve.families.precision import load_at_precision
 from vqaserve.families.redactions.config import RedactionsConfig
-from vqaserve.families.redactions.network import CELL, PageNet
-from vqaserve.families.redactions.outlines import find_outlines
+from vqaserve.families.redactions.judge import describe, look_at, to_tensor
+from vqaserve.families.redactions.network import CELL, Networks
+from vqaserve.families.redactions.outlines import Outline, find_outlines
 from vqaserve.families.redactions.preparation import scaled_size, to_ink
+from vqaserve.families.redactions.rectangles import add_rectangles
 from vqaserve.families.weight_files import read_tensors
 from vqaserve.settings import HandlerSettings
 from vqaserve.types import Answer, Query
+
+_LEAST = 0.1
+"""Boxes below this confidence are left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +47,16 @@ class Found:
 
 
 class Redactions(Family[Found, list[Found]]):
-    """Finds the redactions of pages: a network marks cells, and the page's own pixels say where a box ends.
+    """Finds the redactions of pages.
 
-    The feature of a page is what was found on it. Each page is computed alone, because pages differ in size.
+    A network marks cells, the page's own pixels say where a box ends, and a second network judges each box and each
+    other plain rectangle. The feature of a page is what was found on it. Each page is computed alone, because pages
+    differ in size.
     """
 
     tasks: ClassVar[frozenset[str]] = frozenset({"document_redaction_detection", "image_classification"})
 
-    def __init__(self, model: PageNet, config: RedactionsConfig, device: torch.device) -> None:
+    def __init__(self, model: Networks, config: RedactionsConfig, device: torch.device) -> None:
         self.model = model.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.config = config
         self.device = device
@@ -69,7 +75,7 @@ class Redactions(Family[Found, list[Found]]):
     @classmethod
     def _read(cls, weights: Path, device: torch.device) -> Self:
         config = RedactionsConfig.read(weights / "config.json")
-        model, file = PageNet(config), weights / "model.safetensors"
+        model, file = Networks(config), weights / "model.safetensors"
         tensors = read_tensors(file)
         try:
             model.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
@@ -82,28 +88,48 @@ class Redactions(Family[Found, list[Found]]):
         """Find the redactions of each page."""
         return [self.find(page) for page in pictures]
 
-    @torch.inference_mode()
     def find(self, page: Image.Image) -> Found:
         """Find the redactions of a page in any size; 150 dpi are enough."""
         grey = page.convert("L")
-        ink = to_ink(grey, self.config.side)[None]
-        dtype = next(self.model.parameters()).dtype
-        logits = self.model(ink.to(self.device, dtype, memory_format=torch.channels_last))[0].float()
-        width, height = (-(-pixels // CELL) for pixels in scaled_size(*grey.size, self.config.side))
-        cells = logits[:height, :width].sigmoid().cpu().numpy()
+        outlines = self.outlines(grey)
         boxes = tuple(
             Box(
                 one.left / grey.width,
                 one.top / grey.height,
                 one.right / grey.width,
                 one.bottom / grey.height,
-                self._calibrated(one.probability),
+                confidence,
             )
-            for one in find_outlines(cells, np.asarray(grey), self.config.threshold)
+            for one, confidence in zip(outlines, self._judged(grey, outlines), strict=True)
+            if confidence >= _LEAST
         )
-        # Without a box, the cells are too few or below the threshold, however likely they are.
-        best_cell = min(float(cells.max()), self.config.threshold)
-        return Found(max((box.confidence for box in boxes), default=self._calibrated(best_cell)), boxes)
+        return Found(max((box.confidence for box in boxes), default=_LEAST / 2), boxes)
+
+    @torch.inference_mode()
+    def outlines(self, grey: Image.Image) -> list[Outline]:
+        """The boxes that the first network marks on a page in grey, and other plain rectangles, in its pixels."""
+        ink = to_ink(grey, self.config.side)[None]
+        logits = self.model.pages(ink.to(self.device, self.dtype, memory_format=torch.channels_last))[0].float()
+        width, height = (-(-pixels // CELL) for pixels in scaled_size(*grey.size, self.config.side))
+        cells = logits[:height, :width].sigmoid().cpu().numpy()
+        pixels = np.asarray(grey)
+        return add_rectangles(find_outlines(cells, pixels, self.config.threshold), cells, pixels)
+
+    @torch.inference_mode()
+    def _judged(self, page: Image.Image, outlines: Sequence[Outline]) -> list[float]:
+        """The confidence of each box."""
+        if not outlines:
+            return []
+        views, traits = to_tensor(look_at(page, outlines)), torch.from_numpy(describe(page, outlines))
+        logits = self.model.boxes(views.to(self.device, self.dtype), traits.to(self.device, self.dtype)).float()
+        calibrated: Tensor = (logits / self.config.temperature + self.config.bias).sigmoid()
+        return [float(one) for one in calibrated.cpu()]
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type of the weights."""
+        dtype: torch.dtype = next(self.model.parameters()).dtype
+        return dtype
 
     def forward(self, features: Sequence[Found], queries: Sequence[Query]) -> list[Found]:
         """What was found; there is nothing left to compute."""
@@ -121,17 +147,8 @@ class Redactions(Family[Found, list[Found]]):
             ranked.append(answers[: query.top_k])
         return ranked
 
-    def _calibrated(self, probability: float) -> float:
-        return calibrated(probability, self.config.temperature, self.config.bias)
 
-
-def calibrated(probability: float, temperature: float, bias: float) -> float:
-    """A probability with its logit divided by a temperature, and shifted (Platt 1999)."""
-    clipped = min(max(probability, 1e-6), 1 - 1e-6)
-    return 1 / (1 + math.exp(-(math.log(clipped / (1 - clipped)) / temperature + bias)))
-
-
-def fuse(model: PageNet) -> PageNet:
+def fuse(model: Networks) -> Networks:
     """Fold each batch normalisation into the convolution before it, in place, so that it costs nothing."""
     for layer in [layer for layer in model.modules() if isinstance(layer, nn.Sequential)]:
         match list(layer):

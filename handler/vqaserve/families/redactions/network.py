@@ -10,6 +10,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from vqaserve.families.redactions.config import RedactionsConfig
+from vqaserve.families.redactions.judge import BoxJudge
 
 CELL = 2
 """Pixels of the network's input that one output cell stands for, in each direction."""
@@ -58,6 +59,15 @@ class PageNet(nn.Module):
             above = merge(maps.pop() + self.enlarge(up(above)))
         logits: Tensor = self.head(above).squeeze(1)
         return logits
+
+
+class Networks(nn.Module):
+    """Both networks of a model: ``pages`` marks cells, ``boxes`` judges the boxes that become of them."""
+
+    def __init__(self, config: RedactionsConfig) -> None:
+        super().__init__()
+        self.pages = PageNet(config)
+        self.boxes = BoxJudge()
 
 
 def _convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Module:

@@ -14,7 +14,9 @@ Grey = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 
 _FEWEST_CELLS = 8
-_SHORTEST = 5
+_SHORTEST, _SMALLEST = 5, 80
+"""Pixels of a side and of an area; a short word in small print has 10 x 12."""
+
 _REACH = 7
 """Pixels at 150 dpi by which an edge can be off in the network's cells, about two cells."""
 
@@ -60,11 +62,36 @@ def find_outlines(cells: NDArray[np.float32], page: Grey, threshold: float) -> l
             continue
         probability = float(cells[rows, columns][own].mean())
         area = (columns.start * across, rows.start * down, columns.stop * across, rows.stop * down)
-        found += [Outline(*place, probability) for place in _refined(page, own, area)]
-    return sorted(found, key=lambda one: (one.top, one.left))
+        found += [Outline(*place, probability) for place in refined(page, own, area)]
+    return sorted(connected(found, page), key=lambda one: (one.top, one.left))
 
 
-def _refined(page: Grey, own: Mask, area: tuple[float, float, float, float]) -> Iterator[tuple[int, int, int, int]]:
+def connected(outlines: list[Outline], page: Grey) -> list[Outline]:
+    """Join two boxes that are one bar with a code in it: above and below the code, the bar goes on."""
+    joined: list[Outline] = []
+    for one in sorted(outlines, key=lambda outline: outline.left):
+        for number, other in enumerate(joined):
+            if _is_one_bar(other, one, page):
+                probability = (one.probability + other.probability) / 2
+                joined[number] = Outline(other.left, other.top, max(one.right, other.right), other.bottom, probability)
+                break
+        else:
+            joined.append(one)
+    return joined
+
+
+def _is_one_bar(left: Outline, right: Outline, page: Grey) -> bool:
+    if abs(left.top - right.top) > _SAME_EDGE or abs(left.bottom - right.bottom) > _SAME_EDGE:
+        return False
+    top, bottom = max(left.top, right.top), min(left.bottom, right.bottom)
+    if right.left < left.right or bottom - top < 2 * _SHORTEST:
+        return False
+    shade = float(np.median(page[top:bottom, left.left : left.right]))
+    edges = np.concatenate([page[top + 1 : top + 4], page[bottom - 4 : bottom - 1]])[:, left.right - 1 : right.left + 1]
+    return bool(np.mean(np.abs(edges - shade) < 30) > 0.97)
+
+
+def refined(page: Grey, own: Mask, area: tuple[float, float, float, float]) -> Iterator[tuple[int, int, int, int]]:
     """The boxes that one connected set of cells stands for.
 
     Args:
@@ -85,7 +112,7 @@ def _refined(page: Grey, own: Mask, area: tuple[float, float, float, float]) -> 
     filled = _filled(crop, inside)
     pieces = list(_pieces(filled)) if filled is not None else [_snapped(crop, inside)]
     for x0, y0, x1, y1 in pieces:
-        if x1 - x0 >= _SHORTEST and y1 - y0 >= _SHORTEST:
+        if min(x1 - x0, y1 - y0) >= _SHORTEST and (x1 - x0) * (y1 - y0) >= _SMALLEST:
             yield (left + x0, top + y0, left + x1, top + y1)
 
 

@@ -83,5 +83,5 @@ def test_a_page_without_marked_cells_has_no_boxes():
 
 
 def test_a_page_that_is_smaller_than_its_cells_is_read():
-    cells = np.ones((40, 30), np.float32)
-    assert [(one.right, one.bottom) for one in find_outlines(cells, np.zeros((9, 8), np.uint8), 0.5)] == [(8, 9)]
+    cells = np.ones((60, 50), np.float32)
+    assert [(one.right, one.bottom) for one in find_outlines(cells, np.zeros((20, 18), np.uint8), 0.5)] == [(18, 20)]
