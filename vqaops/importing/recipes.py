@@ -22,6 +22,7 @@ from vqaserve.errors import RecipeError
 
 _PICTURE = "red-triangle.png"
 _SAMPLES: dict[str, dict[str, object]] = {
+    "document_redaction_detection": {"image": _PICTURE},
     "image_classification": {"image": _PICTURE},
     "visual_question_answering": {"image": _PICTURE, "question": "what color is the triangle?", "answers": ["red"]},
     "zero_shot_image_classification": {

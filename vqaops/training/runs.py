@@ -65,7 +65,7 @@ def _redactions(recipe: Path, data: str, state: Path, text_only: bool) -> None:
             f"this training needs {error.name}: .venv/bin/pip install -c constraints.txt -e '.[train]'"
         ) from None
     training.train_recipe(recipe, Path(data), state)
-    _complete(recipe, Origin("redactions", "image-classification", "pytorch", _STORY))
+    _complete(recipe, Origin("redactions", "document-redaction-detection", "pytorch", _STORY))
 
 
 def _complete(recipe: Path, origin: Origin) -> None:
