@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from vqaops.paths import RECIPES, resolved
+from vqaops.paths import SERVED, resolved
 from vqaops.questions import read_questions
 
 
@@ -23,7 +23,7 @@ class ModelQuestion:
 
 @cache
 def model_questions(recipes: tuple[str, ...] = ()) -> tuple[ModelQuestion, ...]:
-    """Return every sample of some recipes, by default of all recipes in ``recipes/``.
+    """Return every sample of some recipes, by default of those that are served by default.
 
     Args:
         recipes: Recipe folders.
@@ -31,7 +31,7 @@ def model_questions(recipes: tuple[str, ...] = ()) -> tuple[ModelQuestion, ...]:
     Raises:
         RecipeError: A recipe has no samples, or a sample is faulty or has no answers to check replies with.
     """
-    folders = [resolved(Path(one)) for one in recipes] or sorted(path.parent for path in RECIPES.glob("*/samples"))
+    folders = [resolved(Path(one)) for one in recipes] or SERVED
     return tuple(
         ModelQuestion(folder.name, sample.read_image(), sample.title, sample.form, sample.answers)
         for folder in folders

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from vqaops.console import finite, new_console, one_line_errors
-from vqaops.paths import CONFIG, MODEL_STORE, RECIPES, RUN, resolved, short_path
+from vqaops.paths import CONFIG, MODEL_STORE, RUN, SERVED, resolved, short_path
 from vqaops.questions import read_samples
 from vqaops.server.curl import curl_command
 from vqaops.server.foreground import run_in_foreground
@@ -52,7 +52,7 @@ def start(
     """
     began = time.monotonic()
     with one_line_errors("make serve"):
-        chosen = [resolved(recipe) for recipe in recipes or (RECIPES / "shapes", RECIPES / "rooms")]
+        chosen = [resolved(recipe) for recipe in recipes or SERVED]
         server = _server(run, config, sockets)
         with _display() as display:
             serve_recipes(server, chosen, resolved(store), display)

@@ -10,6 +10,8 @@ ROOT = Path(__file__).resolve().parent.parent
 HANDLER = ROOT / "handler"
 """Code that every archive contains besides its recipe."""
 RECIPES = ROOT / "recipes"
+SERVED = (RECIPES / "shapes", RECIPES / "rooms")
+"""The recipes that a start serves, and that load tests ask, unless others are named."""
 MODEL_STORE = ROOT / "model_store"
 RUN = ROOT / "run"
 """Run folder of the server that ``make serve`` starts; reports of load tests are written there too."""

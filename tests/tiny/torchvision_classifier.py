@@ -30,7 +30,7 @@ def make(weights: Path) -> dict[str, Any]:
         deviation, mean = torch.std_mean(model.eval().backbone(pictures), 0)
         nn.init.normal_(model.head.weight, std=1 / float(deviation.norm()))  # scores that differ
         model.head.bias.copy_(-model.head.weight @ mean)
-    weights.mkdir(exist_ok=True)
+    weights.mkdir(parents=True, exist_ok=True)
     save_file(model.state_dict(), weights / "model.safetensors")
     (weights / "config.json").write_text(config.model_dump_json())
     return {}
