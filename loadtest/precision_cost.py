@@ -17,8 +17,9 @@ from vqaops.questions import Question, read_questions
 from vqaserve.errors import RecipeError
 from vqaserve.families import find_family
 from vqaserve.images import open_picture
+from vqaserve.pictures import Opened
 from vqaserve.settings import HandlerSettings, ModelConfig
-from vqaserve.types import Opened, Query
+from vqaserve.types import Query
 
 VARIANTS = [(runtime, precision) for runtime in ("torch", "openvino") for precision in ("fp32", "bf16", "int8")]
 

@@ -13,10 +13,11 @@ from vqaserve.deadline import late_error
 from vqaserve.families.base import Family
 from vqaserve.features import FeatureCache
 from vqaserve.metrics import Stopwatch
+from vqaserve.pictures import Picture
 from vqaserve.settings import CacheLimits
 from vqaserve.stages import run_stage, to_vqa_error
 from vqaserve.streams import BatchProgress
-from vqaserve.types import Answer, Item, Picture
+from vqaserve.types import Answer, Item
 from vqaserve.writing import PartialProgress
 
 log = logging.getLogger(__name__)

@@ -27,7 +27,7 @@ from vqaserve.decoding_process import arguments
 from vqaserve.errors import InvalidImage, Overloaded
 from vqaserve.images import check_bytes
 from vqaserve.picture_memory import WAKE, DecodeTask, PictureMemory
-from vqaserve.types import Opened, PictureLimits, Squeeze
+from vqaserve.pictures import Opened, PictureLimits, Squeeze
 
 _ATTEMPTS = 3  # for one file, if something else ends the child
 _ENDED_FROM_OUTSIDE = {-signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP}

@@ -18,7 +18,7 @@ from vqaserve.errors import InvalidImage
 from vqaserve.images import open_picture
 from vqaserve.memory import trim
 from vqaserve.picture_memory import WAKE, DecodeResult, DecodeTask, PictureMemory
-from vqaserve.types import PictureLimits, Squeeze
+from vqaserve.pictures import PictureLimits, Squeeze
 
 _SHORTEST = 0.001  # seconds
 

@@ -10,7 +10,6 @@ from vqaserve.errors import BadRequest, InternalError, VqaError
 from vqaserve.protocols import find_protocol
 from vqaserve.protocols.base import Protocol
 from vqaserve.protocols.body import read_body
-from vqaserve.protocols.explanations import ask_why, explanation_reply
 from vqaserve.settings import HandlerSettings
 from vqaserve.stages import to_vqa_error
 from vqaserve.tasks.base import Task
@@ -39,7 +38,7 @@ class Exchange:
             return cls(_without_body(request), find_protocol(request), refused=to_vqa_error(error, request.label))
         protocol = find_protocol(request)
         try:
-            entries = ask_why(protocol.parse(request, settings), request)
+            entries = protocol.parse(request, settings)
         except Exception as error:  # noqa: BLE001 - errors of a request are translated and logged here
             return cls(_without_body(request), protocol, refused=to_vqa_error(error, request.label))
         return cls(request, protocol, tuple(_item(request.label, entry, deadline) for entry in entries))
@@ -72,12 +71,7 @@ class Exchange:
         if self.refused:
             return self.protocol.refuse(self.refused)
         try:
-            is_explained = self.items and self.items[0].query.explain
-            reply = (
-                explanation_reply(self.items, model)
-                if is_explained
-                else self.protocol.reply(self.request, self.items, model)
-            )
+            reply = self.protocol.reply(self.request, self.items, model)
             if len(reply.body) > _LARGEST_REPLY:
                 raise RuntimeError(f"the reply has {len(reply.body):,} bytes; at most {_LARGEST_REPLY:,} are allowed")
             return reply

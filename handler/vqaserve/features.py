@@ -9,9 +9,9 @@ from typing import Any
 
 from vqaserve.cache import Cache, nbytes
 from vqaserve.families.base import Family
+from vqaserve.pictures import Picture
 from vqaserve.settings import CacheLimits
 from vqaserve.sharing import SharedFolder
-from vqaserve.types import Picture
 
 _ENTRY_BYTES = 4096
 """Bytes that a cached tensor takes besides its numbers, gaps in the heap included (measured: 4.2 kB each for features

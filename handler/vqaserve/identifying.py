@@ -7,9 +7,10 @@ import logging
 from collections.abc import Mapping, Sequence
 
 from vqaserve.errors import VqaError
+from vqaserve.pictures import Picture
 from vqaserve.remote import Fetcher
 from vqaserve.stages import run_stage
-from vqaserve.types import Item, Picture, RemoteImage
+from vqaserve.types import Item, RemoteImage
 
 log = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from vqaserve.colours import WHAT_PASSES, eight_bit, to_srgb
 from vqaserve.errors import InvalidImage
 from vqaserve.mistaken_pictures import name_mistake
 from vqaserve.picture_formats import FORMATS, list_formats, name_format, unsupported_kind
+from vqaserve.pictures import Opened, PictureLimits, Squeeze
 from vqaserve.transparency import opacity_of
-from vqaserve.types import Opened, PictureLimits, Squeeze
 
 SEVERAL_FRAMES = "the picture has several frames or pages; only the first was used"
 LAID_ON_WHITE = "the picture has transparent pixels; it was laid on white"

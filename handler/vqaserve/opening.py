@@ -9,8 +9,9 @@ from dataclasses import replace
 from vqaserve.decoding import Budget, Decoder
 from vqaserve.errors import VqaError
 from vqaserve.metrics import Stopwatch
+from vqaserve.pictures import Picture, PictureLimits, Squeeze
 from vqaserve.stages import run_stage
-from vqaserve.types import Item, Picture, PictureLimits, Squeeze
+from vqaserve.types import Item
 
 
 class Opener:

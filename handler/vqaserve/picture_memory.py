@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from vqaserve.types import Opened, PictureLimits, Squeeze
+from vqaserve.pictures import Opened, PictureLimits, Squeeze
 
 WAKE = b"."
 """The byte that one process writes into a pipe to wake the other."""

@@ -16,7 +16,7 @@ from pydantic import AfterValidator, Field, IPvAnyNetwork, field_validator, mode
 from vqaserve.documents.limits import DocumentLimits
 from vqaserve.errors import RecipeError
 from vqaserve.picture_urls import listed_host
-from vqaserve.types import PictureLimits
+from vqaserve.pictures import PictureLimits
 from vqaserve.validation import FrozenModel
 from vqaserve.yaml_files import read_settings, validate_settings
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vqaops.feedback.store import Feedback
+from vqaops.server.descriptions import form_of_text
 from vqaserve.errors import RecipeError
 from vqaserve.protocols.base import split_labels
 from vqaserve.tasks.question_text import normalize_question
@@ -80,10 +81,9 @@ def _asked(row: Feedback) -> dict[str, Any]:
     Captions are spelt as the server spells them, which would refuse two of one spelling. The right one is among them
     even if a person had to name it: no model could choose it otherwise.
     """
-    if row.task == "visual_question_answering":
-        return {"question": row.question, "answers": [row.right_answer]}
-    if row.task != "zero_shot_image_classification":
-        return {"answers": [row.right_answer]}
+    form = form_of_text(row.task, row.question)
+    if "labels" not in form:
+        return {**form, "answers": [row.right_answer]}
     *captions, right = [normalize_question(one, len(one)) for one in (*split_labels(row.question), row.right_answer)]
     return {"labels": list(dict.fromkeys([*captions, right])), "answers": [right]}
 

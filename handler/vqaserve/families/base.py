@@ -10,8 +10,9 @@ from typing import ClassVar, Generic, Self, TypeVar
 from PIL.Image import Image
 
 from vqaserve.errors import InvalidParameter
+from vqaserve.pictures import Squeeze
 from vqaserve.settings import HandlerSettings
-from vqaserve.types import Answer, Query, Squeeze
+from vqaserve.types import Answer, Query
 from vqaserve.writing import Progress
 
 Features = TypeVar("Features")

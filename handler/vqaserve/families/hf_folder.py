@@ -24,7 +24,7 @@ from transformers.utils.import_utils import is_torchvision_available
 from vqaserve.errors import RecipeError
 from vqaserve.families.weight_files import opened_tensors
 from vqaserve.json_files import read_object
-from vqaserve.types import Squeeze
+from vqaserve.pictures import Squeeze
 
 _MAX_LISTED: Final = 8
 """Number of faulty tensors that a message lists; it counts the rest."""

@@ -20,8 +20,9 @@ from vqaserve.families.options import Options, read_options
 from vqaserve.families.pixels import encode_pictures, try_picture
 from vqaserve.families.precision import load_at_precision
 from vqaserve.families.ranking import rank
+from vqaserve.pictures import Squeeze
 from vqaserve.settings import HandlerSettings
-from vqaserve.types import Answer, Query, Squeeze
+from vqaserve.types import Answer, Query
 
 
 class HfImageClassifier(Family[Tensor, list[Tensor]]):

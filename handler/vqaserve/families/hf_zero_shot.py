@@ -24,8 +24,9 @@ from vqaserve.families.pixels import encode_pictures, try_picture
 from vqaserve.families.precision import load_at_precision
 from vqaserve.families.question_warnings import count_tokens, too_many_tokens
 from vqaserve.families.ranking import rank
+from vqaserve.pictures import Squeeze
 from vqaserve.settings import HandlerSettings
-from vqaserve.types import Answer, Query, Squeeze
+from vqaserve.types import Answer, Query
 
 
 class HfZeroShot(Family[Tensor, list[Tensor]]):

@@ -39,15 +39,20 @@ def encode_pictures(
         return tensor.to(model.device, model.dtype) if tensor.is_floating_point() else tensor.to(model.device)
 
     prepared = [preprocess_any_shape(picture, prepare) for picture in pictures]
-    groups: dict[tuple[torch.Size, ...], list[int]] = {}
-    for place, tensors in enumerate(prepared):
-        groups.setdefault(tuple(tensor.shape for tensor in tensors.values()), []).append(place)
     encoded: dict[int, Tensor] = {}
-    for places in groups.values():
+    for places in group_by_shape(prepared):
         names = prepared[places[0]]
         stacked = {name: to_model(torch.stack([prepared[place][name] for place in places])) for name in names}
         encoded |= {place: row.clone() for place, row in zip(places, encode(**stacked), strict=True)}
     return [encoded[place] for place in range(len(prepared))]
+
+
+def group_by_shape(prepared: Sequence[Mapping[str, Tensor]]) -> list[list[int]]:
+    """The places of pictures whose tensors have the same shapes, group by group, so that none is padded."""
+    groups: dict[tuple[torch.Size, ...], list[int]] = {}
+    for place, tensors in enumerate(prepared):
+        groups.setdefault(tuple(tensor.shape for tensor in tensors.values()), []).append(place)
+    return list(groups.values())
 
 
 def try_picture(folder: Path, model: Any, does: str, encode: Callable[[Sequence[Image]], list[Tensor]]) -> None:

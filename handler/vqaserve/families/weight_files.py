@@ -9,7 +9,7 @@ from typing import Any
 
 from safetensors import safe_open
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from vqaserve.errors import RecipeError
 from vqaserve.file_kinds import describe
@@ -23,6 +23,20 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     """
     with _refusals(path):
         return load_file(path)
+
+
+def load_tensors(model: nn.Module, path: Path) -> None:
+    """Load all tensors of a file into a model, in float32.
+
+    Raises:
+        RecipeError: As ``read_tensors``, or the tensors are not those of the model, which ``config.json`` describes.
+    """
+    tensors = read_tensors(path)
+    try:
+        model.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())
+        raise RecipeError(f"{path} does not fit {path.with_name('config.json')}: {reason:.300}") from None
 
 
 @contextmanager

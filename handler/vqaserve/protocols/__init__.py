@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from vqaserve.protocols.base import Protocol
+from vqaserve.protocols.explanations import Explained
 from vqaserve.protocols.huggingface import HuggingFace
 from vqaserve.protocols.kserve_v1 import KServeV1
 from vqaserve.protocols.kserve_v2 import KServeV2
@@ -15,4 +16,5 @@ PROTOCOLS: tuple[Protocol, ...] = (OpenAIChat(), HuggingFace(), KServeV2(), KSer
 
 def find_protocol(request: Request) -> Protocol:
     """The wire format of a request."""
-    return next(protocol for protocol in PROTOCOLS if protocol.recognises(request))
+    found = next(protocol for protocol in PROTOCOLS if protocol.recognises(request))
+    return Explained(found) if request.headers.get("explain") == "True" else found

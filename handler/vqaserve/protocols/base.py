@@ -6,7 +6,6 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
-from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -20,7 +19,7 @@ from vqaserve.writing import Writing
 class Protocol(ABC):
     """A wire format."""
 
-    replies_to_documents: ClassVar[bool] = False
+    replies_to_documents: bool = False
     """Whether one query may be answered page by page."""
 
     @abstractmethod

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
-from typing import ClassVar
 
 from pydantic import Field
 
@@ -91,7 +90,7 @@ _KNOWN = frozenset({*PlainRequest.model_fields, *_PICTURES})
 class Plain(Protocol):
     """Reads every request that no other format recognises."""
 
-    replies_to_documents: ClassVar[bool] = True
+    replies_to_documents = True
 
     def recognises(self, request: Request) -> bool:
         """Always."""

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from vqaserve.errors import InvalidParameter
 from vqaserve.settings import HandlerSettings
-from vqaserve.types import UNREADABLE, Answer, Query, Ranking
+from vqaserve.types import Answer, Query, Ranking
 
 
 class Task(ABC):
@@ -39,7 +39,7 @@ class Task(ABC):
                 the task does not read.
         """
 
-    def finish(self, answers: Sequence[Answer], query: Query = UNREADABLE) -> Ranking:
+    def finish(self, answers: Sequence[Answer], query: Query) -> Ranking:
         """Ranked answers as objects for JSON: the noun, ``score`` to six places, and the family's details.
 
         Args:

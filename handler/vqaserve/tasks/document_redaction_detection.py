@@ -12,7 +12,7 @@ from vqaserve.documents.pages import Page
 from vqaserve.documents.reading import read_document
 from vqaserve.errors import InvalidImage
 from vqaserve.tasks.base import Task, refuse_labels, refuse_question
-from vqaserve.types import UNREADABLE, Answer, Query, Ranking
+from vqaserve.types import Answer, Query, Ranking
 
 _COUNTS = 0.5
 """Confidence from which on a box is a redaction."""
@@ -45,7 +45,7 @@ class DocumentRedactionDetection(Task):
         refuse_labels(query, "finds redactions only")
         return replace(query, question="", top_k=2)
 
-    def finish(self, answers: Sequence[Answer], query: Query = UNREADABLE) -> Ranking:
+    def finish(self, answers: Sequence[Answer], query: Query) -> Ranking:
         """Both labels; the likelier has the page's number, its boxes and what they cover as details."""
         page = query.page or Page(1, 1)
         found = [box for one in answers for box in cast(Sequence[Mapping[str, float]], one.details.get("boxes", ()))]
@@ -61,7 +61,7 @@ class DocumentRedactionDetection(Task):
             "text_under_boxes": any(under),
         }
         best, *others = (replace(one, details={}) for one in answers)
-        return super().finish([replace(best, details=details), *others])
+        return super().finish([replace(best, details=details), *others], query)
 
 
 def _entry(box: Box, hides: bool) -> dict[str, object]:

@@ -24,8 +24,8 @@ from vqaops.paths import ROOT
 from vqaserve import decoding
 from vqaserve.decoding import Budget, Decoder
 from vqaserve.errors import InvalidImage, Overloaded
+from vqaserve.pictures import Squeeze
 from vqaserve.settings import Limits
-from vqaserve.types import Squeeze
 
 LIMITS = Limits().pictures
 

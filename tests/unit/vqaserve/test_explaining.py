@@ -19,10 +19,11 @@ from vqaserve.explaining import Explainer
 from vqaserve.families.dummy import Dummy
 from vqaserve.heat_map import draw_heat_map
 from vqaserve.metrics import Stopwatch
+from vqaserve.pictures import Picture
 from vqaserve.pipeline import Pipeline
 from vqaserve.settings import HandlerSettings
 from vqaserve.tasks.visual_question_answering import VisualQuestionAnswering
-from vqaserve.types import Answer, Item, Model, Picture, Query, Request
+from vqaserve.types import Answer, Item, Model, Query, Request
 
 WIDTH, HEIGHT = 60, 40
 

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from vqaserve.picture_memory import DecodeResult, DecodeTask, PictureMemory
+from vqaserve.pictures import Opened
 from vqaserve.settings import Limits
-from vqaserve.types import Opened
 
 LIMITS = Limits(max_image_bytes=1000, max_image_pixels=100)
 

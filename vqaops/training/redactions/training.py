@@ -18,8 +18,9 @@ from vqaops.training.redactions.pages import Page, fingerprint, render_documents
 from vqaops.training.redactions.settings import RedactionTrainSettings
 from vqaops.training.redactions.trainer import RedactionTrainer
 from vqaserve.errors import RecipeError
+from vqaserve.families.backbones.fusing import fuse
 from vqaserve.families.redactions.config import RedactionsConfig
-from vqaserve.families.redactions.family import Redactions, fuse
+from vqaserve.families.redactions.family import Redactions
 from vqaserve.families.redactions.network import Networks
 
 log = logging.getLogger(__name__)
@@ -60,7 +61,7 @@ def train_redactions(settings: RedactionTrainSettings, data: Path, state: Path, 
     model = Networks(settings.model)
     model.pages.load_state_dict(trainer.run().state_dict())
     plain = settings.model.model_copy(update={"temperature": 1.0, "bias": 0.0})
-    family = Redactions(fuse(copy.deepcopy(model).eval()), plain, torch.device("cpu"))
+    family = Redactions(fuse(copy.deepcopy(model)), plain, torch.device("cpu"))
     others = Source(kept, settings.typed, settings.seed + len(sources))
     family.model.boxes = train_judge(collect_boxes(family, others, settings.judge_examples), settings)
     model.boxes.load_state_dict(family.model.boxes.state_dict())

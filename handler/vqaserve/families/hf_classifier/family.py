@@ -20,6 +20,7 @@ from vqaserve.families.device import prepare_device
 from vqaserve.families.extras import import_object
 from vqaserve.families.hf_folder import read_config, read_model, read_processor
 from vqaserve.families.options import Options, read_options
+from vqaserve.families.pixels import group_by_shape
 from vqaserve.families.precision import load_at_precision
 from vqaserve.families.question_warnings import count_tokens, warn_if_cut
 from vqaserve.families.ranking import rank
@@ -115,7 +116,7 @@ class HfClassifier(Family[PreparedPicture, Tensor]):
     def forward(self, features: Sequence[PreparedPicture], queries: Sequence[Query]) -> Tensor:
         """Logits [n, answers]; pictures of equal shape share a batch, so that none is padded."""
         logits: dict[int, Tensor] = {}
-        for rows in _group_by_shape(features):
+        for rows in group_by_shape(features):
             pixels = {name: torch.stack([features[row][name] for row in rows]) for name in features[rows[0]]}
             inputs = {**self._tokens([queries[row].question for row in rows]), **pixels}
             outputs = self.model(**{name: self._to_device(tensor) for name, tensor in inputs.items()})
@@ -145,11 +146,3 @@ class HfClassifier(Family[PreparedPicture, Tensor]):
 def max_question_tokens(processor: Any, config: Any) -> int:
     """Maximum number of tokens of a question; a tokenizer without a limit of its own gives 10^30."""
     return min(int(processor.tokenizer.model_max_length), int(config.max_position_embeddings))
-
-
-def _group_by_shape(features: Sequence[PreparedPicture]) -> list[list[int]]:
-    """Group rows by the shapes of their tensors."""
-    groups: dict[tuple[torch.Size, ...], list[int]] = {}
-    for row, feature in enumerate(features):
-        groups.setdefault(tuple(tensor.shape for tensor in feature.values()), []).append(row)
-    return list(groups.values())

@@ -24,8 +24,9 @@ from vqaserve.families.options import Options, read_options
 from vqaserve.families.packed import pack, pack_in_bf16
 from vqaserve.families.precision import convert, load_at_precision
 from vqaserve.families.question_warnings import warn_if_cut
+from vqaserve.pictures import Squeeze
 from vqaserve.settings import HandlerSettings
-from vqaserve.types import Answer, Query, Squeeze
+from vqaserve.types import Answer, Query
 
 _PIXELS_ON_CPU = 2**17
 """Pixels in one pass of the picture encoder on a CPU.

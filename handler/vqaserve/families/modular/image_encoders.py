@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vqaserve.errors import RecipeError
+from vqaserve.families.backbones.efficientnet import BLOCK_GROUPS
 from vqaserve.families.modular.base import ImageEncoder
-from vqaserve.families.modular.efficientnet import BLOCK_GROUPS, EfficientNetB0
+from vqaserve.families.modular.efficientnet import EfficientNetB0
 from vqaserve.families.modular.options import PartOptions, Pixels, Size
 from vqaserve.families.modular.resnet import ResNet18, ResNet50
 from vqaserve.families.modular.same_conv2d import SameConv2d

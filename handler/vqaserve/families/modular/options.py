@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from PIL.Image import Resampling
 from pydantic import Field, model_validator
 
-from vqaserve.types import Squeeze
+from vqaserve.pictures import Squeeze
 from vqaserve.validation import FrozenModel
 
 Size = Annotated[int, Field(gt=0, le=65536)]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from torch import Tensor, nn
+from torch import Tensor
 
+from vqaserve.families.backbones.resnet import trunk_layers, trunk_maps
 from vqaserve.families.modular.base import ImageEncoder, projection
 from vqaserve.families.modular.options import GridOptions, Pixels
 
@@ -19,18 +20,9 @@ class ResNet(ImageEncoder):
 
     def __init__(self, options: ResNet18.Options | ResNet50.Options, pixels: Pixels) -> None:
         super().__init__(options, pixels)
-        self.conv1 = nn.Conv2d(3, 64, 7, stride=2, padding=3, bias=False)
-        self.bn1 = nn.BatchNorm2d(64)
-        self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
-        before = 64
-        for group, count in enumerate(self.blocks):
-            middle = 64 * 2**group
-            blocks = []
-            for index in range(count):
-                stride = 2 if index == 0 and group > 0 else 1
-                blocks.append(_ResidualBlock(before, middle, stride, self.widen))
-                before = middle * self.widen
-            self.add_module(f"layer{group + 1}", nn.Sequential(*blocks))
+        layers, before = trunk_layers(self.blocks, self.widen)
+        for name, layer in layers.items():
+            self.add_module(name, layer)
         self.projection = projection(before, options.projection)
         self.pooled = options.pooled
         self.grid = (1, 1) if options.pooled else (-(-pixels.height // 32), -(-pixels.width // 32))
@@ -38,9 +30,7 @@ class ResNet(ImageEncoder):
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Map normalised pixels to features [n, cells, channels]."""
-        maps = self.maxpool(self.bn1(self.conv1(pixels)).relu())
-        for group in range(4):
-            maps = self.get_submodule(f"layer{group + 1}")(maps)
+        maps = trunk_maps(self, pixels)
         grid = maps.flatten(2).transpose(1, 2)  # [n, height / 32 * width / 32, channels]
         features: Tensor = self.projection(grid.mean(1, keepdim=True) if self.pooled else grid)
         return features
@@ -68,29 +58,3 @@ class ResNet50(ResNet):
         """``GridOptions``; without a projection the features are 2048 wide."""
 
         name: Literal["resnet50"] = "resnet50"
-
-
-class _ResidualBlock(nn.Module):
-    def __init__(self, before: int, middle: int, stride: int, widen: int) -> None:
-        super().__init__()
-        after = middle * widen
-        # Output channels, kernel and stride of each convolution.
-        layers = (
-            [(middle, 3, stride), (after, 3, 1)] if widen == 1 else [(middle, 1, 1), (middle, 3, stride), (after, 1, 1)]
-        )
-        self.depth = len(layers)
-        width = before
-        for number, (out, kernel, step) in enumerate(layers, start=1):
-            self.add_module(f"conv{number}", nn.Conv2d(width, out, kernel, step, padding=kernel // 2, bias=False))
-            self.add_module(f"bn{number}", nn.BatchNorm2d(out))
-            width = out
-        shortcut = nn.Sequential(nn.Conv2d(before, after, 1, stride, bias=False), nn.BatchNorm2d(after))
-        self.downsample = shortcut if stride > 1 or before != after else None
-
-    def forward(self, maps: Tensor) -> Tensor:
-        inner = maps
-        for number in range(1, self.depth + 1):
-            inner = self.get_submodule(f"bn{number}")(self.get_submodule(f"conv{number}")(inner))
-            inner = inner.relu() if number < self.depth else inner
-        out: Tensor = inner + (maps if self.downsample is None else self.downsample(maps))
-        return out.relu()

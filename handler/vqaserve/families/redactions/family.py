@@ -10,11 +10,10 @@ from typing import ClassVar, Self
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch import Tensor
 
 from vqaserve.documents.boxes import Box
-from vqaserve.errors import RecipeError
+from vqaserve.families.backbones.fusing import fuse
 from vqaserve.families.base import Family
 from vqaserve.families.device import prepare_device
 from vqaserve.families.options import Options, read_options
@@ -25,7 +24,7 @@ from vqaserve.families.redactions.network import CELL, Networks
 from vqaserve.families.redactions.outlines import Outline, find_outlines
 from vqaserve.families.redactions.preparation import scaled_size, to_ink
 from vqaserve.families.redactions.rectangles import add_rectangles
-from vqaserve.families.weight_files import read_tensors
+from vqaserve.families.weight_files import load_tensors
 from vqaserve.settings import HandlerSettings
 from vqaserve.types import Answer, Query
 
@@ -75,14 +74,9 @@ class Redactions(Family[Found, list[Found]]):
     @classmethod
     def _read(cls, weights: Path, device: torch.device) -> Self:
         config = RedactionsConfig.read(weights / "config.json")
-        model, file = Networks(config), weights / "model.safetensors"
-        tensors = read_tensors(file)
-        try:
-            model.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
-        except RuntimeError as error:
-            reason = " ".join(str(error).split())
-            raise RecipeError(f"{file} does not fit {weights / 'config.json'}: {reason:.300}") from None
-        return cls(fuse(model.eval()), config, device)
+        model = Networks(config)
+        load_tensors(model, weights / "model.safetensors")
+        return cls(fuse(model), config, device)
 
     def encode(self, pictures: Sequence[Image.Image]) -> list[Found]:
         """Find the redactions of each page."""
@@ -146,12 +140,3 @@ class Redactions(Family[Found, list[Found]]):
             answers = (Answer(first, scores[first], {"boxes": boxes}), Answer(second, scores[second]))
             ranked.append(answers[: query.top_k])
         return ranked
-
-
-def fuse(model: Networks) -> Networks:
-    """Fold each batch normalisation into the convolution before it, in place, so that it costs nothing."""
-    for layer in [layer for layer in model.modules() if isinstance(layer, nn.Sequential)]:
-        match list(layer):
-            case [nn.Conv2d() as convolution, nn.BatchNorm2d() as normalisation, _]:
-                layer[0], layer[1] = fuse_conv_bn_eval(convolution, normalisation), nn.Identity()
-    return model

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import pairwise
 from typing import NamedTuple
 
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from vqaserve.errors import RecipeError
 from vqaserve.families.torchvision_classifier.config import Transforms
@@ -89,16 +87,3 @@ def check_crop(architecture: str, crop: int) -> None:
     usual = ARCHITECTURES[architecture]
     if usual.one_size and crop != usual.transforms.crop:
         raise RecipeError(f"crop is {crop}; {architecture} takes pictures of {usual.transforms.crop} pixels only")
-
-
-def fuse(model: Classifier) -> Classifier:
-    """Fold each batch normalisation into the convolution before it, in place, so that it costs nothing."""
-    model.eval()
-    for parent in list(model.modules()):
-        children = list(parent.named_children())
-        # In every network here, a batch normalisation comes right after its convolution.
-        for (first, convolution), (second, normalisation) in pairwise(children):
-            if isinstance(convolution, nn.Conv2d) and isinstance(normalisation, nn.BatchNorm2d):
-                setattr(parent, first, fuse_conv_bn_eval(convolution, normalisation))
-                setattr(parent, second, nn.Identity())
-    return model

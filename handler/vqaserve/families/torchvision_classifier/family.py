@@ -11,17 +11,17 @@ import torch
 from PIL.Image import Image
 from torch import Tensor
 
-from vqaserve.errors import RecipeError
 from vqaserve.families.aspect_ratio import preprocess_any_shape
+from vqaserve.families.backbones.fusing import fuse
 from vqaserve.families.base import Family
 from vqaserve.families.device import prepare_device
 from vqaserve.families.options import Options, read_options
 from vqaserve.families.precision import load_at_precision
 from vqaserve.families.ranking import rank
-from vqaserve.families.torchvision_classifier.architectures import Classifier, check_crop, fuse
+from vqaserve.families.torchvision_classifier.architectures import Classifier, check_crop
 from vqaserve.families.torchvision_classifier.config import TorchvisionConfig
 from vqaserve.families.torchvision_classifier.preparation import to_pixels
-from vqaserve.families.weight_files import read_tensors
+from vqaserve.families.weight_files import load_tensors
 from vqaserve.settings import HandlerSettings
 from vqaserve.types import Answer, Query
 
@@ -54,15 +54,9 @@ class TorchvisionClassifier(Family[Tensor, list[Tensor]]):
     @classmethod
     def _read(cls, weights: Path, device: torch.device) -> Self:
         config = TorchvisionConfig.read(weights / "config.json")
-        file = weights / "model.safetensors"
-        tensors = read_tensors(file)
         model = Classifier(config.architecture, len(config.labels))
         check_crop(config.architecture, config.transforms.crop)
-        try:
-            model.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
-        except RuntimeError as error:
-            reason = " ".join(str(error).split())
-            raise RecipeError(f"{file} does not fit {weights / 'config.json'}: {reason:.300}") from None
+        load_tensors(model, weights / "model.safetensors")
         return cls(fuse(model), config, device)
 
     @torch.inference_mode()

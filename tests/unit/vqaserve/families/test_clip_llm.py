@@ -70,7 +70,7 @@ def test_the_answer_is_cut_after_the_last_marker(tiny: Tiny):
 
 def test_the_reply_carries_the_similarity(tiny: Tiny):
     (ranked,) = answers(tiny.load(), PAIRS[:1])
-    reply = VisualQuestionAnswering(tiny.settings).finish(ranked).entries[0]
+    reply = VisualQuestionAnswering(tiny.settings).finish(ranked, Query(b"")).entries[0]
     assert set(reply) == {"answer", "score", "clip_similarity"}
 
 

@@ -33,8 +33,9 @@ from vqaserve.families import FAMILIES
 from vqaserve.families.base import Family
 from vqaserve.images import open_picture
 from vqaserve.metrics import Stopwatch
+from vqaserve.pictures import Picture
 from vqaserve.settings import Limits
-from vqaserve.types import Item, Picture, Query
+from vqaserve.types import Item, Query
 
 
 def test_no_family_is_left_out():

@@ -29,4 +29,4 @@ def test_what_the_task_does_not_read_is_refused(sent: dict, message: str):
 
 
 def test_labels_have_the_hubs_form():
-    assert TASK.finish([Answer("pizza", 0.25)]) == Ranking("label", ({"label": "pizza", "score": 0.25},))
+    assert TASK.finish([Answer("pizza", 0.25)], Query(b"")) == Ranking("label", ({"label": "pizza", "score": 0.25},))

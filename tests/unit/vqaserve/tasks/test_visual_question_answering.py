@@ -50,4 +50,4 @@ def test_no_word_is_filtered():
 
 
 def test_answers_have_the_hubs_form():
-    assert TASK.finish([Answer("red", 0.25)]) == Ranking("answer", ({"answer": "red", "score": 0.25},))
+    assert TASK.finish([Answer("red", 0.25)], Query(b"")) == Ranking("answer", ({"answer": "red", "score": 0.25},))

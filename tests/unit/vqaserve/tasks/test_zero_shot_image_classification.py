@@ -64,4 +64,4 @@ def test_a_question_is_refused():
 
 
 def test_labels_have_the_hubs_form():
-    assert TASK.finish([Answer("a cat", 0.25)]) == Ranking("label", ({"label": "a cat", "score": 0.25},))
+    assert TASK.finish([Answer("a cat", 0.25)], Query(b"")) == Ranking("label", ({"label": "a cat", "score": 0.25},))
