@@ -57,9 +57,8 @@ def main(
         # uvicorn would believe X-Forwarded-For from loopback, and let anybody be somebody else; demo/people.py decides.
         os.environ["FORWARDED_ALLOW_IPS"] = ""
         page.queue(default_concurrency_limit=20, max_size=200, api_open=True)
-        RunFolder(settings.run).page.write(psutil.Process())
-        new_console().print(f"The chat page is at [b]http://{host}:{port}[/]. Stop it with Ctrl-C or make stop.")
         page.launch(
+            prevent_thread_lock=True,
             server_name=host,
             server_port=port,
             quiet=True,
@@ -79,6 +78,10 @@ def main(
                 ]
             },
         )
+        # Not before: a page whose port is taken ends in launch, and must not hide the record of the page that has it.
+        RunFolder(settings.run).page.write(psutil.Process())
+        new_console().print(f"The chat page is at [b]http://{host}:{port}[/]. Stop it with Ctrl-C or make stop.")
+        page.block_thread()
 
 
 if __name__ == "__main__":

@@ -41,6 +41,17 @@ FORM: JSON = {
             "description": "Several questions instead of `question`, as a JSON list of strings.",
             "example": "",
         },
+        "labels": {
+            "type": "string",
+            "description": "Zero-shot classification: the labels, with commas between or as a JSON list of strings.",
+            "example": "",
+        },
+        "hypothesis_template": {
+            "type": "string",
+            "description": "Zero-shot classification: the sentence that a label is put into, in place of {}.",
+            "example": "",
+        },
+        "pages": {"type": "string", "description": "Documents: the pages to read, such as 1-16.", "example": ""},
         "top_k": {"type": "integer", "example": 3},
         "answer": {"type": "string", "description": "Explanations: the answer to explain.", "example": ""},
         "conversation": {

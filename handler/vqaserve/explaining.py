@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice, product
 from typing import Any
 
@@ -35,21 +35,8 @@ _ALL = 10_000
 _DIGITS = 4
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """A part of a picture or of a grid; the lower right bounds are exclusive.
-
-    Attributes:
-        box: Left, top, right and bottom, as Pillow has them.
-    """
-
-    box: tuple[int, int, int, int]
-
-    @property
-    def places(self) -> Iterator[tuple[int, int]]:
-        """Row and column of each place in it."""
-        left, top, right, bottom = self.box
-        return product(range(top, bottom), range(left, right))
+_Part = tuple[int, int, int, int]
+"""A part of a picture or of a grid as Pillow has boxes: left, top, right and bottom, the last two exclusive."""
 
 
 class Explainer:
@@ -111,8 +98,8 @@ class Explainer:
         if grid := self._family.grid:
             cells = frozenset(range(grid[0] * grid[1]))
             yield self._family.hide(features, sorted(cells))
-            for part in _parts(grid, rows, columns):
-                inside = {row * grid[1] + column for row, column in part.places}
+            for left, top, right, bottom in _parts(grid, rows, columns):
+                inside = {row * grid[1] + column for row, column in product(range(top, bottom), range(left, right))}
                 yield self._family.hide(features, sorted(inside))
                 yield self._family.hide(features, sorted(cells - inside))
             return
@@ -128,8 +115,8 @@ def _hidden_pixels(picture: Image.Image, parts: Sequence[_Part]) -> Iterator[Ima
     yield blank
     for part in parts:
         without, alone = picture.copy(), blank.copy()
-        without.paste(mean, part.box)
-        alone.paste(picture.crop(part.box), part.box)
+        without.paste(mean, part)
+        alone.paste(picture.crop(part), part)
         yield from (without, alone)
 
 
@@ -186,7 +173,7 @@ def _parts(shape: tuple[int, int], rows: int, columns: int) -> Iterator[_Part]:
     for row, column in product(range(rows), range(columns)):
         top, bottom = (round(height * one / rows) for one in (row, row + 1))
         left, right = (round(width * one / columns) for one in (column, column + 1))
-        yield _Part((left, top, right, bottom))
+        yield left, top, right, bottom
 
 
 def _weights(gains: Sequence[float]) -> list[float]:

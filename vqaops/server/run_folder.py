@@ -95,8 +95,8 @@ class RunFolder:
 
     def clear(self) -> None:
         """Remove what is of no use once the server has ended."""
-        for name in ("pid.json", "key_file.json", "auth.header"):
-            (self.path / name).unlink(missing_ok=True)
+        for file in (self.server.file, self.path / "key_file.json", self.path / "auth.header"):
+            file.unlink(missing_ok=True)
         shutil.rmtree(self.temporary, ignore_errors=True)
 
     def last_error(self) -> str:

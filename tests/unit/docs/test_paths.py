@@ -27,3 +27,11 @@ def test_every_file_that_a_page_names_exists(page: Path):
 
 def test_the_readme_has_a_hundred_and_twenty_lines_at_most():
     assert len((ROOT / "README.md").read_text(encoding="utf-8").split("\n")) <= 121
+
+
+def test_the_readmes_short_snippets_end_the_programs_that_run():
+    (snippets,) = re.findall(r"^```py\n(.*?)^```$", (ROOT / "README.md").read_text(encoding="utf-8"), re.M | re.S)
+    page = (ROOT / "docs" / "how-to" / "openai-clients.md").read_text(encoding="utf-8")
+    programs = re.findall(r"^```(?:python|py)\n(.*?)^```$", page, re.M | re.S)
+    ends = [program.strip().split("\n")[-3:] for program in programs]
+    assert [snippet.strip().split("\n") for snippet in snippets.split("\n\n")] == ends
