@@ -109,6 +109,8 @@ def test_a_photo_of_the_camera_is_asked_about(visit: Callable[..., Visit], page_
     person.page.get_by_text("Take a picture with the camera").click()
     camera = person.page.locator("#camera")
     camera.get_by_text("Click to Access Webcam").click()
+    # Before its first frame a camera has nothing to capture, and Gradio ignores the click.
+    person.page.wait_for_function("document.querySelector('#camera video')?.videoWidth > 0")
     camera.get_by_role("button", name="capture photo").click()
     person.page.locator("#box .thumbnail-item").wait_for()
     person.ask("what shape is in the image?")
