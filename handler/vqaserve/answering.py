@@ -82,7 +82,7 @@ class Answerer:
 
     @property
     def counters(self) -> dict[str, Mapping[str, int]]:
-        """Hits, misses, size and limit of each cache; the sizes of all but ``answers`` are in bytes."""
+        """Hits, misses, size and limit of each cache: entries of ``answers`` and ``labels``, bytes of the others."""
         return {"features": self._features.counters, "answers": self._answers.counters, **self._family.caches}
 
     def _compute(self, rows: Sequence[Sequence[Item]], encoded: dict[str, Any], watch: Watch) -> list[Item]:

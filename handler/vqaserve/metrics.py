@@ -126,7 +126,12 @@ class BatchReport:
     dropped: int = 0
 
 
-_CACHE_SIZES = {"features": CACHE_BYTES, "prefixes": CACHE_BYTES, "answers": CACHE_ENTRIES}
+_CACHE_SIZES = {
+    "features": CACHE_BYTES,
+    "prefixes": CACHE_BYTES,
+    "answers": CACHE_ENTRIES,
+    "labels": CACHE_ENTRIES,
+}
 _GAUGE_SECONDS = 10
 """Seconds between two samples of a gauge; Prometheus scrapes no more often."""
 

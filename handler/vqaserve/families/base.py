@@ -46,7 +46,7 @@ class Family(ABC, Generic[Features, Outputs]):
 
     @property
     def caches(self) -> Mapping[str, Mapping[str, int]]:
-        """``hits``, ``misses``, ``size`` and ``limit`` in bytes of each cache that the family keeps itself."""
+        """``hits``, ``misses``, ``size`` and ``limit`` of each cache that the family keeps itself, by its name."""
         return {}
 
     @property

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
-from cachetools import LRUCache
 from PIL.Image import Image
 from torch import Tensor
 from torch.nn.functional import normalize
 from transformers import AutoModelForZeroShotImageClassification
 
+from vqaserve.cache import Cache
 from vqaserve.errors import RecipeError
 from vqaserve.families.base import Family
 from vqaserve.families.device import prepare_device
@@ -48,7 +48,7 @@ class HfZeroShot(Family[Tensor, list[Tensor]]):
         self.device = device
         self.independent = hasattr(model, "logit_bias")
         self.max_tokens = min(int(processor.tokenizer.model_max_length), _positions(model))
-        self._embedded: LRUCache[str, Tensor] = LRUCache(cached_labels)
+        self._labels: Cache[Tensor] = Cache(cached_labels)
 
     @classmethod
     def load(cls, folder: Path, settings: HandlerSettings) -> Self:
@@ -77,6 +77,11 @@ class HfZeroShot(Family[Tensor, list[Tensor]]):
     def squeeze(self) -> Squeeze | None:
         """The processor's resizing, where it does not depend on the picture's shape."""
         return squeeze_of(self.processor.image_processor)
+
+    @property
+    def caches(self) -> Mapping[str, Mapping[str, int]]:
+        """Those of the embeddings of labels, in entries; a text that occurs twice in a batch is looked up once."""
+        return {"labels": self._labels.counters}
 
     def warnings(self, query: Query) -> tuple[str, ...]:
         """Warnings about a single label whose score says nothing, and about labels that the model reads in part."""
@@ -130,8 +135,9 @@ class HfZeroShot(Family[Tensor, list[Tensor]]):
 
     def _embeddings(self, texts: Sequence[str]) -> dict[str, Tensor]:
         """The normalised embedding of each text [width]; those that are not kept are computed together."""
-        known = {text: self._embedded[text] for text in texts if text in self._embedded}
-        new = list(dict.fromkeys(text for text in texts if text not in known))
+        kept = {text: self._labels.get(text) for text in dict.fromkeys(texts)}
+        known = {text: embedding for text, embedding in kept.items() if embedding is not None}
+        new = [text for text in kept if text not in known]
         if new:
             # Models with a sigmoid were trained on texts of one length, padded without a mask.
             padding = "max_length" if self.independent else True
@@ -139,10 +145,9 @@ class HfZeroShot(Family[Tensor, list[Tensor]]):
                 new, padding=padding, truncation=True, max_length=self.max_tokens, return_tensors="pt"
             ).to(self.device)
             embedded = normalize(self.model.get_text_features(**tokens).pooler_output.float())
-            fresh = {text: row.clone() for text, row in zip(new, embedded, strict=True)}
-            known |= fresh
-            if self._embedded.maxsize:
-                self._embedded.update(fresh)
+            for text, row in zip(new, embedded, strict=True):
+                known[text] = row.clone()
+                self._labels.put(text, known[text])
         return known
 
 

@@ -10,11 +10,13 @@ import torch
 from transformers import AutoModelForZeroShotImageClassification, ZeroShotImageClassificationPipeline
 
 from tests.support.families import answers, photo
+from tests.support.pictures import encoded
 from tests.tiny.kinds import Tiny
 from vqaserve.errors import RecipeError
 from vqaserve.families.hf_folder import read_processor
 from vqaserve.families.hf_zero_shot import HfZeroShot
-from vqaserve.types import Query
+from vqaserve.pipeline import Pipeline
+from vqaserve.types import Model, Query, Request
 
 LABELS = ("a cat", "a dog asleep on a chair", "red")
 QUERY = Query(b"", labels=LABELS, hypothesis_template="This is a photo of {}.", top_k=3)
@@ -53,13 +55,32 @@ def test_known_labels_and_pictures_cost_no_encoder(tiny: Tiny, monkeypatch: pyte
     )
 
 
+def test_known_labels_are_hits_in_the_metrics_also_for_a_new_picture(shared_tiny: Callable[[str], Tiny]):
+    tiny, samples = shared_tiny("clip"), []
+    pipeline = Pipeline.load(tiny.folder, tiny.settings, Model("clip", "1.0.0"), samples.extend)
+    counted = []
+    for colour, labels in (("red", b"a cat,a dog"), ("blue", b"a dog,a cat"), ("blue", b"a dog,a cow")):
+        samples.clear()
+        (reply,) = pipeline.answer([Request("id", {"image": encoded(colour), "labels": labels})])
+        assert reply.status == 200
+        counted.append(
+            {
+                one.labels[-1]: one.value
+                for one in samples
+                if one.metric.name == "vqa_cache_requests_total" and one.labels[-2] == "labels"
+            }
+        )
+    assert counted == [{"miss": 2}, {"hit": 2}, {"hit": 1, "miss": 1}]
+    assert pipeline.answerer.counters["labels"] == {"hits": 3, "misses": 3, "size": 3, "limit": 4096}
+
+
 def test_no_more_labels_are_kept_than_the_recipe_allows(shared_tiny: Callable[[str], Tiny]):
     tiny = shared_tiny("clip")
     family = tiny.load(cache=tiny.settings.cache.model_copy(update={"labels": 2}))
     assert isinstance(family, HfZeroShot)
     for _ in range(2):
         assert len(answers(family, [(photo(80, 60), QUERY)])[0]) == 3
-    assert len(family._embedded) == 2
+    assert family.caches["labels"]["size"] == family.caches["labels"]["limit"] == 2
 
 
 def test_features_survive_their_way_to_another_worker(tiny: Tiny):
