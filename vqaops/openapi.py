@@ -19,6 +19,7 @@ from vqaserve.protocols.kserve_v1 import KServeV1Request
 from vqaserve.protocols.kserve_v2 import KServeV2Request
 from vqaserve.protocols.openai_chat import ChatRequest
 from vqaserve.protocols.plain import PlainRequest
+from vqaserve.tasks import TASKS, find_task
 
 DOCUMENT = ROOT / "docs" / "openapi.json"
 MODELS: tuple[type[BaseModel], ...] = (
@@ -62,7 +63,7 @@ FORM: JSON = {
     },
 }
 ABOUT = """\
-Questions about pictures, in the format of your client.
+Questions about pictures, labels for pictures, and redactions in documents, in the format of your client.
 
 Every request needs a key: choose **Authorize** and paste it. At the gateway it is an API key, which the operator
 creates with `scripts/keys.py add NAME`. TorchServe itself takes the token in `run/key_file.json`.
@@ -113,7 +114,7 @@ def document() -> JSON:
     )
     plain = {"anyOf": [_reference(PlainRequest), _reference(HuggingFaceRequest)]}
     asked = {
-        "application/json": {"schema": plain, "example": EXAMPLES[PlainRequest]},
+        "application/json": {"schema": plain, "examples": _examples(PlainRequest)},
         "multipart/form-data": {"schema": FORM},
     }
     name, version = _parameter("model", "shapes"), _parameter("version", "1.0.0")
@@ -123,7 +124,7 @@ def document() -> JSON:
             "title": "vqaserve",
             "version": "1.0.0",
             "summary": "Visual question answering over HTTP.",
-            "description": ABOUT,
+            "description": f"{ABOUT}\n{_fields_by_task()}",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/", "description": "The server that this document is from"}],
@@ -208,7 +209,19 @@ def _parameter(name: str, example: str) -> JSON:
 
 
 def _json(model: type[BaseModel]) -> JSON:
-    return {"application/json": {"schema": _reference(model), "example": EXAMPLES[model]}}
+    return {"application/json": {"schema": _reference(model), "examples": _examples(model)}}
+
+
+def _examples(model: type[BaseModel]) -> JSON:
+    return {task: {"summary": task.replace("_", " "), "value": body} for task, body in EXAMPLES[model].items()}
+
+
+def _fields_by_task() -> str:
+    """A table, in Markdown, of the fields that the models of each task read."""
+    tasks = {name: find_task(name) for name in TASKS}
+    rows = [f"| `{name}` | `{'`, `'.join(sorted(task.fields))}` | `{task.noun}` |" for name, task in tasks.items()]
+    head = "What a model reads beside `image` depends on its task, and so does what its reply calls an answer:"
+    return "\n".join([head, "", "| task | fields | answer |", "| --- | --- | --- |", *rows, ""])
 
 
 def _reference(model: type[BaseModel]) -> JSON:

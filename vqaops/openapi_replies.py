@@ -11,42 +11,97 @@ WARNINGS: JSON = {
     "items": TEXT,
     "description": "What was sent but not used, and how the picture was read if that may be unexpected.",
 }
-RANKED: JSON = {
-    "type": "array",
-    "description": "Best first.",
-    "items": {
-        "type": "object",
-        "required": ["answer", "score"],
-        "properties": {"answer": TEXT, "score": {"type": "number", "minimum": 0, "maximum": 1}, "warnings": WARNINGS},
-    },
-}
+SHARE: JSON = {"type": "number", "minimum": 0, "maximum": 1}
 MODEL: JSON = {"type": "object", "required": ["name", "version"], "properties": {"name": TEXT, "version": TEXT}}
 ERROR: JSON = {
     "type": "object",
     "required": ["code", "type", "message"],
     "properties": {"code": {"type": "integer"}, "type": TEXT, "message": TEXT},
 }
-ANSWER: JSON = {
-    "type": "object",
-    "required": ["answer", "confidence", "answers", "model"],
-    "properties": {
-        "question": {"type": "string", "description": "As sent; only for a request with `image_url`."},
-        "answer": TEXT,
-        "confidence": {"type": "number"},
-        "abstained": {
-            "const": True,
-            "description": "Present if the score is below the recipe's `abstain_below`.",
+ABSTAINED: JSON = {"const": True, "description": "Present if the score is below the recipe's `abstain_below`."}
+
+
+def _ranked(noun: str) -> JSON:
+    properties = {noun: TEXT, "score": SHARE, "warnings": WARNINGS}
+    items = {"type": "object", "required": [noun, "score"], "properties": properties}
+    return {"type": "array", "description": "Best first.", "items": items}
+
+
+def _best(noun: str, **others: JSON) -> JSON:
+    """The best answer with all that are ranked."""
+    plural = f"{noun}s"
+    return {
+        "type": "object",
+        "required": [noun, "confidence", plural, "model", *others],
+        "properties": {
+            "question": {"type": "string", "description": "As sent; only for a request with `image_url`."},
+            noun: TEXT,
+            "confidence": {"type": "number"},
+            "abstained": ABSTAINED,
+            plural: _ranked(noun),
+            "model": MODEL,
+            "warnings": WARNINGS,
+            **others,
         },
-        "answers": RANKED,
-        "model": MODEL,
+    }
+
+
+COVERED: JSON = {
+    "type": "object",
+    "description": "Share of the page, and of its content without margins, under the boxes.",
+    "required": ["page", "content"],
+    "properties": {"page": SHARE, "content": SHARE},
+}
+PAGE: JSON = {
+    "type": "object",
+    "required": ["page", "label", "confidence", "boxes", "covered", "text_under_boxes"],
+    "properties": {
+        "page": {"type": "integer", "minimum": 1},
+        "label": TEXT,
+        "confidence": SHARE,
+        "boxes": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["left", "top", "right", "bottom", "confidence", "text_under_box"],
+                "properties": {
+                    **dict.fromkeys(("left", "top", "right", "bottom", "confidence"), SHARE),
+                    "text_under_box": {"type": "boolean"},
+                },
+            },
+        },
+        "covered": COVERED,
+        "text_under_boxes": {"type": "boolean"},
+        "abstained": ABSTAINED,
         "warnings": WARNINGS,
     },
 }
+NUMBERS: JSON = {"type": "array", "items": {"type": "integer"}}
+SUMMARY: JSON = {
+    "type": "object",
+    "properties": {
+        "document_pages": {"type": "integer"},
+        "pages_read": {"type": "integer"},
+        "redacted_pages": NUMBERS,
+        "boxes": {"type": "integer"},
+        "covered": COVERED,
+        "pages_with_text_under_boxes": NUMBERS,
+    },
+}
+ANSWER: JSON = {
+    "anyOf": [
+        _best("answer"),
+        _best("label", summary=SUMMARY, pages={"type": "array", "items": {"anyOf": [PAGE, ERROR]}}),
+        _best("label"),
+    ]
+}
+RANKED: JSON = {"anyOf": [_ranked("answer"), _ranked("label")]}
 EXPLAINED: JSON = {
     "type": "object",
     "required": ["explanation"],
     "properties": {
-        **ANSWER["properties"],
+        **_best("answer")["properties"],
+        **_best("label")["properties"],
         "explanation": {
             "type": "object",
             "required": ["answer", "score", "rows", "columns", "grid", "words"],

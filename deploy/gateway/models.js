@@ -77,24 +77,26 @@ async function model(r) {
     if (reply.status !== 200) {
         return unavailable(r, 'TorchServe does not answer; try again later.');
     }
-    if (r.variables.path.startsWith('/v2/') && !match[3]) {
-        return metadata(r, name, version);
-    }
     if (!hasReadyWorker(reply)) {
         return unavailable(r, `Model ${name} has no worker that is ready; try again later.`);
+    }
+    if (r.variables.path.startsWith('/v2/') && !match[3]) {
+        return metadata(r, name, version);
     }
     const openai = r.variables.path.startsWith('/v1/') ? openaiModel(name) : {};
     return send(r, Object.assign({ name: name, ready: true }, openai));
 }
 
+// The tensors depend on the model's task, which its worker knows.
 async function metadata(r, name, version) {
-    const reply = await ask(r, '/models/' + name + '/all');
-    if (reply.status !== 200) {
+    const all = await ask(r, '/models/' + name + '/all');
+    const said = await ask(r, '/said/models/' + name + (version ? '/' + version : ''));
+    if (all.status !== 200 || said.status !== 200) {
         return unavailable(r, 'TorchServe does not answer; try again later.');
     }
-    const versions = versionsOf(reply).map((one) => one.modelVersion);
+    const versions = versionsOf(all).map((one) => one.modelVersion);
     const described = { name: name, versions: version ? [version] : versions };
-    return send(r, Object.assign(JSON.parse(r.variables.model_metadata), described));
+    return send(r, Object.assign(described, JSON.parse(said.responseText)[0].customizedMetadata.metadata));
 }
 
 // The names of all models; null if TorchServe does not answer.

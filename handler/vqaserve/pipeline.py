@@ -26,7 +26,8 @@ from vqaserve.identifying import Identifier
 from vqaserve.metrics import Emit, Stopwatch, server_timing
 from vqaserve.opening import Opener
 from vqaserve.protocols.base import as_json
-from vqaserve.protocols.plain import PlainRequest
+from vqaserve.protocols.kserve_v2 import metadata
+from vqaserve.protocols.plain import request_schema
 from vqaserve.recording import BatchRecorder
 from vqaserve.remote import Fetcher
 from vqaserve.settings import HandlerSettings
@@ -168,7 +169,8 @@ class Pipeline:
         return replace(item, ranked=self.task.finish(item.answers, item.query), abstained=abstained)
 
     def describe(self) -> Reply:
-        """Return what the worker serves, for ``GET /models/<name>?customized=true``."""
+        """Return what the worker serves and what it takes, for ``GET /models/<name>?customized=true``."""
+        fields = {"image", *self.task.fields, *self.family.parameters}
         return as_json(
             {
                 "task": self.settings.task,
@@ -178,7 +180,8 @@ class Pipeline:
                 "top_k": self.settings.top_k,
                 "limits": self.settings.limits.model_dump(),
                 "cache": self.answerer.counters,
-                "request": PlainRequest.model_json_schema(),
+                "request": request_schema(fields),
+                "metadata": metadata(fields, self.task.noun),
                 "card": self.card,
             }
         )

@@ -12,15 +12,7 @@ from typer.testing import CliRunner, Result
 
 from scripts.ask import main
 from tests.support.pictures import encoded
-from tests.support.recipes import RecipeMaker
 from vqaops.server.server import Server
-
-
-@pytest.fixture(scope="module")
-def server(serve: Callable[..., Server], make_recipe: RecipeMaker) -> Server:
-    sample = {"image": "red.png", "labels": ["#ff0000", "#00ff00"], "answers": ["#ff0000"]}
-    labels = make_recipe("labels", handler="  task: zero_shot_image_classification\n", sample=sample)
-    return serve(make_recipe(), labels)
 
 
 @pytest.fixture(scope="module")
@@ -31,10 +23,10 @@ def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def ask(server: Server) -> Callable[..., Result]:
+def ask(tasks_server: Server) -> Callable[..., Result]:
     app = typer.Typer()
     app.command()(main)
-    return lambda *words: CliRunner().invoke(app, [*map(str, words), "--run", str(server.run)])
+    return lambda *words: CliRunner().invoke(app, [*map(str, words), "--run", str(tasks_server.run)])
 
 
 def test_captions_are_ranked_by_how_well_they_fit(ask: Callable[..., Result], picture: Path):
@@ -54,7 +46,7 @@ def test_a_question_is_answered(ask: Callable[..., Result], picture: Path):
 def test_without_a_name_the_served_models_are_named(ask: Callable[..., Result], picture: Path):
     done = ask(picture, "what?")
     assert done.exit_code == 1
-    assert "ask: the server has these models: dummy, labels; choose one with --model" in done.stderr
+    assert "ask: the server has these models: classes, documents, dummy, labels; choose one with --model" in done.stderr
 
 
 def test_a_missing_picture_is_named_in_one_line(ask: Callable[..., Result], tmp_path: Path):
@@ -63,8 +55,8 @@ def test_a_missing_picture_is_named_in_one_line(ask: Callable[..., Result], tmp_
     assert done.stderr.strip().endswith("no.png: No such file or directory")
 
 
-def test_a_reply_says_where_its_time_went(server: Server, picture: Path):
-    client = server.client
+def test_a_reply_says_where_its_time_went(tasks_server: Server, picture: Path):
+    client = tasks_server.client
     url = f"{client.addresses.inference}/predictions/dummy"
     reply = client.predict(url, data={"question": "how long?"}, files={"image": picture.read_bytes()})
     stages = dict(part.split(";dur=") for part in reply.headers["Server-Timing"].split(", "))

@@ -13,26 +13,15 @@ from typer.testing import CliRunner, Result
 
 from scripts.redactions import main
 from tests.support.documents import BAR, OTHER, TEXT, pdf
-from tests.support.pictures import encoded
-from tests.support.recipes import RecipeMaker
-from tests.tiny import make_weights
-from tests.tiny.recipe import complete_recipe
 from vqaops.server.server import Server
 
 
-@pytest.fixture(scope="module")
-def server(serve: Callable[..., Server], make_recipe: RecipeMaker, tmp_path_factory: pytest.TempPathFactory) -> Server:
-    folder = tmp_path_factory.mktemp("tiny") / "redactions"
-    folder.mkdir()
-    settings = make_weights("redactions", folder / "weights")
-    return serve(complete_recipe(folder, settings, encoded(size=(64, 64)), ""), make_recipe())
-
-
 @pytest.fixture
-def find(server: Server) -> Callable[..., Result]:
+def find(tasks_server: Server) -> Callable[..., Result]:
     app = typer.Typer()
     app.command()(main)
-    return lambda *words: CliRunner().invoke(app, [*map(str, words), "--run", str(server.run)])
+    asked = ["--model", "documents", "--run", str(tasks_server.run)]
+    return lambda *words: CliRunner().invoke(app, [*asked, *map(str, words)])
 
 
 def test_a_document_longer_than_a_request_is_read_whole(find: Callable[..., Result], tmp_path: Path):

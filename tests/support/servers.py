@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.pictures import encoded
 from tests.support.recipes import RecipeMaker
+from tests.tiny import make_weights
+from tests.tiny.recipe import complete_recipe
 from vqaops.building.build import build
 from vqaops.paths import CONFIG
 from vqaops.server.own_server import own_server
@@ -79,6 +82,31 @@ def serve_for_session(run_folder: Callable[[], Path]) -> Iterator[Callable[..., 
     """Serves recipes until all tests are over."""
     with _serving(run_folder) as start:
         yield start
+
+
+TASK_MODELS = {
+    "visual_question_answering": "dummy",
+    "zero_shot_image_classification": "labels",
+    "image_classification": "classes",
+    "document_redaction_detection": "documents",
+}
+"""The models of ``tasks_server``."""
+
+
+@pytest.fixture(scope="session")
+def tasks_server(
+    serve_for_session: Callable[..., Server], make_recipe: RecipeMaker, tmp_path_factory: pytest.TempPathFactory
+) -> Server:
+    """One server with a model for each task; only that of documents, which is tiny and random, has weights."""
+    sample = {"image": "red.png", "labels": ["#ff0000", "#00ff00"], "answers": ["#ff0000"]}
+    labels = make_recipe("labels", handler="  task: zero_shot_image_classification\n", sample=sample)
+    sample = {"image": "red.png", "answers": ["4x3 #ff0000: "]}
+    classes = make_recipe("classes", handler="  task: image_classification\n", sample=sample)
+    documents = tmp_path_factory.mktemp("tiny") / "documents"
+    documents.mkdir()
+    settings = make_weights("redactions", documents / "weights")
+    complete_recipe(documents, settings, encoded(size=(64, 64)), "")
+    return serve_for_session(make_recipe(), labels, classes, documents)
 
 
 @pytest.fixture(scope="session")

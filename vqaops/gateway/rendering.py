@@ -19,7 +19,6 @@ from vqaops.errors import ServerError
 from vqaops.gateway.certificate import Certificate
 from vqaops.gateway.settings import GatewaySettings, scheme_of
 from vqaops.paths import DEPLOY
-from vqaserve.protocols.kserve_v2 import metadata
 
 GATEWAY_FILES = DEPLOY / "gateway"
 BODY_SECONDS = 15
@@ -150,7 +149,6 @@ def _status_pages(backend: Backend) -> dict[str, str]:
         "management": _server(backend.management) if backend.management else NO_SERVER,
         "with_management": "1" if backend.management else "",
         "server_metadata": escape(json.dumps(server)),
-        "model_metadata": escape(json.dumps(metadata("", []))),
     }
 
 

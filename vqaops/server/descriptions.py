@@ -11,6 +11,7 @@ import httpx
 
 from vqaops.errors import ServerError
 from vqaops.server.client import Client
+from vqaserve.tasks import TASKS, find_task
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +22,13 @@ class Description:
         task: Its task.
         card: Its model card in Markdown.
         limits: Its limits by name.
+        fields: The fields that it reads, by their names in forms.
     """
 
     task: str
     card: str
     limits: dict[str, Any]
+    fields: frozenset[str]
 
 
 def describe(client: Client, key: str, seconds: float = 10) -> Description | None:
@@ -43,12 +46,13 @@ def describe(client: Client, key: str, seconds: float = 10) -> Description | Non
         )
         said = reply.json()[0]["customizedMetadata"]
         said = json.loads(said) if isinstance(said, str) else said
-        return Description(said["task"], said["card"]["text"], said["limits"])
+        fields = frozenset(said["request"]["properties"])
+        return Description(said["task"], said["card"]["text"], said["limits"], fields)
     except (httpx.HTTPError, ServerError, ValueError, LookupError, TypeError):
         return None
 
 
 def form_of_text(task: str, text: str) -> dict[str, str]:
     """The fields of a form that asks a task what a person typed: a question, labels between commas, or nothing."""
-    name = {"visual_question_answering": "question", "zero_shot_image_classification": "labels"}.get(task)
-    return {name: text} if name and text else {}
+    read = find_task(task).fields if task in TASKS else frozenset()
+    return {name: text for name in ("question", "labels") if name in read and text}

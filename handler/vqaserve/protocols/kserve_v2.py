@@ -7,7 +7,7 @@ has no error for a single element, so the first error is the whole reply's. Raw 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from pydantic import Field
@@ -115,15 +115,19 @@ class KServeV2(Protocol):
         return as_raw(content, [(tensors[name], binary) for name, binary in wanted.items()])
 
 
-def metadata(name: str, versions: Sequence[str]) -> dict[str, object]:
-    """The model's metadata, as the protocol's ``GET /v2/models/<name>`` returns it."""
+def metadata(fields: Collection[str], noun: str) -> dict[str, object]:
+    """The model's metadata, as ``GET /v2/models/<name>`` of the protocol returns it beside name and versions.
+
+    Args:
+        fields: What the model reads, by the names of the plain format.
+        noun: What one of its ranked answers is called.
+    """
+    read = [name for name in _INPUTS if name in fields]
     return {
-        "name": name,
-        "versions": list(versions),
         "platform": PLATFORM,
-        "inputs": [{"name": input_, "datatype": "BYTES", "shape": [-1]} for input_ in ("image", "question")],
+        "inputs": [{"name": name, "datatype": "BYTES", "shape": [-1]} for name in read],
         "outputs": [
-            {"name": "answer", "datatype": "BYTES", "shape": [-1, -1]},
+            {"name": noun, "datatype": "BYTES", "shape": [-1, -1]},
             {"name": "score", "datatype": "FP32", "shape": [-1, -1]},
         ],
     }

@@ -6,11 +6,12 @@ picture may also be called ``data``, as in TorchServe's examples, or be an addre
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
+from typing import Any
 
-from pydantic import Field
+from pydantic import Field, create_model
 
 from vqaserve.errors import BadRequest, MissingImage
 from vqaserve.protocols.base import Parameters, Protocol, Strict, as_json, failed_whole, warnings_field
@@ -85,6 +86,14 @@ class PlainRequest(Parameters):
 
 
 _KNOWN = frozenset({*PlainRequest.model_fields, *_PICTURES})
+
+
+def request_schema(fields: Collection[str]) -> dict[str, object]:
+    """The JSON schema of the flat body for a model that reads only these of its fields."""
+    read: dict[str, Any] = {
+        name: (field.annotation, field) for name, field in PlainRequest.model_fields.items() if name in fields
+    }
+    return create_model("Request", __base__=Strict, **read).model_json_schema()
 
 
 class Plain(Protocol):

@@ -17,6 +17,9 @@ class Task(ABC):
     noun: ClassVar[str]
     """What one of the ranked answers is called in replies."""
 
+    fields: ClassVar[frozenset[str]]
+    """The plain format's fields that the task reads besides ``image``; other formats have the same."""
+
     def __init__(self, settings: HandlerSettings) -> None:
         self.settings = settings
 

@@ -22,6 +22,7 @@ class DocumentRedactionDetection(Task):
     """Reads a document's pages; gives ``redacted`` or ``not redacted`` with the boxes of each page."""
 
     noun: ClassVar[str] = "label"
+    fields: ClassVar[frozenset[str]] = frozenset({"pages", "answer"})
 
     def split(self, query: Query) -> list[Query]:
         """One query for each of the document's pages.

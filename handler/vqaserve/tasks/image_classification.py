@@ -13,6 +13,7 @@ class ImageClassification(Task):
     """Reads the picture and ``top_k`` only; gives labels as ``{"label", "score"}``, as in the Hub's schema."""
 
     noun: ClassVar[str] = "label"
+    fields: ClassVar[frozenset[str]] = frozenset({"image_url", "top_k", "answer"})
 
     def prepare(self, query: Query) -> Query:
         """Fill in ``top_k``.

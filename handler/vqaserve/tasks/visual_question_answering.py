@@ -15,6 +15,9 @@ class VisualQuestionAnswering(Task):
     """Checks the question and ``top_k``; gives answers as ``{"answer", "score"}``, as in the Hub's schema."""
 
     noun: ClassVar[str] = "answer"
+    fields: ClassVar[frozenset[str]] = frozenset(
+        {"image_url", "question", "questions", "conversation", "top_k", "answer"}
+    )
 
     def prepare(self, query: Query) -> Query:
         """Normalize the question, or take the recipe's; fill in ``top_k``.

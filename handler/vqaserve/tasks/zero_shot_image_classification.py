@@ -19,6 +19,9 @@ class ZeroShotImageClassification(Task):
     """Checks the candidate labels; gives them ranked as ``{"label", "score"}``, as in the Hub's schema."""
 
     noun: ClassVar[str] = "label"
+    fields: ClassVar[frozenset[str]] = frozenset(
+        {"image_url", "labels", "candidate_labels", "hypothesis_template", "top_k", "answer"}
+    )
 
     def prepare(self, query: Query) -> Query:
         """Normalize the labels, and fill in ``top_k`` (all of them) and the template.

@@ -193,13 +193,6 @@ def test_once_the_batchs_time_is_up_further_pictures_get_503(fragile: Fragile):
     assert pipeline.answer([late])[0].status == 200
 
 
-def test_describe_names_task_family_and_limits(pipeline: Pipeline):
-    described = body(pipeline.describe())
-    assert (described["task"], described["family"]) == ("visual_question_answering", "dummy")
-    assert described["limits"]["max_questions"] == 32
-    assert "question" in described["request"]["properties"]
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -208,11 +208,16 @@ def test_a_tensor_in_json_and_raw_at_once_is_refused():
         parse(binary({"inputs": [both, tensor("question", "q")]}, PNG))
 
 
-def test_the_metadata_names_the_tensors_of_a_request_and_its_reply():
-    described = metadata("rooms", ["1.0.0", "2.0.0"])
-    assert (described["name"], described["versions"]) == ("rooms", ["1.0.0", "2.0.0"])
-    assert [(one["name"], one["datatype"]) for one in described["inputs"]] == [
-        ("image", "BYTES"),
-        ("question", "BYTES"),
-    ]
-    assert [(one["name"], one["datatype"]) for one in described["outputs"]] == [("answer", "BYTES"), ("score", "FP32")]
+@pytest.mark.parametrize(
+    ("fields", "noun", "inputs"),
+    [
+        ({"image", "question", "top_k"}, "answer", ["image", "question"]),
+        ({"image", "labels", "candidate_labels"}, "label", ["image", "labels"]),
+        ({"image", "pages"}, "label", ["image"]),
+    ],
+)
+def test_the_metadata_names_the_tensors_of_a_request_and_its_reply(fields: set[str], noun: str, inputs: list[str]):
+    described = metadata(fields, noun)
+    assert described["platform"] == "vqaserve"
+    assert [(one["name"], one["datatype"]) for one in described["inputs"]] == [(name, "BYTES") for name in inputs]
+    assert [(one["name"], one["datatype"]) for one in described["outputs"]] == [(noun, "BYTES"), ("score", "FP32")]
