@@ -25,6 +25,8 @@ def main(
 ) -> None:
     """Send damaged pictures, faulty JSON and unusual encodings to the running server (make serve).
 
+    A model that reads documents also gets damaged PDFs.
+
     Exits with 1 if a reply was neither an answer nor a 4xx with our error body, if a worker was restarted, or if the
     workers' memory grew by more than a tenth in the second half.
     """

@@ -7,11 +7,13 @@ import gzip
 import json
 import random
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 
 import httpx
+
+from loadtest.fuzz.target import Target
 
 BOMB_BYTES = 100_000_000
 
@@ -24,9 +26,9 @@ class EncodedBody:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-def picture_form(picture: bytes) -> EncodedBody:
-    """Return a form with a picture and a question."""
-    request = httpx.Request("POST", "http://127.0.0.1", data={"question": "what?"}, files={"image": picture})
+def picture_form(picture: bytes, fields: Mapping[str, str]) -> EncodedBody:
+    """Return a form with a picture and other fields."""
+    request = httpx.Request("POST", "http://127.0.0.1", data=fields, files={"image": picture})
     return EncodedBody(request.read(), {"Content-Type": request.headers["content-type"]})
 
 
@@ -91,11 +93,12 @@ MEDIA_TYPES = (
 )
 
 
-def encoded_bodies(seed: int, picture: bytes) -> Iterator[EncodedBody]:
+def encoded_bodies(seed: int, target: Target) -> Iterator[EncodedBody]:
     """Yield bodies without end; the same for the same seed."""
-    generator = random.Random(seed)
-    text = json.dumps({"image": base64.b64encode(picture).decode(), "question": "what?"}).encode()
-    bodies = [EncodedBody(text, {"Content-Type": "application/json"}), picture_form(picture), EncodedBody(picture)]
+    generator, picture = random.Random(seed), target.files[0]
+    text = json.dumps({"image": base64.b64encode(picture).decode(), **target.fields}).encode()
+    form = picture_form(picture, target.fields)
+    bodies = [EncodedBody(text, {"Content-Type": "application/json"}), form, EncodedBody(picture)]
     while True:
         body = generator.choice(bodies)
         if generator.random() < 0.5:

@@ -19,14 +19,17 @@ import psutil
 from rich.console import Console
 from rich.progress import track
 
+from loadtest.fuzz.damaged_files import damaged_files
 from loadtest.fuzz.encoded_bodies import EncodedBody, encoded_bodies, picture_form
 from loadtest.fuzz.json_bodies import damaged_bodies
-from loadtest.fuzz.picture_files import damaged_pictures, picture_files
+from loadtest.fuzz.target import Target
+from vqaops.errors import ServerError
 from vqaops.server.client import Client
+from vqaops.server.descriptions import describe
 
 CONNECTIONS = 8
 ERROR_KEYS = {"code", "type", "message"}
-ANSWER_KEYS = {"answer", "predictions", "outputs"}
+ANSWER_KEYS = {"answer", "label", "predictions", "outputs"}
 LARGEST_GROWTH = 0.1
 """Share by which the workers' memory may grow in the second half. The caches still fill in the first."""
 SETTLE_SECONDS = 2.5
@@ -76,12 +79,19 @@ def fuzz(
         console: Shows the progress.
         whole: Share of undamaged pictures.
         settle: Seconds of small requests before each reading of the memory, so that the workers return what is free.
+
+    Raises:
+        ServerError: The model does not answer.
     """
-    before = _ready_workers(client, model)
+    said = describe(client, model)
+    if said is None:
+        raise ServerError(f"{model} does not answer; see which models are ready: scripts/models.py list")
+    target, before = Target.reading(said.fields), _ready_workers(client, model)
+    small = picture_form(target.files[0], target.fields)
     replies: Counter[str] = Counter()
     wrong: list[str] = []
-    memory = [_settled_bytes(client, model, settle)]
-    bodies = fuzz_cases(seed, whole)
+    memory = [_settled_bytes(client, model, small, settle)]
+    bodies = fuzz_cases(seed, whole, target)
     with ThreadPoolExecutor(CONNECTIONS) as pool:
         for size in track(_parts(cases), f"fuzzing {model}", console=console):
             for reply in pool.map(partial(_send, client, model), islice(bodies, size)):
@@ -89,22 +99,21 @@ def fuzz(
                 replies[kind] += 1
                 if kind.startswith(_WRONG):
                     wrong.append(f"{reply.status_code} {reply.content[:200]!r} to {dict(reply.request.headers)}")
-            memory.append(_settled_bytes(client, model, settle))
+            memory.append(_settled_bytes(client, model, small, settle))
     restarted = not before <= _ready_workers(client, model)
     return FuzzResult(replies, wrong, restarted, tuple(memory))
 
 
-def fuzz_cases(seed: int, whole: float) -> Iterator[EncodedBody]:
-    """Yield requests without end: of each twenty, 17 have a picture file, one has JSON, two an unusual encoding."""
-    picture = picture_files()[0]
-    pictures, texts, encoded = (
-        damaged_pictures(seed, whole),
-        damaged_bodies(seed, picture),
-        encoded_bodies(seed, picture),
+def fuzz_cases(seed: int, whole: float, target: Target) -> Iterator[EncodedBody]:
+    """Yield requests without end: of each twenty, 17 have a file, one has JSON, two an unusual encoding."""
+    files, texts, encoded = (
+        damaged_files(seed, target.files, whole),
+        damaged_bodies(seed, target),
+        encoded_bodies(seed, target),
     )
     while True:
         for _ in range(_CYCLE - 3):
-            yield picture_form(next(pictures))
+            yield picture_form(next(files), target.fields)
         yield EncodedBody(next(texts), {"Content-Type": "application/json"})
         yield from islice(encoded, 2)
 
@@ -138,10 +147,10 @@ def _ready_workers(client: Client, model: str) -> set[tuple[int, str]]:
     return {(worker.pid, worker.started) for worker in client.workers(model) if worker.status == "READY"}
 
 
-def _settled_bytes(client: Client, model: str, seconds: float) -> int:
+def _settled_bytes(client: Client, model: str, small: EncodedBody, seconds: float) -> int:
     """Return the resident memory of the workers with their decoding processes, after small requests."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        _send(client, model, picture_form(picture_files()[0]))
+        _send(client, model, small)
     workers = [psutil.Process(worker.pid) for worker in client.workers(model)]
     return sum(process.memory_info().rss for worker in workers for process in (worker, *worker.children()))

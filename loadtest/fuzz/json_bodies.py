@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote
 
+from loadtest.fuzz.target import Target
+
 JUNK: tuple[Callable[[random.Random], object], ...] = (
     lambda generator: generator.choice([None, True, -1, 0, 1e308, 10**400, "", "\ud800", [], {}]),
     lambda generator: "x" * generator.choice([100, 100_000, 5_000_000]),
@@ -47,29 +49,33 @@ def data_uris(picture: bytes) -> list[str]:
     ]
 
 
-def originals(picture: bytes) -> list[dict[str, Any]]:
-    """Return a body that is answered in each format that is not chosen by the path."""
-    image, question = base64.b64encode(picture).decode(), "what?"
+def originals(target: Target) -> list[dict[str, Any]]:
+    """Return bodies in each format that is not chosen by the path, those that the model answers among them."""
+    image, fields = base64.b64encode(target.files[0]).decode(), target.fields
+    labels = {"candidate_labels": ["a red thing", "a blue thing"], "hypothesis_template": "a photo of {}"}
+    asked = {name: value for name, value in fields.items() if name in ("question", "labels")}
     tensors = [
         {"name": name, "shape": [1], "datatype": "BYTES", "data": [value]}
-        for name, value in (("image", image), ("question", question))
+        for name, value in {"image": image, **asked}.items()
     ]
     return [
-        {"image": image, "question": question, "top_k": 2},
-        {"image": image, "questions": [question, "why?"]},
-        {"inputs": image, "question": question, "parameters": {"top_k": 2}},
-        {"inputs": {"image": image, "question": question}},
-        {"instances": [{"image": {"b64": image}, "question": question}]},
+        {"image": image, **fields, "top_k": 2},
+        {"image": image, "questions": ["what?", "why?"]},
+        {"image": image, **labels},
+        {"inputs": image, "parameters": labels},
+        {"inputs": image, "question": "what?", "parameters": {"top_k": 2}},
+        {"inputs": {"image": image, "question": "what?"}},
+        {"instances": [{"image": {"b64": image}, **asked}]},
         {"inputs": tensors, "parameters": {"top_k": 2}},
     ]
 
 
-def damaged_bodies(seed: int, picture: bytes) -> Iterator[bytes]:
+def damaged_bodies(seed: int, target: Target) -> Iterator[bytes]:
     """Yield bodies with one to three faults each, without end; the same for the same seed."""
-    generator, bodies, pictures = random.Random(seed), originals(picture), data_uris(picture)
+    generator, bodies, pictures = random.Random(seed), originals(target), data_uris(target.files[0])
     while True:
         if generator.random() < 0.2:
-            yield json.dumps({"image": generator.choice(pictures), "question": "what?"}).encode()
+            yield json.dumps({"image": generator.choice(pictures), **target.fields}).encode()
             continue
         body = copy.deepcopy(generator.choice(bodies))
         for _ in range(generator.choice([1, 1, 2, 3])):

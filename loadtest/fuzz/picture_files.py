@@ -1,9 +1,9 @@
-"""Picture files: small ones of every format, depth and colour model, and damaged copies of them."""
+"""Picture files: small ones of every format, depth and colour model."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from io import BytesIO
 
@@ -68,65 +68,3 @@ def _saved(image: Image.Image, file_format: str, **options: object) -> bytes:
     buffer = BytesIO()
     image.save(buffer, file_format, **options)
     return buffer.getvalue()
-
-
-def _truncate(data: bytearray, other: bytes, generator: random.Random) -> bytearray:
-    del other
-    return data[: generator.randrange(len(data) + 1)]
-
-
-def _flip_bits(data: bytearray, other: bytes, generator: random.Random) -> bytearray:
-    del other
-    for _ in range(generator.choice([1, 2, 8, 64])):
-        data[generator.randrange(len(data))] ^= 1 << generator.randrange(8)
-    return data
-
-
-def _splice(data: bytearray, other: bytes, generator: random.Random) -> bytearray:
-    here, there = generator.randrange(len(data)), generator.randrange(len(other))
-    return data[:here] + other[there:]
-
-
-def _falsify_header(data: bytearray, other: bytes, generator: random.Random) -> bytearray:
-    """Put extreme numbers where sizes, counts and offsets are."""
-    del other
-    width = generator.choice([1, 2, 4])
-    place = generator.randrange(min(len(data), 96))
-    data[place : place + width] = generator.choice([b"\x00", b"\xff", b"\x7f", b"\x80"]) * width
-    return data
-
-
-def _repeat(data: bytearray, other: bytes, generator: random.Random) -> bytearray:
-    del other
-    start = generator.randrange(len(data))
-    part = data[start : start + generator.randrange(1, 64)]
-    return data[:start] + part * generator.choice([2, 100, 5000]) + data[start:]
-
-
-MUTATIONS: tuple[Callable[[bytearray, bytes, random.Random], bytearray], ...] = (
-    _truncate,
-    _flip_bits,
-    _splice,
-    _falsify_header,
-    _repeat,
-)
-
-
-def damaged_pictures(seed: int, whole: float) -> Iterator[bytes]:
-    """Yield damaged files without end; the same for the same seed.
-
-    Args:
-        seed: Of the random numbers.
-        whole: Share of undamaged files among them, no two alike.
-    """
-    generator, originals, number = random.Random(seed), picture_files(), 0
-    while True:
-        number += 1
-        if generator.random() < whole:
-            yield _saved(Image.new("RGB", (64 + number % 64, 64), (number % 256, number // 256 % 256, 0)), "PNG")
-            continue
-        data = bytearray(generator.choice(originals))
-        for _ in range(generator.choice([0, 1, 1, 1, 2, 3])):
-            if data:
-                data = generator.choice(MUTATIONS)(data, generator.choice(originals), generator)
-        yield bytes(data)
