@@ -93,7 +93,7 @@ def main(
     resize: Annotated[
         int | None,
         typer.Option(
-            help="Pixels of the shorter side; by default as for the ImageNet weights (V1; 232 for ResNet's V2).",
+            help="Pixels of the shorter side; by default as for torchvision's weights IMAGENET1K_V1.",
             rich_help_panel=CLASSIFIER,
         ),
     ] = None,
@@ -128,11 +128,13 @@ def main(
     }
     of_classifier: dict[str, object] = {"--classes": classes, **{f"--{name}": transforms[name] for name in transforms}}
     with one_line_errors("convert"):
+        hint = ""
         check_device(device)
         if checkpoint and classes is not None:
             _refuse(of_clip_llm | {"--vocab": vocab, "--answers": answers})
             _refuse({"--preset": preset, "--keep-padding": keep_padding})
-            passed_over = convert_classifier(checkpoint, classes, output, transforms=transforms, device=device)
+            converted = convert_classifier(checkpoint, classes, output, transforms=transforms, device=device)
+            passed_over, hint = converted.passed_over, converted.hint
         elif checkpoint and vocab and answers:
             _refuse(of_clip_llm | of_classifier)
             passed_over = convert_files(
@@ -151,6 +153,8 @@ def main(
         console = new_console()
         if passed_over:
             console.print(escape(f"not part of the model, passed over: {', '.join(passed_over)}"))
+        if hint:
+            console.print(escape(f"note: {hint}"))
         console.print(escape(f"{output}: now build it: scripts/build_mar.py {output}"))
 
 

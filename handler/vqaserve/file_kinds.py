@@ -38,6 +38,8 @@ _MEMBERS: tuple[tuple[str, str], ...] = (
     (".npy", "an archive of numpy arrays (.npz)"),
 )
 _TAR = (257, b"ustar")
+_ZIPPED = b"PK\x03\x04"
+_CUT_OFF = "a zip archive that is cut off, as PyTorch's checkpoints are after a broken download: get the whole file"
 
 
 def describe(path: Path) -> str | None:
@@ -48,7 +50,7 @@ def describe(path: Path) -> str | None:
         head = file.read(512)
     if not head:
         return "empty"
-    if head.startswith(b"PK") and (what := _describe_zip(path)):
+    if head.startswith(b"PK") and (what := _describe_zip(path, head)):
         return what
     if head[_TAR[0] :].startswith(_TAR[1]):
         return "a tar archive: unpack it; or, if PyTorch before 0.1.10 wrote it, save it again with a later one"
@@ -68,10 +70,10 @@ def is_safetensors(path: Path) -> bool:
     return len(head) == 9 and head[8:] == b"{" and int.from_bytes(head[:8], "little") < path.stat().st_size
 
 
-def _describe_zip(path: Path) -> str | None:
+def _describe_zip(path: Path, head: bytes) -> str | None:
     try:
         if not zipfile.is_zipfile(path):
-            return None
+            return _CUT_OFF if head.startswith(_ZIPPED) else None
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
     except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,6 +36,19 @@ _DESCRIPTION: Final = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """What is to know about a recipe that was written.
+
+    Attributes:
+        passed_over: Names of what the checkpoint holds besides the weights.
+        hint: A doubt that only the person who trained the network can settle; may be empty.
+    """
+
+    passed_over: tuple[str, ...]
+    hint: str
+
+
 def convert_classifier(
     checkpoint: Path,
     classes: str,
@@ -42,7 +56,7 @@ def convert_classifier(
     *,
     transforms: Mapping[str, Any],
     device: str = "auto",
-) -> tuple[str, ...]:
+) -> Converted:
     """Write a complete recipe of family ``torchvision_classifier``; nothing in the file is run.
 
     Args:
@@ -53,7 +67,7 @@ def convert_classifier(
         device: ``auto``, ``cpu`` or ``cuda``.
 
     Returns:
-        Names of what the checkpoint holds besides the weights.
+        What the person who converts it should know.
 
     Raises:
         RecipeError: The file is missing or hostile, is of another model, or does not match the classes or transforms;
@@ -93,7 +107,21 @@ def convert_classifier(
             {name: tensor.clone().contiguous() for name, tensor in tensors.items()}, weights / "model.safetensors"
         )
         (weights / "config.json").write_text(config.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    return (*read.passed_over, *stripped.passed_over)
+    passed_over = (*read.passed_over, *stripped.passed_over)
+    return Converted(passed_over, "" if transforms else _hint(architecture))
+
+
+def _hint(architecture: str) -> str:
+    """How to convert a network that was trained from torchvision's newer weights, where there are such."""
+    usual, newer = ARCHITECTURES[architecture].transforms, ARCHITECTURES[architecture].newer
+    if newer is None:
+        return ""
+    wanted = newer.model_dump(include={"resize", "crop", "resample"})
+    options = [f"--{name} {value}" for name, value in wanted.items() if value != getattr(usual, name)]
+    return (
+        f"pictures are prepared as for torchvision's weights IMAGENET1K_V1 of {architecture}; if yours was trained "
+        f"from IMAGENET1K_V2 (DEFAULT), convert it again with {' '.join(options)}"
+    )
 
 
 def _read_labels(classes: str) -> tuple[str, ...]:

@@ -93,6 +93,51 @@ def test_a_wrapped_checkpoint_becomes_the_same_recipe(kind: str, state: dict[str
     assert torch.equal(family.model.head.weight, state["classifier.1.weight"])
 
 
+@pytest.mark.parametrize("name", ["fc", "heads", "heads.head", "classifier", "classifier.0"])
+def test_the_head_may_have_any_of_torchvisions_names(name: str, state: dict[str, Tensor], tmp_path: Path):
+    torch.save({one.replace("classifier.1", name): tensor for one, tensor in state.items()}, tmp_path / "food.pth")
+    assert run(tmp_path / "food.pth", tmp_path / "food", "--classes", NAMES).exit_code == 0
+    assert torch.equal(load(tmp_path / "food").model.head.bias, state["classifier.1.bias"])
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_a_checkpoint_of_another_precision_has_nearly_the_same_scores(
+    dtype: torch.dtype, state: dict[str, Tensor], tmp_path: Path
+):
+    found = []
+    for kind in (torch.float32, dtype):
+        cast = {name: one.to(kind) if one.is_floating_point() else one for name, one in state.items()}
+        torch.save(cast, tmp_path / f"{kind}.pth")
+        assert run(tmp_path / f"{kind}.pth", tmp_path / f"{kind}", "--classes", NAMES).exit_code == 0
+        family = load(tmp_path / f"{kind}")
+        assert family.model.head.weight.dtype == torch.float32
+        found.append(scores(family))
+    torch.testing.assert_close(found[1], found[0], rtol=0, atol=5e-3)
+
+
+def test_a_network_with_newer_weights_is_converted_with_a_hint(tmp_path: Path):
+    tensors = Classifier("resnet50", len(CLASSES)).state_dict()
+    state = {name.removeprefix("backbone.").replace("head.", "fc."): one for name, one in tensors.items()}
+    torch.save(state, tmp_path / "food.pth")
+    done = run(tmp_path / "food.pth", tmp_path / "older", "--classes", NAMES)
+    assert "trained from IMAGENET1K_V2 (DEFAULT), convert it again with --resize 232\n" in done.output
+    done = run(tmp_path / "food.pth", tmp_path / "newer", "--classes", NAMES, "--resize", "232")
+    assert done.exit_code == 0
+    assert "note:" not in done.output
+
+
+@pytest.mark.parametrize("share", [0.01, 0.5, 0.99])
+def test_a_truncated_file_is_refused_in_one_line(share: float, state: dict[str, Tensor], tmp_path: Path):
+    torch.save(state, tmp_path / "whole.pth")
+    whole = (tmp_path / "whole.pth").read_bytes()
+    (tmp_path / "food.pth").write_bytes(whole[: int(len(whole) * share)])
+    done = run(tmp_path / "food.pth", tmp_path / "food", "--classes", NAMES)
+    assert done.exit_code == 1
+    (line,) = done.output.strip().splitlines()
+    assert line.startswith(f"convert: {tmp_path / 'food.pth'} is ")
+    assert "cut off" in line
+
+
 def refusal(state: Any, folder: Path, *more: str) -> str:
     """The message of a refused conversion, which is one line and leaves no files."""
     torch.save(state, folder / "food.pth")

@@ -24,6 +24,7 @@ FILES = {
     "nothing": (b"", "it is empty"),
     "an error of S3": (b'<?xml version="1.0"?><Error>', "it is an XML document"),
     "UTF-16": ("a\n".encode("utf-16"), "it is text in UTF-16"),
+    "a part of a zip archive": (b"PK\x03\x04" + bytes(9), "it is a zip archive that is cut off"),
     "a pickle": (
         pickle.dumps({"a.b": [1]}),
         "a pickle that torch.save did not write; load it where it was made, and save",

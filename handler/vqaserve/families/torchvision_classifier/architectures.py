@@ -17,16 +17,18 @@ Backbone = EfficientNet | ResNet | VisionTransformer
 
 
 class Architecture(NamedTuple):
-    """How a network is built, torchvision's transforms for it (weights IMAGENET1K_V1), and whether it takes no others.
+    """How a network is built, and torchvision's transforms for it.
 
     Attributes:
         build: Makes the network with random weights.
-        transforms: For which its ImageNet weights were trained.
+        transforms: Of its ImageNet weights IMAGENET1K_V1.
+        newer: Of IMAGENET1K_V2, which ``DEFAULT`` means where there are such weights.
         one_size: Whether it takes pictures of ``transforms.crop`` pixels only.
     """
 
     build: Callable[[], Backbone]
     transforms: Transforms
+    newer: Transforms | None = None
     one_size: bool = False
 
 
@@ -34,17 +36,21 @@ def _transforms(resize: int, crop: int, resample: str) -> Transforms:
     return Transforms.model_validate({"resize": resize, "crop": crop, "resample": resample})
 
 
+_RESNET_V2 = _transforms(232, 224, "bilinear")
+
 ARCHITECTURES = {
     "efficientnet_b0": Architecture(lambda: EfficientNet(1.0, 1.0), _transforms(256, 224, "bicubic")),
-    "efficientnet_b1": Architecture(lambda: EfficientNet(1.0, 1.1), _transforms(256, 240, "bicubic")),
+    "efficientnet_b1": Architecture(
+        lambda: EfficientNet(1.0, 1.1), _transforms(256, 240, "bicubic"), _transforms(255, 240, "bilinear")
+    ),
     "efficientnet_b2": Architecture(lambda: EfficientNet(1.1, 1.2), _transforms(288, 288, "bicubic")),
     "efficientnet_b3": Architecture(lambda: EfficientNet(1.2, 1.4), _transforms(320, 300, "bicubic")),
     "efficientnet_b4": Architecture(lambda: EfficientNet(1.4, 1.8), _transforms(384, 380, "bicubic")),
     "resnet18": Architecture(lambda: ResNet((2, 2, 2, 2), 1), _transforms(256, 224, "bilinear")),
     "resnet34": Architecture(lambda: ResNet((3, 4, 6, 3), 1), _transforms(256, 224, "bilinear")),
-    "resnet50": Architecture(lambda: ResNet((3, 4, 6, 3), 4), _transforms(256, 224, "bilinear")),
-    "resnet101": Architecture(lambda: ResNet((3, 4, 23, 3), 4), _transforms(256, 224, "bilinear")),
-    "resnet152": Architecture(lambda: ResNet((3, 8, 36, 3), 4), _transforms(256, 224, "bilinear")),
+    "resnet50": Architecture(lambda: ResNet((3, 4, 6, 3), 4), _transforms(256, 224, "bilinear"), _RESNET_V2),
+    "resnet101": Architecture(lambda: ResNet((3, 4, 23, 3), 4), _transforms(256, 224, "bilinear"), _RESNET_V2),
+    "resnet152": Architecture(lambda: ResNet((3, 8, 36, 3), 4), _transforms(256, 224, "bilinear"), _RESNET_V2),
     "vit_b_16": Architecture(
         lambda: VisionTransformer(16, 12, 12, 768), _transforms(256, 224, "bilinear"), one_size=True
     ),
