@@ -1,0 +1,104 @@
+"""The pages under "Moving over": their commands run as they stand, in a copy of the checkout, with tiny models."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from sybil import Document
+from sybil.parsers.markdown import CodeBlockParser
+
+from tests.support.hubs import Hub
+from tests.support.pictures import encoded
+from tests.tiny import make_weights
+from vqaops.paths import ROOT
+from vqaops.server.ports import own_ports
+from vqaops.server.server import Server
+from vqaserve.families.torchvision_classifier.architectures import Classifier
+
+PAGES = ROOT / "docs" / "how-to" / "move-over"
+COPIED = ("scripts", "vqaops", "handler", "deploy")
+CLIP = "openai/clip-vit-base-patch32"
+SECONDS = 300
+
+
+def commands(page: str) -> list[str]:
+    """The lines behind a prompt of a page's ``console`` blocks, and its Python programs; nothing is installed."""
+    document = Document((PAGES / page).read_text(encoding="utf-8"), page)
+    found = [block for language in ("console", "py") for block in CodeBlockParser(language)(document)]
+    texts = [block.parsed for block in sorted(found, key=lambda block: block.start)]
+    lines = [
+        line
+        for text in texts
+        for line in (
+            text.replace("\\\n", "").split("\n") if text.startswith("$ ") else [f"$ python - <<'END'\n{text}END"]
+        )
+    ]
+    return [line.removeprefix("$ ") for line in lines if line.startswith("$ ") and "pip install" not in line]
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A checkout with ports of its own, without recipes, and with the files that the pages start from."""
+    folder = tmp_path_factory.mktemp("checkout")
+    for name in COPIED:
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "model_store").mkdir()
+    (folder / ".venv").symlink_to(sys.prefix)
+    ports = own_ports()
+    lines = (ROOT / "config.properties").read_text().split("\n")
+    kept = [line for line in lines if line.partition("=")[0] not in ports]
+    (folder / "config.properties").write_text("\n".join([*kept, *(f"{name}={value}" for name, value in ports.items())]))
+    for name in ("photo.jpg", "pizza.jpg"):
+        (folder / name).write_bytes(encoded("blue", (64, 48), "JPEG"))
+    make_weights("vit", folder / "path" / "to" / "snacks")
+    state = Classifier("efficientnet_b2", 3).state_dict()
+    names = {name: name.removeprefix("backbone.").replace("head.", "classifier.1.") for name in state}
+    torch.save({names[name]: tensor for name, tensor in state.items()}, folder / "effnetb2.pth")
+    yield folder
+    server = Server(folder / "run", folder / "config.properties")
+    server.stop(at_once=True)
+    server.client.http.close()
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a hub with a tiny CLIP."""
+    folder = tmp_path_factory.mktemp("hub")
+    make_weights("clip", folder)
+    with Hub.of_folder(CLIP, folder).running() as running:
+        yield running.url
+
+
+@pytest.mark.parametrize("page", ["clip-labels.md", "picture-classifier.md"])
+def test_the_commands_of_a_page_work_in_their_order(page: str, checkout: Path, hub: str):
+    inference = Server(checkout / "run", checkout / "config.properties").properties["inference_address"]
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PYTHONPATH": f"{checkout}:{checkout / 'handler'}",
+        "HF_ENDPOINT": hub,
+        "HF_HOME": str(checkout / "hub"),
+    }
+    found = commands(page)
+    assert len(found) >= 5
+    for command in found:
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", command.replace("http://127.0.0.1:8080", inference)],
+            cwd=checkout,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+        )
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        if command.startswith("curl"):
+            assert '"label":' in done.stdout, f"{command}\n{done.stdout}"
+        elif "ask.py" in command or command.startswith("python"):
+            assert "%" in done.stdout, f"{command}\n{done.stdout}"
