@@ -9,6 +9,7 @@ import typer
 
 from loadtest.bench.measured_server import java_process
 from loadtest.fuzz.fuzzer import LARGEST_GROWTH, fuzz
+from loadtest.fuzz.hostile_documents import hostile_documents
 from vqaops.console import finite, new_console, one_line_errors
 from vqaops.paths import RUN, resolved
 from vqaops.server.server import Server
@@ -21,6 +22,12 @@ def main(
     cases: Annotated[int, typer.Option(help="Number of requests.")] = 20_000,
     seed: Annotated[int, typer.Option(help="The same seed sends the same requests.")] = 0,
     whole: Annotated[float, typer.Option(callback=finite, min=0, max=1, help="Share of undamaged pictures.")] = 0,
+    documents: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True, file_okay=False, help="Folder of PDF files to send first, with hostile ones made here."
+        ),
+    ] = None,
     run: Annotated[Path, typer.Option(help="Folder of the running server.")] = RUN,
 ) -> None:
     """Send damaged pictures, faulty JSON and unusual encodings to the running server (make serve).
@@ -34,7 +41,9 @@ def main(
     with one_line_errors("fuzz"):
         server = Server(resolved(run))
         java_process(server)
-        result = fuzz(server.client, model, cases, seed, console, whole)
+        first = [path.read_bytes() for path in sorted(documents.rglob("*.pdf"))] if documents else []
+        first += [file for _, file in hostile_documents()] if documents else []
+        result = fuzz(server.client, model, cases, seed, console, whole, first=first)
     for kind, count in result.replies.most_common():
         console.print(f"{count:>8,}  {kind}", markup=False)
     figures = " ".join(f"{size / 1e6:.0f}" for size in result.memory)

@@ -39,8 +39,8 @@ def _saved(pages: Sequence[Image.Image], file_format: str) -> bytes:
 
 
 def _vector_documents() -> list[bytes]:
-    packed = _stream(zlib.compress(_TEXT), b"/Filter /FlateDecode")
-    return [_document([_stream(_TEXT)] * PAGES), _document([packed]), _document([_stream(_TEXT)] * MANY_PAGES)]
+    packed = pdf_stream(zlib.compress(_TEXT), b"/Filter /FlateDecode")
+    return [_document([pdf_stream(_TEXT)] * PAGES), _document([packed]), _document([pdf_stream(_TEXT)] * MANY_PAGES)]
 
 
 def _document(contents: Sequence[bytes]) -> bytes:
@@ -52,14 +52,15 @@ def _document(contents: Sequence[bytes]) -> bytes:
         for one in (b"<< %b /Contents %d 0 R >>" % (_PAGE, 5 + 2 * number), content)
     ]
     tree = b"<< /Type /Pages /Kids [%b] /Count %d >>" % (kids, len(contents))
-    return _pdf([b"<< /Type /Catalog /Pages 2 0 R >>", tree, _FONT, *pages])
+    return pdf_file([b"<< /Type /Catalog /Pages 2 0 R >>", tree, _FONT, *pages])
 
 
-def _stream(content: bytes, entries: bytes = b"") -> bytes:
+def pdf_stream(content: bytes, entries: bytes = b"") -> bytes:
+    """An object with a stream."""
     return b"<< /Length %d %b >>\nstream\n%b\nendstream" % (len(content), entries, content)
 
 
-def _pdf(objects: Sequence[bytes]) -> bytes:
+def pdf_file(objects: Sequence[bytes]) -> bytes:
     """Objects 1, 2 and so on as a file; the first is the catalog."""
     parts, places, at = [b"%PDF-1.7\n"], [], 9
     for number, content in enumerate(objects, 1):

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice, pairwise
+from itertools import chain, islice, pairwise
 
 import httpx
 import psutil
@@ -68,6 +68,7 @@ def fuzz(
     console: Console,
     whole: float = 0,
     settle: float = SETTLE_SECONDS,
+    first: Sequence[bytes] = (),
 ) -> FuzzResult:
     """Send requests to a model and check the replies.
 
@@ -79,6 +80,7 @@ def fuzz(
         console: Shows the progress.
         whole: Share of undamaged pictures.
         settle: Seconds of small requests before each reading of the memory, so that the workers return what is free.
+        first: Files to send as they are before all others.
 
     Raises:
         ServerError: The model does not answer.
@@ -91,7 +93,7 @@ def fuzz(
     replies: Counter[str] = Counter()
     wrong: list[str] = []
     memory = [_settled_bytes(client, model, small, settle)]
-    bodies = fuzz_cases(seed, whole, target)
+    bodies = chain((picture_form(file, target.fields) for file in first), fuzz_cases(seed, whole, target))
     with ThreadPoolExecutor(CONNECTIONS) as pool:
         for size in track(_parts(cases), f"fuzzing {model}", console=console):
             for reply in pool.map(partial(_send, client, model), islice(bodies, size)):

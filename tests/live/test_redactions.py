@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pypdfium2
 import pytest
 import typer
+from rich.console import Console
 from typer.testing import CliRunner, Result
 
+from loadtest.fuzz.fuzzer import fuzz
+from loadtest.fuzz.hostile_documents import hostile_documents
 from scripts.redactions import main
 from tests.support.documents import BAR, OTHER, TEXT, pdf
 from vqaops.server.server import Server
@@ -42,6 +45,34 @@ def test_a_damaged_document_is_refused_in_one_line(find: Callable[..., Result], 
     assert done.exit_code == 1
     assert "the PDF is damaged and cannot be opened" in done.stderr
     assert "Traceback" not in done.output
+
+
+def test_a_damaged_page_costs_no_other_page(find: Callable[..., Result], tmp_path: Path):
+    whole = pdf([OTHER] * 12)
+    (tmp_path / "one-bad.pdf").write_bytes(whole.replace(b" 8 0 R 10 0 R", b" 3 0 R 10 0 R", 1))  # the third is a font
+    done = find(tmp_path / "one-bad.pdf", "--json")
+    assert done.exit_code == 0, done.output
+    reply = json.loads(done.stdout)
+    (bad,) = (page for page in reply["pages"] if "code" in page)
+    assert (bad["page"], bad["code"], bad["type"]) == (3, 422, "InvalidImage")
+    assert reply["summary"]["pages_read"] == 11
+
+
+def test_hostile_documents_are_answered_or_refused_by_workers_that_live_on(server: Server):
+    before = server.client.workers("redactions")
+    result = fuzz(server.client, "redactions", 16, 1, Console(quiet=True), settle=0, first=list(_quick_attacks()))
+    assert result.wrong == []
+    assert not result.restarted
+    assert server.client.workers("redactions") == before
+    assert {"200", "422 InvalidImage"} <= set(result.replies)
+
+
+def _quick_attacks() -> Iterator[bytes]:
+    """Those that end by themselves; tests/unit/vqaserve/documents has all, with a shorter limit than a recipe's."""
+    wanted = ("script", "embedded", "itself", "billion", "password", "kilometres", "not exist", "zeros")
+    for name, document in hostile_documents():
+        if any(word in name for word in wanted) and not name.startswith("pattern"):
+            yield document
 
 
 def test_a_model_that_reads_no_documents_is_named(find: Callable[..., Result], tmp_path: Path):

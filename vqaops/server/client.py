@@ -26,7 +26,15 @@ MAX_RENEWALS = 4
 
 
 class RefusedRequest(ServerError):
-    """The server answered a request with an error; the message is its own."""
+    """The server answered a request with an error; the message is its own.
+
+    Attributes:
+        reply: What it answered (``code``, ``type`` and ``message``); empty if that is no JSON object.
+    """
+
+    def __init__(self, message: str, reply: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.reply = reply or {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +131,10 @@ class Client:
         except httpx.TransportError as error:
             raise ServerError(f"{url} does not answer ({error}); is the server running? make serve") from None
         if reply.is_error:
-            raise RefusedRequest(f"{url} answered {reply.status_code}: {reply.text.strip()}")
-        return _answer(url, reply)
+            raise RefusedRequest(f"{url} answered {reply.status_code}: {reply.text.strip()}", _object(reply))
+        if (answer := _object(reply)) is None:
+            raise ServerError(f"{url} answered {reply.text!r:.100}, which is no reply of this project's handler")
+        return answer
 
     def predict(self, url: str, **request: Any) -> httpx.Response:
         """POST to the inference address with a valid token, and again where another attempt may succeed.
@@ -176,11 +186,11 @@ class Client:
         return [WorkerProcess(one["pid"], one["status"], one["startTime"]) for one in reply.json()[0]["workers"]]
 
 
-def _answer(url: str, reply: httpx.Response) -> dict[str, Any]:
+def _object(reply: httpx.Response) -> dict[str, Any] | None:
     with suppress(ValueError):
         if isinstance(answer := reply.json(), dict):
             return answer
-    raise ServerError(f"{url} answered {reply.text!r:.100}, which is no reply of this project's handler")
+    return None
 
 
 def _at_most(seconds: float | None, timeout: httpx.Timeout) -> httpx.Timeout:

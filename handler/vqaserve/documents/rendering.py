@@ -53,20 +53,29 @@ def _pdf(data: bytes, wanted: str, most: int) -> Iterator[tuple[dict[str, Any], 
     for number in choose_pages(wanted, len(document), most):
         try:
             page = document[number - 1]
-            width, height = page.get_size()
-            if not (0 < width < math.inf and 0 < height < math.inf):
-                raise InvalidImage(f"page {number} of the PDF has no size; print it into a new PDF")
-            scale = min(_DPI / 72, math.sqrt(MOST_PIXELS / (width * height)))
-            grey = page.render(scale=scale, grayscale=True).to_pil().convert("L")
-            hidden = _hidden(page, np.asarray(grey))
+            grey = rendered(page)
+            hidden = hidden_characters(page, np.asarray(grey))
         except pypdfium2.PdfiumError:
             raise InvalidImage(f"page {number} of the PDF is damaged; choose other pages, or print it anew") from None
         yield {"number": number, "of": len(document), "hidden": hidden}, grey
         page.close()
 
 
-def _hidden(page: pypdfium2.PdfPage, shown: _Grey) -> list[tuple[float, float]]:
-    """The middles of the characters where the rendered page shows nothing but one shade."""
+def rendered(page: pypdfium2.PdfPage) -> Image.Image:
+    """A page in grey, at 150 dpi or what ``MOST_PIXELS`` allow.
+
+    Raises:
+        InvalidImage: The page has no size.
+    """
+    width, height = page.get_size()
+    if not (0 < width < math.inf and 0 < height < math.inf):
+        raise InvalidImage("a page of the PDF has no size; choose other pages, or print it into a new PDF")
+    scale = min(_DPI / 72, math.sqrt(MOST_PIXELS / (width * height)))
+    return page.render(scale=scale, grayscale=True).to_pil().convert("L")
+
+
+def hidden_characters(page: pypdfium2.PdfPage, shown: _Grey) -> list[tuple[float, float]]:
+    """The middles of the characters where the rendered page [height, width] shows nothing but one shade."""
     text = page.get_textpage()
     places = []
     area = [ctypes.c_double() for _ in range(4)]

@@ -9,6 +9,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
@@ -94,23 +95,31 @@ class Redactions(Family[Found, list[Found]]):
                 one.bottom / grey.height,
                 confidence,
             )
-            for one, confidence in zip(outlines, self._judged(grey, outlines), strict=True)
+            for one, confidence in zip(outlines, self.judged(grey, outlines), strict=True)
             if confidence >= _LEAST
         )
         return Found(max((box.confidence for box in boxes), default=_LEAST / 2), boxes)
 
-    @torch.inference_mode()
     def outlines(self, grey: Image.Image) -> list[Outline]:
         """The boxes that the first network marks on a page in grey, and other plain rectangles, in its pixels."""
+        return self.boxes_of(grey, self.cells(grey))
+
+    @torch.inference_mode()
+    def cells(self, grey: Image.Image) -> NDArray[np.float32]:
+        """The probability of each cell of a page to be redacted [rows, columns]."""
         ink = to_ink(grey, self.config.side)[None]
         logits = self.model.pages(ink.to(self.device, self.dtype, memory_format=torch.channels_last))[0].float()
         width, height = (-(-pixels // CELL) for pixels in scaled_size(*grey.size, self.config.side))
-        cells = logits[:height, :width].sigmoid().cpu().numpy()
+        probabilities: NDArray[np.float32] = logits[:height, :width].sigmoid().cpu().numpy()
+        return probabilities
+
+    def boxes_of(self, grey: Image.Image, cells: NDArray[np.float32]) -> list[Outline]:
+        """The boxes that such cells mark, and other plain rectangles, in pixels of the page."""
         pixels = np.asarray(grey)
         return add_rectangles(find_outlines(cells, pixels, self.config.threshold), cells, pixels)
 
     @torch.inference_mode()
-    def _judged(self, page: Image.Image, outlines: Sequence[Outline]) -> list[float]:
+    def judged(self, page: Image.Image, outlines: Sequence[Outline]) -> list[float]:
         """The confidence of each box."""
         if not outlines:
             return []
