@@ -71,7 +71,8 @@ def rendered(page: pypdfium2.PdfPage) -> Image.Image:
     if not (0 < width < math.inf and 0 < height < math.inf):
         raise InvalidImage("a page of the PDF has no size; choose other pages, or print it into a new PDF")
     scale = min(_DPI / 72, math.sqrt(MOST_PIXELS / (width * height)))
-    return page.render(scale=scale, grayscale=True).to_pil().convert("L")
+    picture: Image.Image = page.render(scale=scale, grayscale=True).to_pil().convert("L")
+    return picture
 
 
 def hidden_characters(page: pypdfium2.PdfPage, shown: _Grey) -> list[tuple[float, float]]:
