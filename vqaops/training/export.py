@@ -36,8 +36,15 @@ def write_weights(
     tokenizer.save(str(folder / "tokenizer.json"))
 
 
-def draw_learning_curve(path: Path, history: Sequence[Epoch], title: str) -> None:
-    """Plot loss and accuracy by epoch, in training and on the held-out pictures."""
+def draw_learning_curve(path: Path, history: Sequence[Epoch], title: str, trained: str = "training") -> None:
+    """Plot loss and accuracy by epoch, in training and on the held-out pictures.
+
+    Args:
+        path: The PNG file.
+        history: The epochs.
+        title: Of the whole.
+        trained: What the accuracy in training is called.
+    """
     from matplotlib.figure import Figure  # not pyplot, which needs a display
 
     figure = Figure(figsize=(8, 3), layout="constrained")
@@ -46,7 +53,7 @@ def draw_learning_curve(path: Path, history: Sequence[Epoch], title: str) -> Non
     losses.plot(epochs, [epoch.loss for epoch in history], label="training")
     losses.plot(epochs, [epoch.held_out_loss for epoch in history], label="held out")
     losses.set(title=title, xlabel="epoch", ylabel="loss")
-    accuracies.plot(epochs, [100 * epoch.train_accuracy for epoch in history], label="training, one head")
+    accuracies.plot(epochs, [100 * epoch.train_accuracy for epoch in history], label=trained)
     accuracies.plot(epochs, [100 * epoch.held_out_accuracy for epoch in history], label="held out")
     accuracies.set(title="exact match", xlabel="epoch", ylabel="%")
     for axes in (losses, accuracies):

@@ -27,10 +27,15 @@ def load_pixels(images: Sequence[Path], pixels: Pixels) -> Tensor:
     Raises:
         RecipeError: A picture cannot be read or decoded.
     """
-    return torch.cat([to_pixels([_open(path)], pixels) for path in images])
+    return torch.cat([to_pixels([open_pixels(path)], pixels) for path in images])
 
 
-def _open(path: Path) -> Image:
+def open_pixels(path: Path) -> Image:
+    """Decode a picture file as the server does.
+
+    Raises:
+        RecipeError: It cannot be read or decoded.
+    """
     try:
         return open_picture(path.read_bytes(), Limits().pictures).pixels
     except (InvalidImage, OSError) as error:

@@ -57,7 +57,9 @@ def train(settings: TrainSettings, questions: Sequence[Question], state: Path, o
     best = trainer.run()
     config = config.model_copy(update={"temperature": fit_temperature(*trainer.logits(held_out_batches))})
     write_weights(output / "weights", best, config, answers, tokenizer)
-    draw_learning_curve(output / "learning-curve.png", trainer.history, output.resolve().name)
+    draw_learning_curve(
+        output / "learning-curve.png", trainer.history, output.resolve().name, trained="training, one head"
+    )
     log.info("wrote %s (temperature %.2f)", output / "weights", config.temperature)
 
 

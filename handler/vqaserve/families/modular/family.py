@@ -12,13 +12,13 @@ from PIL.Image import Image
 from tokenizers import Tokenizer
 from torch import Tensor
 
+from vqaserve.families.backbones.packed_conv2d import pack_convolutions
 from vqaserve.families.base import Family
 from vqaserve.families.device import prepare_device
 from vqaserve.families.modular.base import Fusion
 from vqaserve.families.modular.config import ModularConfig
 from vqaserve.families.modular.files import read_answers, read_tokenizer, read_weights
 from vqaserve.families.modular.model import ModularModel
-from vqaserve.families.modular.packed_conv2d import pack_convolutions
 from vqaserve.families.modular.preparation import to_pixels, to_tokens
 from vqaserve.families.options import Options, read_options
 from vqaserve.families.packed import pack, pack_in_bf16

@@ -7,7 +7,7 @@ has a single cell. To add one, write a subclass of ``ImageEncoder`` with an ``Op
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 import torch
 from pydantic import Field
@@ -15,12 +15,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vqaserve.errors import RecipeError
-from vqaserve.families.backbones.efficientnet import BLOCK_GROUPS
+from vqaserve.families.backbones.efficientnet_lite import lite_layers
 from vqaserve.families.modular.base import ImageEncoder
 from vqaserve.families.modular.efficientnet import EfficientNetB0
 from vqaserve.families.modular.options import PartOptions, Pixels, Size
 from vqaserve.families.modular.resnet import ResNet18, ResNet50
-from vqaserve.families.modular.same_conv2d import SameConv2d
 from vqaserve.families.modular.strided_cnn import StridedCnn
 from vqaserve.families.modular.vit import Vit
 
@@ -63,10 +62,10 @@ class SmallCnn(ImageEncoder):
 
 
 class EfficientNetLite0(ImageEncoder):
-    """EfficientNet-lite0 (Tan and Le 2019; no squeeze-and-excitation, ReLU6) with a linear reduction.
+    """EfficientNet-lite0 with a linear reduction.
 
     A cell combines the last feature map with two earlier maps and with the colours, whose details the last map has
-    lost. Batch norm is folded into the convolutions, because the model is only used for inference.
+    lost.
     """
 
     class Options(PartOptions):
@@ -80,16 +79,9 @@ class EfficientNetLite0(ImageEncoder):
 
     def __init__(self, options: Options, pixels: Pixels) -> None:
         super().__init__(options, pixels)
-        self.stem = SameConv2d(3, 32, 3, stride=2)
-        blocks = []
-        before = 32
-        for group in BLOCK_GROUPS:
-            for index in range(group.blocks):
-                stride = group.stride if index == 0 else 1
-                blocks.append(_LiteBlock(before, group.width, group.kernel, stride, group.expand))
-                before = group.width
-        self.blocks = nn.Sequential(*blocks)
-        self.head = SameConv2d(before, 1280)
+        layers, _ = lite_layers()
+        self.stem, self.head = layers["stem"], layers["head"]
+        self.blocks = cast(nn.Sequential, layers["blocks"])
         self.reduce = nn.Linear(sum(self.LEVELS), options.channels)
         self.grid = (-(-pixels.height // 32), -(-pixels.width // 32))
         self.channels = options.channels
@@ -116,23 +108,6 @@ class EfficientNetLite0(ImageEncoder):
         )
         spread = (square - colour.square()).clamp(min=0).sqrt()
         return torch.cat([last.float(), fine, finer, colour, spread], dim=1).flatten(2).transpose(1, 2)
-
-
-class _LiteBlock(nn.Module):
-    """Inverted residual block: 1x1 expansion, depthwise convolution, 1x1 projection."""
-
-    def __init__(self, before: int, after: int, kernel: int, stride: int, expand: int) -> None:
-        super().__init__()
-        middle = before * expand
-        self.expand = SameConv2d(before, middle) if expand > 1 else None
-        self.depthwise = SameConv2d(middle, middle, kernel, stride=stride, groups=middle)
-        self.project = SameConv2d(middle, after, activated=False)
-        self.residual = stride == 1 and before == after
-
-    def forward(self, maps: Tensor) -> Tensor:
-        inner = maps if self.expand is None else self.expand(maps)
-        out: Tensor = self.project(self.depthwise(inner), maps if self.residual else None)
-        return out
 
 
 class Blind(ImageEncoder):

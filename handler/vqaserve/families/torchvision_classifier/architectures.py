@@ -1,4 +1,4 @@
-"""The networks by torchvision's names, with the transforms that their ImageNet weights were trained for."""
+"""The networks by their names, with the transforms that their ImageNet weights were trained for."""
 
 from __future__ import annotations
 
@@ -10,26 +10,29 @@ from torch import Tensor, nn
 from vqaserve.errors import RecipeError
 from vqaserve.families.torchvision_classifier.config import Transforms
 from vqaserve.families.torchvision_classifier.efficientnet import EfficientNet
+from vqaserve.families.torchvision_classifier.efficientnet_lite import EfficientNetLite0
 from vqaserve.families.torchvision_classifier.resnet import ResNet
 from vqaserve.families.torchvision_classifier.vit import VisionTransformer
 
-Backbone = EfficientNet | ResNet | VisionTransformer
+Backbone = EfficientNet | EfficientNetLite0 | ResNet | VisionTransformer
 
 
 class Architecture(NamedTuple):
-    """How a network is built, and torchvision's transforms for it.
+    """How a network is built, the transforms of its ImageNet weights, and whether it takes no others.
 
     Attributes:
         build: Makes the network with random weights.
-        transforms: Of its ImageNet weights IMAGENET1K_V1.
+        transforms: Of its ImageNet weights; of torchvision's, IMAGENET1K_V1.
         newer: Of IMAGENET1K_V2, which ``DEFAULT`` means where there are such weights.
         one_size: Whether it takes pictures of ``transforms.crop`` pixels only.
+        of_torchvision: Whether torchvision has it, so that a checkpoint can have its tensors.
     """
 
     build: Callable[[], Backbone]
     transforms: Transforms
     newer: Transforms | None = None
     one_size: bool = False
+    of_torchvision: bool = True
 
 
 def _transforms(resize: int, crop: int, resample: str) -> Transforms:
@@ -59,6 +62,11 @@ ARCHITECTURES = {
     ),
     "vit_l_16": Architecture(
         lambda: VisionTransformer(16, 24, 16, 1024), _transforms(242, 224, "bilinear"), one_size=True
+    ),
+    "efficientnet_lite0": Architecture(
+        EfficientNetLite0,
+        Transforms(resize=256, crop=224, resample="bicubic", mean=(127 / 255,) * 3, std=(128 / 255,) * 3),
+        of_torchvision=False,
     ),
 }
 

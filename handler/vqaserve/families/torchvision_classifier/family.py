@@ -13,9 +13,11 @@ from torch import Tensor
 
 from vqaserve.families.aspect_ratio import preprocess_any_shape
 from vqaserve.families.backbones.fusing import fuse
+from vqaserve.families.backbones.packed_conv2d import pack_convolutions
 from vqaserve.families.base import Family
 from vqaserve.families.device import prepare_device
 from vqaserve.families.options import Options, read_options
+from vqaserve.families.packed import pack
 from vqaserve.families.precision import load_at_precision
 from vqaserve.families.ranking import rank
 from vqaserve.families.torchvision_classifier.architectures import Classifier, check_crop
@@ -49,7 +51,11 @@ class TorchvisionClassifier(Family[Tensor, list[Tensor]]):
         """
         read_options(Options, settings)
         device = prepare_device(settings)
-        return load_at_precision(lambda: cls._read(folder / settings.weights, device), settings)
+        family = load_at_precision(lambda: cls._read(folder / settings.weights, device), settings)
+        if device.type == "cpu":
+            pack_convolutions(family.model.backbone)
+            pack(family.model.backbone)
+        return family
 
     @classmethod
     def _read(cls, weights: Path, device: torch.device) -> Self:

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from vqaserve.families.modular.packed_conv2d import PackedConv2d, pack_convolutions
-from vqaserve.families.modular.same_conv2d import PackedSameConv2d, SameConv2d
+from vqaserve.families.backbones.packed_conv2d import PackedConv2d, pack_convolutions
+from vqaserve.families.backbones.same_conv2d import PackedSameConv2d, SameConv2d
 from vqaserve.families.packed import PackedLinear, can_pack, pack, pack_in_bf16
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from vqaserve.families.modular.same_conv2d import PackedSameConv2d, SameConv2d
+from vqaserve.families.backbones.same_conv2d import PackedSameConv2d, SameConv2d
 from vqaserve.families.packed import can_pack
 
 _ACTIVATIONS: dict[type[nn.Module], str] = {nn.ReLU: "relu", nn.SiLU: "swish"}

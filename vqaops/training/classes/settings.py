@@ -1,0 +1,67 @@
+"""``train.yaml`` of a recipe of the ``torchvision_classifier`` family."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import Field
+
+from vqaserve.families.torchvision_classifier.config import Side
+from vqaserve.validation import FrozenModel
+from vqaserve.yaml_files import read_settings
+
+Count = Annotated[int, Field(gt=0)]
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+LITE0 = "efficientnet_lite0"
+
+
+class ClassTrainSettings(FrozenModel):
+    """All settings except the location of the pictures.
+
+    Attributes:
+        family: Says that these are the settings of this family.
+        base: The network that is kept as it is: ``efficientnet_lite0`` with its ImageNet weights, or the folder of
+            another recipe of this family, such as ``scripts/convert.py`` writes.
+        resize: Pixels that the shorter side is resized to; by default the base's.
+        crop: Pixels of the square in the middle, which the network sees; by default the base's.
+        seed: Seed of every random choice.
+        test: Share of each class that is held out for the figures, if the data has no folder ``test``.
+        held_out: Share of the rest of each class that decides when to stop, and that the temperature is fitted to.
+        views: Pictures made of each one: as it is, and else a random part, mirrored and in other light.
+        epochs: Number of epochs, over which the learning rate falls to 0.
+        patience: Stop after this many epochs without improvement on the held-out pictures.
+        batch: Pictures in a step.
+        learning_rate: Learning rate of the first epoch.
+        weight_decay: Weight decay of AdamW.
+    """
+
+    family: Literal["torchvision_classifier"]
+    base: str = LITE0
+    resize: Side | None = None
+    crop: Side | None = None
+    seed: int = 0
+    test: Share = 0.2
+    held_out: Share = 0.15
+    views: Count = 4
+    epochs: Count = 60
+    patience: Count = 10
+    batch: Count = 64
+    learning_rate: Annotated[float, Field(gt=0)] = 0.002
+    weight_decay: Annotated[float, Field(ge=0)] = 0.05
+
+    @classmethod
+    def read(cls, path: Path) -> ClassTrainSettings:
+        """Read a ``train.yaml``.
+
+        Raises:
+            RecipeError: The file cannot be read, is not YAML, or has an unknown key, a missing key or a bad value.
+        """
+        return read_settings(cls, path)
+
+    def write(self, path: Path) -> None:
+        """Write a ``train.yaml`` with every setting that has a value."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(yaml.safe_dump(self.model_dump(exclude_none=True), sort_keys=False), encoding="utf-8")
