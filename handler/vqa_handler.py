@@ -20,6 +20,7 @@ from ts.metrics.metric_cache_errors import MetricsCacheKeyError
 from ts.metrics.metric_cache_yaml_impl import MetricsCacheYamlImpl
 from ts.metrics.metric_type_enum import MetricTypes
 
+from vqaserve.choosing import fit_threads
 from vqaserve.logs import HarmlessFormatter, safe_id
 from vqaserve.memory import Trimmer, trim
 from vqaserve.metrics import METRICS, Emit, Metric, MetricSample
@@ -43,14 +44,13 @@ class VqaHandler:
         _quieten_worker()
         _receive_as_sent()
         properties = context.system_properties
-        config = ModelConfig.parse(context.model_yaml_config)
-        settings = config.handler
+        config, folder = ModelConfig.parse(context.model_yaml_config), Path(properties["model_dir"])
+        settings = fit_threads(folder, config)
         if settings.device == "auto":
             gpu = properties.get("gpu_id")
             settings = settings.model_copy(update={"device": "cpu" if gpu is None else f"cuda:{gpu}"})
         manifest = context.manifest["model"]
         model = Model(name=manifest["modelName"], version=manifest["modelVersion"])
-        folder = Path(properties["model_dir"])
         self._pipeline = Pipeline.load(folder, settings, model, _emitter(context), config.opening_seconds)
         self._trimmer = Trimmer()
         atexit.register(self._pipeline.close)  # when the front end ends, the worker exits by itself

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,16 +13,14 @@ from loadtest.bench.photographs import variants
 from loadtest.bench.results import WorkloadResult
 from loadtest.pairs import Pair, all_pairs
 from loadtest.process_usage import memory_of
-from vqaops.building.build import build
 from vqaops.errors import ServerError
 from vqaops.questions import read_samples
 from vqaops.store.archive import Archive
 from vqaops.tuning.recipe_file import with_settings
 from vqaops.tuning.search import TrialOutcome
 from vqaops.tuning.space import Candidate
-from vqaserve.errors import RecipeError
-from vqaserve.settings import ModelConfig
-from vqaserve.text_files import decode, read_text
+from vqaops.yaml_edit import with_values
+from vqaserve.text_files import decode
 
 WARM_UP_SECONDS = 2.0
 _CONFIG = "model-config.yaml"
@@ -33,27 +30,21 @@ class TrialRunner:
     """Tries candidates for one recipe.
 
     Args:
-        recipe: The recipe's folder.
         archive: The recipe's archive with its own settings.
         connections: Connections of the closed loop.
         seconds: Duration of the measurement.
         folder: Folder for the candidates' archives and servers.
     """
 
-    def __init__(self, recipe: Path, archive: Archive, connections: int, seconds: float, folder: Path) -> None:
-        self._recipe = recipe
+    def __init__(self, archive: Archive, connections: int, seconds: float, folder: Path) -> None:
         self._archive = archive
-        self._built = {Candidate.of(ModelConfig.read(recipe / _CONFIG)).precision: archive}
         self._connections = connections
         self._seconds = seconds
         self._folder = folder
 
     def run(self, candidate: Candidate, pairs: Sequence[Pair]) -> TrialOutcome:
         """Serve a candidate, warm it up and measure it; a candidate that cannot be served is a failed outcome."""
-        try:
-            archive = self.archive_for(candidate)
-        except RecipeError as error:  # the family lacks this precision, or the precision changes too many answers
-            return TrialOutcome(failure=str(error))
+        archive = self.archive_for(candidate)
         try:
             with start_measured([archive], self._folder / "server") as measured:
                 generator = LoadGenerator(measured, archive.name, pairs)
@@ -61,7 +52,7 @@ class TrialRunner:
                 found = generator.closed_loop(unique, self._connections, self._seconds)
                 workers = measured.server.client.workers(archive.name)
                 memory = sum(memory_of(worker.pid).resident for worker in workers)
-        except ServerError as error:
+        except ServerError as error:  # the family lacks this precision, say, or it changes too many answers
             return TrialOutcome(failure=str(error))
         finally:
             archive.path.unlink()
@@ -71,38 +62,17 @@ class TrialRunner:
         return TrialOutcome(result.rate, result.percentile_ms(95), result.cpu_ms, memory, result.anomalies())
 
     def archive_for(self, candidate: Candidate) -> Archive:
-        """Return an archive with the candidate's settings, copied from one of its precision, which saves a build.
-
-        Raises:
-            RecipeError: The recipe does not build in this precision.
-        """
+        """Return a copy of the archive with the candidate's settings."""
         path = self._folder / "store" / self._archive.path.name
         path.parent.mkdir(parents=True, exist_ok=True)
-        with zipfile.ZipFile(self._of_precision(candidate).path) as given, zipfile.ZipFile(path, "w") as packed:
+        with zipfile.ZipFile(self._archive.path) as given, zipfile.ZipFile(path, "w") as packed:
             for member in given.infolist():
                 data = given.read(member)
                 if member.filename == _CONFIG:
-                    data = with_settings(decode(data, _CONFIG), candidate).encode()
+                    text = with_settings(decode(data, _CONFIG), candidate)
+                    data = with_values(text, {"auto": []}).encode()  # the candidate's numbers are not fitted
                 packed.writestr(member, data)
         return Archive(path, self._archive.name, self._archive.version)
-
-    def _of_precision(self, candidate: Candidate) -> Archive:
-        """Return an archive of the candidate's precision, built once: a build may round weights to the precision.
-
-        Raises:
-            RecipeError: The recipe does not build in this precision.
-        """
-        if candidate.precision not in self._built:
-            with tempfile.TemporaryDirectory(dir=self._folder, prefix="recipe-") as temporary:
-                recipe = Path(temporary) / self._recipe.name
-                recipe.mkdir()
-                for part in self._recipe.iterdir():
-                    if part.name != _CONFIG:
-                        (recipe / part.name).symlink_to(part)
-                text = with_settings(read_text(self._recipe / _CONFIG), candidate)
-                (recipe / _CONFIG).write_text(text, encoding="utf-8", newline="")
-                self._built[candidate.precision] = build(recipe, self._folder / candidate.precision, replace=True)
-        return self._built[candidate.precision]
 
 
 def sample_pairs(recipe: Path, pictures: int) -> list[Pair]:

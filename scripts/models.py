@@ -32,6 +32,9 @@ def register(
     signers: Annotated[
         Path | None, typer.Option(help="OpenSSH allowed_signers; one of them must have signed the store's SHA256SUMS.")
     ] = None,
+    no_calibration: Annotated[
+        bool, typer.Option("--no-calibration", help="Measure nothing, even if the recipe says `auto`.")
+    ] = False,
     run: Run = RUN,
     as_json: Json = False,
 ) -> None:
@@ -39,12 +42,12 @@ def register(
 
     The default version still answers all requests. Example: scripts/models.py register model_store/shapes-1.1.0.mar
     """
-    _run("register", run, as_json, lambda operations: [operations.register(archive, signers)])
+    _run("register", run, as_json, lambda operations: [operations.register(archive, signers, not no_calibration)])
 
 
 @app.command("list")
 def list_versions(run: Run = RUN, as_json: Json = False) -> None:
-    """List all versions: the default, workers, memory, queue and age.
+    """List all versions: the default, workers, memory, queue, age, and how they compute.
 
     Example: scripts/models.py list --json
     """

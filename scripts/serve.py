@@ -35,6 +35,13 @@ Sockets = Annotated[
     bool, typer.Option("--sockets", help="Listen on unix sockets in the run folder instead of ports 8080 and 8081.")
 ]
 Run = Annotated[Path, typer.Option(help="Run folder: all files of the running server.")]
+NoCalibration = Annotated[
+    bool,
+    typer.Option(
+        "--no-calibration",
+        help="Measure nothing: models that say `auto` compute in the way that suits such processors.",
+    ),
+]
 Drain = Annotated[float, typer.Option(callback=finite, min=0, help="Seconds that accepted requests get after SIGTERM.")]
 
 
@@ -45,6 +52,7 @@ def start(
     store: Store = MODEL_STORE,
     run: Run = RUN,
     sockets: Sockets = False,
+    no_calibration: NoCalibration = False,
 ) -> None:
     """Build the archives that are not current, start TorchServe, wait until it is ready, and ask each model a question.
 
@@ -55,7 +63,7 @@ def start(
         chosen = [resolved(recipe) for recipe in recipes or SERVED]
         server = _server(run, config, sockets)
         with _display() as display:
-            serve_recipes(server, chosen, resolved(store), display)
+            serve_recipes(server, chosen, resolved(store), display, not no_calibration)
         for recipe in chosen:
             _show_answer(server, recipe)
     took, logs = time.monotonic() - began, escape(str(short_path(server.folder.logs)))
@@ -63,24 +71,32 @@ def start(
 
 
 @app.command()
-def resume(config: Config = CONFIG, run: Run = RUN, sockets: Sockets = False) -> None:
+def resume(
+    config: Config = CONFIG, run: Run = RUN, sockets: Sockets = False, no_calibration: NoCalibration = False
+) -> None:
     """Start TorchServe with the versions, defaults and worker counts that it had before a crash, a stop or a reboot.
 
     Builds nothing and reads no recipe. Example: scripts/serve.py resume
     """
     with one_line_errors("resume"), _display() as display:
         server = _server(run, config, sockets)
-        start_and_wait(server, resumable_state(server), display)
+        start_and_wait(server, resumable_state(server), display, not no_calibration)
 
 
 @app.command()
-def foreground(config: Config = CONFIG, run: Run = RUN, sockets: Sockets = False, drain: Drain = 30) -> None:
+def foreground(
+    config: Config = CONFIG,
+    run: Run = RUN,
+    sockets: Sockets = False,
+    drain: Drain = 30,
+    no_calibration: NoCalibration = False,
+) -> None:
     """As `resume`, but stay in the foreground: for systemd and containers, which stop it with SIGTERM.
 
     Example: scripts/serve.py foreground --drain 60
     """
     with one_line_errors("foreground"), _display() as display:
-        run_in_foreground(_server(run, config, sockets), drain, display)
+        run_in_foreground(_server(run, config, sockets), drain, display, not no_calibration)
 
 
 @app.command()

@@ -65,7 +65,7 @@ def main(
             tuple(sorted(delay or [1, 5])),
             tuple(dict.fromkeys(precisions or (own.precision, "fp32", "bf16"))),
         )
-        runner = TrialRunner(recipe, archive, connections, seconds, output / "tune")
+        runner = TrialRunner(archive, connections, seconds, output / "tune")
         columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
         progress = Progress(*columns, console=new_console(stderr=True), transient=not console.is_terminal)
         task = progress.add_task("", total=None)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from vqaserve.errors import InvalidQuestion
-from vqaserve.settings import Limits
+from vqaserve.limits import Limits
 from vqaserve.types import Query
 
 _CHARACTERS_PER_TOKEN = 8

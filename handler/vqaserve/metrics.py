@@ -49,7 +49,7 @@ PREDICTIONS_DROPPED = Metric("vqa_predictions_dropped_total", "counter", "Count"
 WORKER_STARTS = Metric("vqa_worker_starts_total", "counter", "Count")
 FIRST_TEXT_SECONDS = Metric("vqa_first_text_seconds", "histogram", "Seconds")
 TOKENS = Metric("vqa_tokens_total", "counter", "Count", ("kind",))
-MODEL_INFO = Metric("vqa_model_info", "gauge", "Count", ("task", "family", "precision"))
+MODEL_INFO = Metric("vqa_model_info", "gauge", "Count", ("task", "family", "runtime", "precision", "chosen_by"))
 
 METRICS = (
     *(REQUESTS, STAGE_SECONDS, BATCH_SECONDS, BATCH_SIZE, QUEUE_SECONDS, ANSWERS, CONFIDENCE, ABSTAINED),
@@ -148,9 +148,13 @@ class MetricsRecorder:
         self._counted: Counter[tuple[str, str]] = Counter()
         self._next_gauges = 0.0
 
-    def record_start(self, task: str, family: str, precision: str) -> None:
-        """Emit that the worker has loaded its model."""
-        self._emit([self._sample(WORKER_STARTS, 1), self._sample(MODEL_INFO, 1, task, family, precision)])
+    def record_start(self, *info: str) -> None:
+        """Emit that the worker has loaded its model.
+
+        Args:
+            info: The values of the labels of ``MODEL_INFO``.
+        """
+        self._emit([self._sample(WORKER_STARTS, 1), self._sample(MODEL_INFO, 1, *info)])
 
     def record_batch(self, batch: BatchReport) -> None:
         """Emit the samples of an answered batch."""

@@ -6,6 +6,7 @@ same order; an item that fails gets an error, passes the later stages untouched,
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from typing import Any
 
 from vqaserve.answering import Answerer
 from vqaserve.card import read_card
+from vqaserve.choosing import Choice, choose
 from vqaserve.conversations import check_conversation, last_question
 from vqaserve.errors import InvalidParameter, RecipeError
 from vqaserve.exchange import Exchange
@@ -36,6 +38,8 @@ from vqaserve.streams import Send, Streams
 from vqaserve.tasks import find_task
 from vqaserve.tasks.base import Task
 from vqaserve.types import Item, Model, Query, Reply, Request
+
+log = logging.getLogger(__name__)
 
 
 class Pipeline:
@@ -68,6 +72,7 @@ class Pipeline:
         self.settings = settings
         self.model = model
         self.card: Mapping[str, object] = {}
+        self.choice = Choice(settings, "recipe", "the recipe sets it")
         self.stopwatch = Stopwatch()
         self.identifier = Identifier(Fetcher(settings.remote_images, settings.limits.max_image_bytes))
         self.opener = Opener(settings.limits.pictures, family.squeeze, self.stopwatch)
@@ -99,10 +104,15 @@ class Pipeline:
         """
         task, family = find_task(settings.task), find_family(settings.family)
         _check_pair(settings, family)
-        loaded = family.load(folder, settings)
+        choice = choose(folder, settings)
+        loaded = family.load(folder, choice.settings)
+        log.info(
+            "%s computes with %s in %s (%s: %s)",
+            *(model.name, loaded.runtime, loaded.precision, choice.source, choice.reason),
+        )
         pipeline = cls(task(settings), loaded, settings, model, emit, folder / ".features", opening_seconds)
-        pipeline.card = read_card(folder)
-        pipeline.recorder.record_start(loaded.precision)
+        pipeline.card, pipeline.choice = read_card(folder), choice
+        pipeline.recorder.record_start(loaded.runtime, loaded.precision, choice.source)
         return pipeline
 
     def answer(self, requests: Sequence[Request], send: Send = lambda parts: None) -> list[Reply]:
@@ -176,6 +186,9 @@ class Pipeline:
                 "task": self.settings.task,
                 "family": self.settings.family,
                 "precision": self.family.precision,
+                "runtime": self.family.runtime,
+                "chosen_by": self.choice.source,
+                "reason": self.choice.reason,
                 "model": {"name": self.model.name, "version": self.model.version},
                 "top_k": self.settings.top_k,
                 "limits": self.settings.limits.model_dump(),

@@ -30,9 +30,9 @@ class BatchRecorder:
             PredictionWriter(settings.prediction_log, model) if settings.prediction_log.enabled else None
         )
 
-    def record_start(self, precision: str) -> None:
-        """Record that the worker has loaded its model."""
-        self._metrics.record_start(self._settings.task, self._settings.family, precision)
+    def record_start(self, runtime: str, precision: str, chosen_by: str) -> None:
+        """Record that the worker has loaded its model, how it computes, and who chose that (``Choice.source``)."""
+        self._metrics.record_start(self._settings.task, self._settings.family, runtime, precision, chosen_by)
 
     def record(
         self,

@@ -7,75 +7,20 @@ handler as ``context.model_yaml_config``.
 from __future__ import annotations
 
 import os
-from dataclasses import fields
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, IPvAnyNetwork, field_validator, model_validator
 
-from vqaserve.documents.limits import DocumentLimits
 from vqaserve.errors import RecipeError
+from vqaserve.layout import Open, Room, replace_auto
+from vqaserve.limits import Limits
 from vqaserve.picture_urls import listed_host
-from vqaserve.pictures import PictureLimits
 from vqaserve.validation import FrozenModel
 from vqaserve.yaml_files import read_settings, validate_settings
 
 Precision = Literal["auto", "fp32", "bf16", "fp16", "int8"]
-
-
-class Limits(FrozenModel):
-    """What a client may ask for; a request over a limit is refused with 422.
-
-    Attributes:
-        max_image_pixels: Pixels to decode of one picture, read from its header before decoding.
-        max_jpeg_pixels: Pixels of one JPEG. If they are more than ``max_image_pixels``, it is decoded at a half, a
-            quarter or an eighth of its width and height. The default takes 8192 x 6144, a phone's 50 megapixels.
-        max_request_pixels: Pixels to decode of all different pictures of one request together.
-        max_decode_seconds: CPU time to decode the pictures of one request; at most half of ``responseTimeout``.
-        max_image_bytes: Size of one picture file. The default takes a phone's 50 megapixels, which are 15 to 25 MB.
-        max_pages: Pages of a document that one request may read; the model's task reads documents.
-        max_document_seconds: CPU time to read the pages of one document.
-        max_question_chars: Characters of one question.
-        max_questions: Questions in one request.
-        max_top_k: Ranked answers to one question.
-        max_labels: Candidate labels of a zero-shot classification.
-        max_label_chars: Characters of one candidate label, and of a hypothesis template.
-        max_new_tokens: Tokens that a generative model may write for one answer.
-        max_beams: Beams of a generative model's search.
-        max_choices: Answers of equal standing to one question (``n`` of OpenAI's format).
-        max_turns: Turns of a conversation, the question included.
-        max_pictures: Pictures in a conversation.
-        max_prompt_tokens: Tokens of a conversation in a generative model's prompt, those of the pictures included.
-    """
-
-    max_image_pixels: Annotated[int, Field(gt=0)] = 10_000_000
-    max_jpeg_pixels: Annotated[int, Field(gt=0)] = 51_000_000
-    max_request_pixels: Annotated[int, Field(gt=0)] = 40_000_000
-    max_decode_seconds: Annotated[float, Field(gt=0)] = 1.5
-    max_image_bytes: Annotated[int, Field(gt=0)] = 24 * 1024 * 1024
-    max_pages: Annotated[int, Field(gt=0)] = 16
-    max_document_seconds: Annotated[float, Field(gt=0)] = 6
-    max_question_chars: Annotated[int, Field(gt=0)] = 500
-    max_questions: Annotated[int, Field(gt=0)] = 32
-    max_top_k: Annotated[int, Field(gt=0)] = 20
-    max_labels: Annotated[int, Field(gt=0)] = 128
-    max_label_chars: Annotated[int, Field(gt=0)] = 300
-    max_new_tokens: Annotated[int, Field(gt=0)] = 128
-    max_beams: Annotated[int, Field(gt=0)] = 8
-    max_choices: Annotated[int, Field(gt=0)] = 8
-    max_turns: Annotated[int, Field(gt=0)] = 100
-    max_pictures: Annotated[int, Field(gt=0)] = 8
-    max_prompt_tokens: Annotated[int, Field(gt=0)] = 16384
-
-    @property
-    def pictures(self) -> PictureLimits:
-        """The limits that concern pictures."""
-        return PictureLimits(**{field.name: getattr(self, field.name) for field in fields(PictureLimits)})
-
-    @property
-    def documents(self) -> DocumentLimits:
-        """The limits that concern documents."""
-        return DocumentLimits(self.max_image_bytes, self.max_pages, self.max_document_seconds)
 
 
 class CacheLimits(FrozenModel):
@@ -117,9 +62,14 @@ class RemoteImages(FrozenModel):
     seconds: Annotated[float, Field(gt=0, le=60)] = 5
 
 
+def run_folder() -> Path | None:
+    """Return the server's run folder, which the server's start sets in ``VQA_RUN``."""
+    return Path(os.environ["VQA_RUN"]) if "VQA_RUN" in os.environ else None
+
+
 def _predictions_folder() -> Path | None:
-    """Return the folder in the server's run folder, which the server's start sets in ``VQA_RUN``."""
-    return Path(os.environ["VQA_RUN"]) / "predictions" if "VQA_RUN" in os.environ else None
+    run = run_folder()
+    return run / "predictions" if run else None
 
 
 class PredictionLog(FrozenModel):
@@ -182,9 +132,12 @@ class HandlerSettings(FrozenModel):
         family: A name in ``vqaserve.families.FAMILIES``.
         weights: Folder with the family's files, relative to the recipe.
         device: ``cpu``, ``cuda``, ``cuda:N``, or ``auto``: the GPU that TorchServe gave the worker, else the CPU.
-        threads: Torch's threads in each worker; workers times threads should not exceed the cores.
-        precision: The arithmetic; ``auto`` is the fastest on the machine that keeps the answers.
-        agreement: Share of probe answers that must be the same as in fp32 for another precision to be used.
+        threads: Torch's threads in each worker; workers times threads should not exceed the cores. ``auto`` divides the
+            cores of the machine that serves by the workers.
+        precision: The arithmetic; ``auto`` is the cheapest on the machine that serves which keeps the answers
+            (docs/how-to/calibration.md).
+        agreement: Share of probe answers that must be the same as in fp32 for another precision to be used; 0 asks no
+            probe, and a worker starts sooner.
         options: Options of the family; an unknown one is refused.
         question: The question for a picture that comes without one (``curl -T photo.jpg``); without this setting such
             a picture is refused.
@@ -207,7 +160,7 @@ class HandlerSettings(FrozenModel):
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
     threads: Annotated[int, Field(gt=0)] = 1
     precision: Precision = "fp32"
-    agreement: Annotated[float, Field(gt=0, le=1)] = 0.98
+    agreement: Annotated[float, Field(ge=0, le=1)] = 0.98
     options: dict[str, Any] = {}  # noqa: RUF012 - pydantic copies defaults
     question: str | None = None
     hypothesis_template: Annotated[str, Field(pattern=r"^[^{}]*\{\}[^{}]*$")] = "This is a photo of {}."
@@ -228,7 +181,9 @@ class ModelConfig(FrozenModel):
     each either turns batching off or loses requests in TorchServe 0.12.
 
     Attributes:
-        minWorkers: Workers that TorchServe starts.
+        minWorkers: Workers that TorchServe starts. ``auto`` is one for each core of the machine that serves, or fewer
+            where memory is short; ``maxWorkers`` is ``auto`` too then. The archive holds numbers for the machine that
+            built it, and a start with our commands fits them.
         maxWorkers: The same number: TorchServe does not scale by itself.
         batchSize: Requests in a batch at most.
         maxBatchDelay: Milliseconds that a batch waits for more requests. 1 sends what queued while the worker was busy
@@ -239,6 +194,7 @@ class ModelConfig(FrozenModel):
         maxRetryTimeoutInSec: Seconds of failing starts after which TorchServe gives a worker up.
         deviceType: Device that TorchServe assigns to workers; by default a GPU where there is one.
         deviceIds: GPUs that TorchServe assigns; all by default.
+        auto: What the recipe leaves to the machine that serves; the build writes it.
         handler: Settings of this handler.
     """
 
@@ -253,7 +209,27 @@ class ModelConfig(FrozenModel):
     maxRetryTimeoutInSec: Annotated[int, Field(ge=1)] = 300
     deviceType: Literal["cpu", "gpu"] | None = None
     deviceIds: tuple[int, ...] | None = None
+    auto: tuple[Open, ...] = ()
     handler: HandlerSettings
+
+    @model_validator(mode="before")
+    @classmethod
+    def _replace_auto(cls, content: Any) -> Any:
+        return replace_auto(content) if isinstance(content, Mapping) else content
+
+    def fitted(self, weights: int) -> ModelConfig:
+        """Return the settings with this machine's workers and threads for ``auto``.
+
+        Args:
+            weights: Bytes of the files that a worker loads.
+        """
+        room, workers = Room.here(self.handler.device), self.minWorkers
+        counts = {}
+        if "workers" in self.auto:
+            workers = room.layout(weights).workers
+            counts = {"minWorkers": workers, "maxWorkers": workers}
+        threads = room.threads_beside(workers) if "threads" in self.auto else self.handler.threads
+        return self.model_copy(update={**counts, "handler": self.handler.model_copy(update={"threads": threads})})
 
     @property
     def opening_seconds(self) -> float:

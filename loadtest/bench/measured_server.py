@@ -43,7 +43,7 @@ def start_measured(archives: Sequence[Archive], run: Path) -> Iterator[MeasuredS
     Raises:
         ServerError: The server does not start, or a worker cannot load its archive.
     """
-    with own_server(archives, run) as server:
+    with own_server(archives, run, measures=True) as server:
         ready = wait_for_all_workers(server, archives)
         process = java_process(server)
         seconds = {pid: moment - psutil.Process(pid).create_time() for pid, moment in ready.items()}

@@ -8,19 +8,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import yaml
 
 from loadtest.trials import TrialRunner
 from tests.support.families import PAIRS, SHORT, answers, encoded
 from tests.tiny.damage import reshape
 from tests.tiny.kinds import Tiny
 from tests.tiny.recipe import complete_recipe
-from vqaops.building.build import archive_of, build
+from vqaops.building.build import build
 from vqaops.building.worker import InProcessWorker
 from vqaops.tuning.space import Candidate
 from vqaserve.errors import RecipeError
 from vqaserve.images import open_picture
-from vqaserve.settings import Limits
+from vqaserve.limits import Limits
 from vqaserve.types import Query
 
 ARCHIVED = ["dummy", "modular", "vilt", "vilt_openvino", "blip", "clip_llm"]  # one kind of each family
@@ -64,13 +63,9 @@ def test_a_worker_reads_the_network_that_the_build_has_converted(make_tiny: Call
     assert reply.status == 200
 
 
-def test_a_trial_of_int8_serves_a_network_that_is_rounded(make_tiny: Callable[[str], Tiny], tmp_path: Path):
-    tiny = make_tiny("vilt_openvino")
-    settings = {**tiny.settings.model_dump(exclude_defaults=True), "agreement": 0.001}
-    recipe = complete_recipe(tiny.folder, settings, encoded(PAIRS[0][0]), SHORT)
-    runner = TrialRunner(recipe, archive_of(recipe, tmp_path), connections=1, seconds=0, folder=tmp_path / "tune")
+def test_a_trial_serves_the_archive_with_its_own_settings(make_tiny: Callable[[str], Tiny], tmp_path: Path):
+    archive = build(whole_recipe(make_tiny("dummy"), encoded(PAIRS[0][0])), tmp_path)
+    runner = TrialRunner(archive, connections=1, seconds=0, folder=tmp_path / "tune")
     tried = runner.archive_for(Candidate(workers=1, threads=1, batch=2, delay=1, precision="int8"))
-    with zipfile.ZipFile(tried.path) as packed:
-        assert json.loads(packed.read("openvino/probe.json"))["int8"]
-        handler = yaml.safe_load(packed.read("model-config.yaml"))["handler"]
-    assert (handler["precision"], tried.name) == ("int8", recipe.name)
+    settings = tried.settings
+    assert (settings.handler.precision, settings.batchSize, tried.name) == ("int8", 2, archive.name)

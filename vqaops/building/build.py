@@ -19,10 +19,13 @@ from vqaops.paths import HANDLER, MODEL_STORE, resolved
 from vqaops.store import checksums
 from vqaops.store.archive import CONTENT, MANIFEST, Archive
 from vqaops.store.names import check_model_name, check_version
+from vqaops.yaml_edit import with_values
 from vqaserve.errors import RecipeError
 from vqaserve.families import prepare
 from vqaserve.settings import ModelConfig
-from vqaserve.text_files import split_lines
+from vqaserve.text_files import read_text, split_lines
+
+CONFIG = "model-config.yaml"
 
 
 def archive_of(recipe: Path, store: Path = MODEL_STORE) -> Archive:
@@ -81,7 +84,7 @@ def build(recipe: Path, store: Path = MODEL_STORE, replace: bool = False) -> Arc
         prepared.mkdir()
         prepare(recipe, settings, prepared)
         files = {**content.files, **_prepared_files(prepared, content)}
-        members = {MANIFEST: _manifest(archive), CONTENT: content.sha256 + "\n"}
+        members = {MANIFEST: _manifest(archive), CONTENT: content.sha256 + "\n", CONFIG: _config(recipe)}
         _pack(packed, files, members)
         _try(packed, Path(temporary) / "unpacked", recipe)
         packed.replace(archive.path)
@@ -90,7 +93,21 @@ def build(recipe: Path, store: Path = MODEL_STORE, replace: bool = False) -> Arc
 
 
 def _settings(recipe: Path) -> ModelConfig:
-    return ModelConfig.read(recipe / "model-config.yaml")
+    return ModelConfig.read(recipe / CONFIG)
+
+
+def _config(recipe: Path) -> str:
+    """The archive's settings: TorchServe reads numbers where the recipe says ``auto``."""
+    text, config = read_text(recipe / CONFIG), _settings(recipe)
+    if not config.auto:
+        return text
+    fitted = config.fitted(sum(path.stat().st_size for path in files_in(recipe / config.handler.weights).values()))
+    numbers: dict[str, object] = {"auto": list(config.auto)}
+    if "workers" in config.auto:
+        numbers |= {"minWorkers": fitted.minWorkers, "maxWorkers": fitted.maxWorkers}
+    if "threads" in config.auto:
+        numbers["handler.threads"] = fitted.handler.threads
+    return with_values(text, numbers)
 
 
 def _prepared_files(prepared: Path, content: Content) -> Mapping[str, Path]:
@@ -105,21 +122,22 @@ def _manifest(archive: Archive) -> str:
         model_name=archive.name,
         version=archive.version,
         handler=str(HANDLER / "vqa_handler.py"),
-        config_file="model-config.yaml",
+        config_file=CONFIG,
     )
     manifest: str = ModelExportUtils.generate_manifest_json(config)
     return manifest
 
 
 def _pack(archive: Path, files: Mapping[str, Path], texts: Mapping[str, str]) -> None:
-    """Write a zip file of files and texts by their names in it.
+    """Write a zip file of files and texts by their names in it; a text replaces a file of its name.
 
     The archiver's own packing takes its folders as one string, which it splits at commas and whose brackets it expands.
     Nothing is deflated: weights do not shrink, and unpacking deflated files stalls TorchServe's connections.
     """
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED, strict_timestamps=False) as packed:
         for name, path in files.items():
-            packed.write(path, name)
+            if name not in texts:
+                packed.write(path, name)
         for name, text in texts.items():
             packed.writestr(name, text)
 

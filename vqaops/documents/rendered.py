@@ -10,7 +10,7 @@ from PIL import Image
 from vqaserve.documents.limits import DocumentLimits
 from vqaserve.documents.reading import read_document
 from vqaserve.errors import InvalidImage
-from vqaserve.settings import Limits
+from vqaserve.limits import Limits
 
 _AT_ONCE = 8
 

@@ -33,6 +33,9 @@ _SAMPLES: dict[str, dict[str, object]] = {
 }
 """A sample for each task. A classifier with classes of its own may know none that fits, so any answer passes."""
 
+_RUNTIMES = {"hf_classifier": {"runtime": "auto"}}
+"""Options with which a family leaves its runtime to the machine that serves."""
+
 _TASKS = {"image-text-to-text": "visual_question_answering"}
 """The task of a name of the Hub, where it is not the same with underscores."""
 
@@ -141,8 +144,8 @@ def _write_sample(folder: Path, task: str) -> None:
 def _settings(origin: Origin) -> str:
     return f"""\
 # TorchServe reads the top level, and the handler the section `handler:`.
-minWorkers: 1            # processes, each with a copy of the weights; raise it where cores and memory allow
-maxWorkers: 1            # equal to minWorkers, because TorchServe does not scale by itself
+minWorkers: auto         # processes, each with a copy of the weights: one for each core, or fewer where memory is short
+maxWorkers: auto         # equal to minWorkers, because TorchServe does not scale by itself
 batchSize: 8             # maximum number of requests in a batch
 maxBatchDelay: 1         # ms; requests that queued while the worker was busy form a batch, a lone one does not wait
 responseTimeout: 120     # s; then the worker is considered stuck and restarted
@@ -153,8 +156,9 @@ handler:
   task: {origin.task}
   family: {origin.family}
   device: {origin.device}
-  threads: 1
-{_options(origin.options)}"""
+  threads: auto          # the cores divided by the workers
+  precision: auto        # with `runtime`, measured on the machine that serves before its workers start
+{_options({**_RUNTIMES.get(origin.family, {}), **origin.options})}"""
 
 
 def _options(options: Mapping[str, Any]) -> str:

@@ -10,7 +10,11 @@ from typing import Any
 import psutil
 from rich.table import Table
 
+from vqaops.server.descriptions import describe
 from vqaops.server.management import Management, RegisteredVersion
+
+_SECONDS = 3
+"""How long a busy worker may take to say what it computes with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,9 @@ class VersionRow:
         memory: Resident bytes of its workers and their child processes; shared memory is counted in each of them.
         queue: Requests in the queue.
         since: When its oldest worker was started; None without workers.
+        arithmetic: The runtime and the precision that it computes with; empty if no worker says so in time.
+        chosen_by: Who chose them: ``recipe``, ``calibration`` or ``static rule``.
+        reason: Why.
     """
 
     model: str
@@ -33,6 +40,9 @@ class VersionRow:
     memory: int
     queue: int
     since: str | None
+    arithmetic: str
+    chosen_by: str
+    reason: str
 
     def as_dict(self) -> dict[str, Any]:
         """The fields by name."""
@@ -45,7 +55,7 @@ def rows(management: Management) -> list[VersionRow]:
     for name in sorted(management.models()):
         default = management.default(name)
         for version in management.versions(name):
-            found.append(_row(version, version.version == default))
+            found.append(_row(management, version, version.version == default))
     return found
 
 
@@ -56,6 +66,7 @@ def table(found: Sequence[VersionRow]) -> Table:
         shown.add_column(column)
     for column in ("workers ready", "memory", "queue", "age"):
         shown.add_column(column, justify="right")
+    shown.add_column("computes with")
     for row in found:
         shown.add_row(
             row.model,
@@ -64,6 +75,7 @@ def table(found: Sequence[VersionRow]) -> Table:
             f"{row.memory / 1e6:.0f} MB",
             str(row.queue),
             _age(row.since),
+            f"{row.arithmetic} ({row.chosen_by})" if row.chosen_by else row.arithmetic or "-",
         )
     return shown
 
@@ -83,7 +95,9 @@ def memory(version: RegisteredVersion) -> int:
     return total
 
 
-def _row(version: RegisteredVersion, is_default: bool) -> VersionRow:
+def _row(management: Management, version: RegisteredVersion, is_default: bool) -> VersionRow:
+    key = f"{version.name}/{version.version}"
+    said = describe(management.client, key, _SECONDS) if version.ready else None
     return VersionRow(
         model=version.name,
         version=version.version,
@@ -93,6 +107,9 @@ def _row(version: RegisteredVersion, is_default: bool) -> VersionRow:
         memory=memory(version),
         queue=version.pending,
         since=min((worker.started for worker in version.workers), default=None),
+        arithmetic=said.arithmetic if said else "",
+        chosen_by=said.chosen_by if said else "",
+        reason=said.reason if said else "",
     )
 
 

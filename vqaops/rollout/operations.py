@@ -51,9 +51,9 @@ class Operations:
         """The gateway of the server's run folder."""
         return Gateway(self.rollout.server.run)
 
-    def register(self, archive: Path, signers: Path | None) -> Report:
+    def register(self, archive: Path, signers: Path | None, measures: bool) -> Report:
         """Serve an archive beside the running version."""
-        version, first = self.rollout.register(archive, signers)
+        version, first = self.rollout.register(archive, signers, measures)
         name, default = version.name, self.rollout.management.default(version.name)
         lines = [f"[green]{name} {version.version}[/] is ready: {escape(first.measured)}"]
         if default != version.version:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vqaops.calibrating.calibrate import Calibrator
 from vqaops.errors import ServerError
 from vqaops.files import locked
 from vqaops.paths import resolved
@@ -57,10 +58,17 @@ class Rollout:
             raise ServerError(f"name the model; the server has: {', '.join(names) or 'none'}")
         return names[0]
 
-    def register(self, path: Path, signers: Path | None = None) -> tuple[RegisteredVersion, GateResult]:
+    def register(
+        self, path: Path, signers: Path | None = None, measures: bool = True
+    ) -> tuple[RegisteredVersion, GateResult]:
         """Serve an archive beside the running version, and ask it its first sample.
 
         Clients are not sent to the new version, unless the model is new to the server: then it is the default at once.
+
+        Args:
+            path: The archive.
+            signers: OpenSSH's ``allowed_signers``, one of whom must have signed the list beside the archive.
+            measures: Whether an archive that says ``auto`` is calibrated first.
 
         Returns:
             The version, and the result of asking it.
@@ -76,6 +84,7 @@ class Rollout:
         with self._changing() as state:
             placed, is_new = place(archive, state.store)
             try:
+                Calibrator(self.server.folder, self.progress, self.progress, measures).calibrate([placed])
                 with self.workers.loading(placed):
                     result = gate.smoke(self.server.client, archive.name, archive.version, samples[0])
                     if not result.passed:

@@ -79,6 +79,8 @@ class Workers:
         self.progress(f"registering {archive.name} {archive.version}")
         self.management.register(archive.path.name)
         try:
+            if "workers" in settings.auto:  # TorchServe starts as many as suit the machine that built the archive
+                self.management.scale(archive.name, archive.version, settings.minWorkers, settings.maxWorkers)
             self._await_ready(archive.name, archive.version, settings.minWorkers, settings.startupTimeout, since)
             yield
         except BaseException:

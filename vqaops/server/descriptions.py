@@ -23,12 +23,18 @@ class Description:
         card: Its model card in Markdown.
         limits: Its limits by name.
         fields: The fields that it reads, by their names in forms.
+        arithmetic: The runtime and the precision that it computes with.
+        chosen_by: Who chose them: ``recipe``, ``calibration`` or ``static rule``.
+        reason: Why.
     """
 
     task: str
     card: str
     limits: dict[str, Any]
     fields: frozenset[str]
+    arithmetic: str = ""
+    chosen_by: str = ""
+    reason: str = ""
 
 
 def describe(client: Client, key: str, seconds: float = 10) -> Description | None:
@@ -47,7 +53,9 @@ def describe(client: Client, key: str, seconds: float = 10) -> Description | Non
         said = reply.json()[0]["customizedMetadata"]
         said = json.loads(said) if isinstance(said, str) else said
         fields = frozenset(said["request"]["properties"])
-        return Description(said["task"], said["card"]["text"], said["limits"], fields)
+        arithmetic = " ".join(said[name] for name in ("runtime", "precision") if name in said)
+        chosen = said.get("chosen_by", ""), said.get("reason", "")  # an older archive says neither
+        return Description(said["task"], said["card"]["text"], said["limits"], fields, arithmetic, *chosen)
     except (httpx.HTTPError, ServerError, ValueError, LookupError, TypeError):
         return None
 

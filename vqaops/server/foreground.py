@@ -10,11 +10,11 @@ from vqaops.errors import ServerError
 from vqaops.rollout.drain import wait_idle
 from vqaops.server.management import Management
 from vqaops.server.server import Server
-from vqaops.server.start import Display, await_ready, resumable_state
+from vqaops.server.start import Display, await_ready, calibrate, resumable_state
 from vqaops.server.tokens import renew_due
 
 
-def run_in_foreground(server: Server, drain: float, display: Display) -> None:
+def run_in_foreground(server: Server, drain: float, display: Display, measures: bool = True) -> None:
     """Serve what was served last until SIGTERM or SIGINT; then answer the accepted requests and stop.
 
     If it fails or is stopped during the start, it stops TorchServe too: a supervisor that starts it again must not find
@@ -24,12 +24,14 @@ def run_in_foreground(server: Server, drain: float, display: Display) -> None:
         server: The server; none may run in its folder.
         drain: Seconds that accepted requests get after the signal.
         display: Where progress is shown.
+        measures: Whether archives that say ``auto`` are calibrated first.
 
     Raises:
         RecipeError: An archive cannot be read.
         ServerError: There is nothing to serve, the server does not start, or TorchServe ended by itself.
     """
     state = resumable_state(server)
+    calibrate(server, state, display, measures)  # a signal ends it at once
     ending = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ending.set())

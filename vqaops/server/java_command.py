@@ -16,7 +16,7 @@ from vqaops.server.raw_bodies import write_raw_bodies_patch
 from vqaops.server.run_folder import RunFolder
 
 INHERITED = re.compile(
-    r"PATH|HOME|USER|LANG|LC_\w+|TZ|LD_LIBRARY_PATH|(CUDA|NVIDIA|NCCL|OMP|MKL|KMP|OPENBLAS|TORCH|PYTORCH|MALLOC)_\w+"
+    r"PATH|HOME|USER|LANG|LC_\w+|TZ|LD_LIBRARY_PATH|(CUDA|NVIDIA|NCCL|OMP|MKL|ONEDNN|KMP|OPENBLAS|TORCH|PYTORCH|MALLOC)_\w+"
     r"|GLIBC_TUNABLES"
 )
 """Variables that a server inherits from the shell. The list names what is allowed: secrets have too many names to be

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from vqaops.calibrating.calibrate import Calibrator
 from vqaops.errors import ServerError
 from vqaops.paths import CONFIG
 from vqaops.server.ports import own_ports
@@ -18,7 +19,13 @@ READY_SECONDS = 300
 
 @contextmanager
 def own_server(
-    archives: Sequence[Archive], run: Path, *, seconds: float = READY_SECONDS, config: Path = CONFIG, **properties: str
+    archives: Sequence[Archive],
+    run: Path,
+    *,
+    seconds: float = READY_SECONDS,
+    config: Path = CONFIG,
+    measures: bool = False,
+    **properties: str,
 ) -> Iterator[Server]:
     """Start a server on free ports, wait until each archive has a worker READY, and stop it with the block.
 
@@ -27,6 +34,7 @@ def own_server(
         run: Its run folder, with a path short enough for unix sockets; it stays when the server has stopped.
         seconds: Until which it must be ready.
         config: The ``config.properties`` to start from.
+        measures: Whether archives that say ``auto`` are calibrated first, as ``make serve`` does.
         properties: Properties that replace those of ``config``.
 
     Yields:
@@ -37,6 +45,8 @@ def own_server(
         RecipeError: An archive cannot be read.
     """
     server = Server(run.resolve(), config, {**own_ports(), **properties})
+    if measures:
+        Calibrator(server.folder, lambda text: None, lambda text: None).calibrate(archives)
     server.start(archives)  # not in the block below: a server that runs in this folder already is not ours to stop
     try:
         server.wait_until_ready(archives, seconds)

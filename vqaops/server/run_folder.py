@@ -23,8 +23,9 @@ class RunFolder:
 
     Attributes:
         path: The folder. While the server runs it holds ``pid.json``, temporary files, worker sockets, logs and the
-            tokens (``key_file.json``). ``models.json`` (what is served), ``history.jsonl`` (changes of that) and
-            ``logs.previous`` (logs of the run before) outlive the server.
+            tokens (``key_file.json``). ``models.json`` (what is served), ``history.jsonl`` (changes of that),
+            ``calibrations`` (what ``auto`` means here) and ``logs.previous`` (logs of the run before) outlive the
+            server.
     """
 
     path: Path

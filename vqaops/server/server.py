@@ -113,10 +113,7 @@ class Server:
             RecipeError: An archive cannot be read.
             ServerError: A port is taken, the run folder cannot be used, or a server runs in it already.
         """
-        if self.process():
-            raise ServerError(f"a server is already running in {self.run}; stop it first: make stop")
-        self.check_ports()
-        self.folder.check()
+        self.check()
         state = served if isinstance(served, State) else State.of(served)
         given = {**self.properties, "model_snapshot": state.snapshot()}
         given["metrics_config"] = str(ROOT / given.get("metrics_config", METRICS))
@@ -186,6 +183,17 @@ class Server:
             psutil.wait_procs([process], timeout=STOP_SECONDS)
         self.folder.clear()
         return process is not None
+
+    def check(self) -> None:
+        """Refuse a start that cannot succeed.
+
+        Raises:
+            ServerError: A port is taken, the run folder cannot be used, or a server runs in it already.
+        """
+        if self.process():
+            raise ServerError(f"a server is already running in {self.run}; stop it first: make stop")
+        self.check_ports()
+        self.folder.check()
 
     def check_ports(self) -> None:
         """Refuse an address that is taken before Java does, and name its property.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vqaops.building.build import archive_of, build, is_current
+from vqaops.calibrating.calibrate import Calibrator
 from vqaops.errors import ServerError
 from vqaops.paths import short_path
 from vqaops.server.server import Server
@@ -30,11 +31,20 @@ class Display:
     status: Callable[[str], None]
 
 
-def serve_recipes(server: Server, recipes: Sequence[Path], store: Path, display: Display) -> None:
+def serve_recipes(
+    server: Server, recipes: Sequence[Path], store: Path, display: Display, measures: bool = True
+) -> None:
     """Serve the archives of recipes, and wait until each has a worker that is ready.
 
     A server that runs already goes on if it serves these archives, else it is restarted. What it served besides goes on
     being served.
+
+    Args:
+        server: The server.
+        recipes: Folders of recipes.
+        store: The model store.
+        display: Where progress is shown.
+        measures: Whether archives that say ``auto`` are calibrated; else they follow the static rule.
 
     Raises:
         RecipeError: A recipe cannot be built, or an archive is damaged or not the one that the store's list names.
@@ -53,7 +63,7 @@ def serve_recipes(server: Server, recipes: Sequence[Path], store: Path, display:
             server.client.workers(archive.name)  # reports a lost or expired token at once, not after a timeout
         await_ready(server, wanted, display)
     else:
-        start_and_wait(server, wanted, display)
+        start_and_wait(server, wanted, display, measures)
 
 
 def ensure_archives(recipes: Sequence[Path], store: Path, display: Display) -> list[Archive]:
@@ -112,16 +122,28 @@ def resumable_state(server: Server) -> State:
     return state
 
 
-def start_and_wait(server: Server, state: State, display: Display) -> None:
-    """Start TorchServe and wait until every version is ready.
+def start_and_wait(server: Server, state: State, display: Display, measures: bool = True) -> None:
+    """Calibrate, start TorchServe and wait until every version is ready.
 
     Raises:
         RecipeError: An archive cannot be read.
         ServerError: The server does not start.
     """
+    calibrate(server, state, display, measures)
     display.line("starting TorchServe")
     server.start(state)
     await_ready(server, state, display)
+
+
+def calibrate(server: Server, state: State, display: Display, measures: bool) -> None:
+    """Decide what ``auto`` means for the versions of a server that is about to start.
+
+    Raises:
+        RecipeError: An archive cannot be read.
+        ServerError: The server could not start.
+    """
+    server.check()  # before a calibration of a minute, not after it
+    Calibrator(server.folder, display.line, display.status, measures).calibrate(state.archives())
 
 
 def await_ready(server: Server, state: State, display: Display, is_ending: Callable[[], bool] | None = None) -> None:

@@ -72,7 +72,7 @@ class Archive:
 
     @property
     def settings(self) -> ModelConfig:
-        """The ``model-config.yaml`` in it.
+        """The ``model-config.yaml`` in it, with this machine's workers and threads for ``auto``.
 
         Raises:
             RecipeError: It is missing, or does not validate.
@@ -80,7 +80,9 @@ class Archive:
         with _opened(self.path, self._advice) as archive:
             source = f"{self.path}: {_SETTINGS}"
             content = parse_yaml(decode(archive.read(_SETTINGS), source), source)
-        return validate_settings(ModelConfig, content, source)
+            config = validate_settings(ModelConfig, content, source)
+            weights = f"{config.handler.weights}/"
+            return config.fitted(sum(one.file_size for one in archive.infolist() if one.filename.startswith(weights)))
 
     def samples(self) -> list[ArchivedSample]:
         """The sample questions, with their pictures.

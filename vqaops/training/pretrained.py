@@ -16,7 +16,7 @@ from vqaserve.families.modular.model import ModularModel
 from vqaserve.families.modular.options import Pixels
 from vqaserve.families.modular.preparation import to_pixels
 from vqaserve.images import open_picture
-from vqaserve.settings import Limits
+from vqaserve.limits import Limits
 
 _BATCH = 8
 

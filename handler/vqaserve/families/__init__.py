@@ -5,6 +5,7 @@ To add one, write a module with a subclass of ``Family`` (see ``base.py``) and a
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +59,11 @@ def prepare(folder: Path, settings: HandlerSettings, prepared: Path) -> None:
         RecipeError: A file does not match the others, or a library is not installed.
     """
     if place := _preparation(settings):
-        import_object(place, f"runtime {settings.options['runtime']!r}")(folder, settings, prepared)
+        import_object(place, "runtime 'openvino'")(folder, settings, prepared)
 
 
 def _preparation(settings: HandlerSettings) -> str | None:
-    return _PREPARED.get((settings.family, str(settings.options.get("runtime"))))
+    runtime = str(settings.options.get("runtime"))
+    if runtime == "auto":  # pack what the machine that serves may choose
+        runtime = "openvino" if find_spec("openvino") else "torch"
+    return _PREPARED.get((settings.family, runtime))

@@ -9,7 +9,9 @@ from typing import ClassVar, Generic, Self, TypeVar
 
 from PIL.Image import Image
 
+from vqaserve.calibration import Arithmetic, Machine
 from vqaserve.errors import InvalidParameter
+from vqaserve.families.rule import left_open
 from vqaserve.pictures import Squeeze
 from vqaserve.settings import HandlerSettings
 from vqaserve.types import Answer, Query
@@ -32,6 +34,9 @@ class Family(ABC, Generic[Features, Outputs]):
 
     precision: str = "fp32"
     """The precision in use; it differs from the recipe's where that is ``auto``."""
+
+    runtime: str = "torch"
+    """The library that computes the network."""
 
     shares: ClassVar[bool] = False
     """Whether features can be converted to bytes, so that the workers of a version can share them."""
@@ -97,6 +102,19 @@ class Family(ABC, Generic[Features, Outputs]):
         """What of the query the model does not read, such as the end of a long question; one sentence each."""
         del query
         return ()
+
+    @classmethod
+    def candidates(cls, folder: Path, settings: HandlerSettings) -> Sequence[Arithmetic]:
+        """The ways to compute on this machine's CPU that a recipe with ``auto`` leaves open.
+
+        A calibration measures them. ``load`` must take each in the settings.
+
+        Args:
+            folder: The root of the recipe or of the unpacked archive.
+            settings: The recipe's ``handler:`` section.
+        """
+        del folder
+        return left_open(settings, Machine.here().flags)
 
     @classmethod
     @abstractmethod

@@ -15,7 +15,7 @@ from transformers import StoppingCriteriaList
 from vqaserve.errors import InvalidParameter
 from vqaserve.families.following import Follower, Listener
 from vqaserve.families.generated import GeneratedAnswer
-from vqaserve.settings import Limits
+from vqaserve.limits import Limits
 from vqaserve.types import Query
 
 _LARGEST_SEED = 2**53

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from vqaserve.families.base import Family, Features, Outputs
 from vqaserve.families.generation import check_parameters, parameter_ranges
-from vqaserve.settings import Limits
+from vqaserve.limits import Limits
 from vqaserve.types import Query
 from vqaserve.writing import Progress
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from vqaserve.errors import RecipeError
 from vqaserve.families.int8 import to_int8
-from vqaserve.families.probe import ProbedFamily, agreement, ask_once, probe_answers
+from vqaserve.families.probe import ChangedAnswers, ProbedFamily, agreement, ask_once, probe_answers
 from vqaserve.settings import HandlerSettings
 
 log = logging.getLogger(__name__)
@@ -50,9 +50,9 @@ def load_at_precision(
 ) -> Kind:
     """Load a family in the precision that the recipe sets.
 
-    The family answers a short probe (``probe.py``) in fp32 and again in the other precision. ``auto`` takes the fastest
-    precision of this machine for a model of this size, and stays with fp32 if the answers differ. It does not measure
-    times, so all workers of a machine make the same choice.
+    The family answers a short probe (``probe.py``) in fp32 and again in the other precision, unless ``agreement`` is 0.
+    ``auto`` takes the precision that is usually the fastest on this machine for a model of this size, and stays with
+    fp32 if the answers differ. It does not measure times, so all workers of a machine make the same choice.
 
     Args:
         build: Loads the family in fp32 on its device; called again to return to fp32.
@@ -60,12 +60,17 @@ def load_at_precision(
         change: Converts a family, or the parts where it pays, to another precision.
 
     Raises:
-        RecipeError: The device does not support the precision, or fewer answers stay the same than ``agreement`` sets.
+        RecipeError: The device does not support the precision.
+        ChangedAnswers: Fewer answers stay the same than ``agreement`` sets.
     """
     family = build()
     wanted = settings.precision
     precision = fastest(family.device, lambda: count_multiply_adds(family)) if wanted == "auto" else wanted
     if precision == "fp32":
+        return family
+    if not settings.agreement:
+        change(family, precision)
+        family.precision = precision
         return family
     expected = probe_answers(family)
     change(family, precision)
@@ -78,7 +83,7 @@ def load_at_precision(
     if wanted == "auto":
         log.warning("%s, and agreement is %s; staying with fp32", figure, f"{settings.agreement:.0%}")
         return build()
-    raise RecipeError(f"{figure}, and agreement is {settings.agreement:.0%}; set precision: fp32 or auto")
+    raise ChangedAnswers(f"{figure}, and agreement is {settings.agreement:.0%}; set precision: fp32 or auto")
 
 
 def fastest(device: torch.device, work: Callable[[], int]) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, BeforeValidator, ValidationError
 
 from vqaserve.errors import BadRequest, InvalidQuestion
-from vqaserve.settings import Limits
+from vqaserve.limits import Limits
 from vqaserve.validation import describe_faults
 
 Schema = TypeVar("Schema", bound=BaseModel)

@@ -96,7 +96,8 @@ def test_a_converted_model_has_the_apps_own_numbers_in_a_batch_too(
     done = run(*app.save(tmp_path), tmp_path / "chat", *(["--keep-padding"] if padded else []))
     assert done.exit_code == 0, done.output
     settings = ModelConfig.read(tmp_path / "chat" / "model-config.yaml").handler
-    family = Modular.load(tmp_path / "chat", settings)
+    assert settings.precision == "auto"
+    family = Modular.load(tmp_path / "chat", settings.model_copy(update={"precision": "fp32"}))
     noise = np.random.default_rng(0).integers(0, 256, (3, 50, 40, 3), dtype=np.uint8)
     pictures = [Image.fromarray(array) for array in noise]
     logits = family.forward(family.encode(pictures), [Query(b"", question) for question in QUESTIONS])

@@ -5,8 +5,8 @@ import pytest
 from tests.support.pictures import encoded
 from vqaops.unseen_pictures import unseen_copy
 from vqaserve.images import open_picture
+from vqaserve.limits import Limits
 from vqaserve.picture_formats import FORMATS
-from vqaserve.settings import Limits
 
 
 @pytest.mark.parametrize("file_format", FORMATS)

@@ -15,8 +15,8 @@ from tests.support.profiles import SRGB, cmyk_profile, grey_profile, rgb_profile
 from vqaserve.colours import POLARITY_GUESSED, PROFILE_UNUSABLE
 from vqaserve.errors import InvalidImage
 from vqaserve.images import open_picture
+from vqaserve.limits import Limits
 from vqaserve.pictures import Opened
-from vqaserve.settings import Limits
 
 LIMITS = Limits().pictures
 COLOUR = triangle()

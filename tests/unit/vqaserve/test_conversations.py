@@ -4,7 +4,7 @@ import pytest
 
 from vqaserve.conversations import check_conversation, last_question
 from vqaserve.errors import InvalidQuestion
-from vqaserve.settings import Limits
+from vqaserve.limits import Limits
 from vqaserve.types import Query, Turn
 
 SYSTEM, ANSWERED = Turn("system", ("be terse",)), Turn("assistant", ("a cup",))

@@ -24,8 +24,8 @@ from vqaops.paths import ROOT
 from vqaserve import decoding
 from vqaserve.decoding import Budget, Decoder
 from vqaserve.errors import InvalidImage, Overloaded
+from vqaserve.limits import Limits
 from vqaserve.pictures import Squeeze
-from vqaserve.settings import Limits
 
 LIMITS = Limits().pictures
 
@@ -239,7 +239,7 @@ def test_the_child_ends_with_its_owner():
 
 def test_the_child_ends_with_a_worker_that_is_killed():
     code = (
-        "from vqaserve.decoding import Decoder\nfrom vqaserve.settings import Limits\nimport time\n"
+        "from vqaserve.decoding import Decoder\nfrom vqaserve.limits import Limits\nimport time\n"
         "decoder = Decoder(Limits().pictures)\nprint(decoder._child.pid, flush=True)\ntime.sleep(60)"
     )
     worker = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=ROOT)

@@ -15,8 +15,8 @@ from tests.support.bombs import png_chunk
 from tests.support.pictures import animated, encoded, saved, triangle
 from vqaserve.errors import InvalidImage
 from vqaserve.images import open_picture
+from vqaserve.limits import Limits
 from vqaserve.picture_formats import FORMATS
-from vqaserve.settings import Limits
 
 LIMITS = Limits().pictures
 

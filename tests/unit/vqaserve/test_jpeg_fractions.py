@@ -9,8 +9,8 @@ from PIL import Image
 from tests.support.pictures import encoded, saved
 from vqaserve.errors import InvalidImage
 from vqaserve.images import open_picture
+from vqaserve.limits import Limits
 from vqaserve.pictures import Squeeze
-from vqaserve.settings import Limits
 
 LIMITS = Limits().pictures
 

@@ -63,7 +63,7 @@ def test_each_sample_has_a_value_for_each_label_starting_with_model_and_version(
 def test_a_loaded_worker_emits_its_start_and_its_model():
     counted = Counted()
     assert counted.of("vqa_worker_starts_total") == {(): 1}
-    assert counted.of("vqa_model_info") == {("visual_question_answering", "dummy", "fp32"): 1}
+    assert counted.of("vqa_model_info") == {("visual_question_answering", "dummy", "torch", "fp32", "recipe"): 1}
 
 
 def test_requests_are_counted_by_the_type_in_their_errors_body():

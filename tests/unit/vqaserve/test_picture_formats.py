@@ -6,7 +6,7 @@ from PIL import Image
 from tests.support.pictures import encoded, saved
 from vqaserve.errors import InvalidImage
 from vqaserve.images import open_picture
-from vqaserve.settings import Limits
+from vqaserve.limits import Limits
 
 LIMITS = Limits().pictures
 OTHERS = {

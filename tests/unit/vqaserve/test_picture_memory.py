@@ -7,9 +7,9 @@ import os
 import pytest
 from PIL import Image
 
+from vqaserve.limits import Limits
 from vqaserve.picture_memory import DecodeResult, DecodeTask, PictureMemory
 from vqaserve.pictures import Opened
-from vqaserve.settings import Limits
 
 LIMITS = Limits(max_image_bytes=1000, max_image_pixels=100)
 

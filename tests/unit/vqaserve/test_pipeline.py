@@ -13,8 +13,9 @@ from tests.support.pictures import as_base64, encoded
 from tests.support.pipelines import SETTINGS, Fragile, ask, body, pipeline_of
 from vqaserve.errors import RecipeError
 from vqaserve.families.dummy import Dummy
+from vqaserve.limits import Limits
 from vqaserve.pipeline import Pipeline
-from vqaserve.settings import CacheLimits, Limits
+from vqaserve.settings import CacheLimits
 from vqaserve.tasks.visual_question_answering import VisualQuestionAnswering
 from vqaserve.types import Answer, Model, Request
 

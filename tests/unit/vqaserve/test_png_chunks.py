@@ -14,8 +14,8 @@ from tests.support.pictures import animated, saved, triangle
 from tests.support.profiles import SRGB, rgb_profile
 from vqaserve.errors import InvalidImage
 from vqaserve.images import open_picture
+from vqaserve.limits import Limits
 from vqaserve.png_chunks import CODE_POINTS_LEFT_OUT, PROFILE_LEFT_OUT, without_metadata
-from vqaserve.settings import Limits
 
 LIMITS = Limits().pictures
 BARE = saved(triangle())

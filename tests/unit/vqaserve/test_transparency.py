@@ -10,8 +10,8 @@ from tests.support.bombs import png_chunk
 from tests.support.pictures import saved, triangle
 from tests.support.pixel_files import png_of, tiff_of
 from vqaserve.images import LAID_ON_WHITE, open_picture
+from vqaserve.limits import Limits
 from vqaserve.pictures import Opened
-from vqaserve.settings import Limits
 
 LIMITS = Limits().pictures
 COLOUR = triangle()

@@ -27,7 +27,8 @@ from vqaserve.families.options import read_options
 from vqaserve.families.precision import load_at_precision
 from vqaserve.families.prompts import control_tokens, remove_control_tokens
 from vqaserve.families.question_warnings import count_tokens, warn_if_control_tokens, warn_if_cut
-from vqaserve.settings import HandlerSettings, Limits
+from vqaserve.limits import Limits
+from vqaserve.settings import HandlerSettings
 from vqaserve.types import Answer, Query
 from vqaserve.writing import Progress
 

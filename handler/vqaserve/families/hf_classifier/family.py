@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -12,6 +13,7 @@ from PIL.Image import Image
 from torch import Tensor
 from transformers import AutoModelForVisualQuestionAnswering
 
+from vqaserve.calibration import Arithmetic, Machine
 from vqaserve.errors import RecipeError
 from vqaserve.families.aspect_ratio import preprocess_any_shape
 from vqaserve.families.base import Family
@@ -24,6 +26,7 @@ from vqaserve.families.pixels import group_by_shape
 from vqaserve.families.precision import load_at_precision
 from vqaserve.families.question_warnings import count_tokens, warn_if_cut
 from vqaserve.families.ranking import rank
+from vqaserve.families.rule import left_open, load_first
 from vqaserve.settings import HandlerSettings
 from vqaserve.types import Answer, Query
 
@@ -31,6 +34,8 @@ PreparedPicture = Mapping[str, Tensor]
 
 OPENVINO = "vqaserve.families.hf_classifier.on_openvino:OpenVinoClassifier"
 """Imported when it is used, because OpenVINO is an extra."""
+OPENVINO_FOLDER = "openvino"
+"""The archive's folder for OpenVINO's network and the probe answers of fp32."""
 
 SCORES: dict[str, Callable[[Tensor], Tensor]] = {
     "sigmoid": lambda logits: logits.sigmoid(),
@@ -44,13 +49,13 @@ class ClassifierOptions(Options):
     Attributes:
         scores: ``sigmoid`` scores each answer independently, as ViLT was trained (several answers may be right) and as
             Hugging Face's pipeline did; ``softmax`` makes the scores add up to 1.
-        runtime: The library that computes the network. ``openvino`` (an extra of that name, CPUs only) is faster, and
-            with ``precision: int8`` takes about 0.7 of its own time; the network is converted when the archive is
-            built.
+        runtime: The library that computes the network. ``openvino`` (an extra of that name, CPUs only) needs a network
+            that is converted when the archive is built. ``auto`` packs it where the extra is installed, and leaves the
+            choice to the machine that serves.
     """
 
     scores: Literal["sigmoid", "softmax"] = "sigmoid"
-    runtime: Literal["torch", "openvino"] = "torch"
+    runtime: Literal["torch", "openvino", "auto"] = "torch"
 
 
 class HfClassifier(Family[PreparedPicture, Tensor]):
@@ -78,6 +83,13 @@ class HfClassifier(Family[PreparedPicture, Tensor]):
         self.max_tokens = max_question_tokens(processor, model.config)
 
     @classmethod
+    def candidates(cls, folder: Path, settings: HandlerSettings) -> Sequence[Arithmetic]:
+        """As ``Family.candidates``, with OpenVINO if it is installed and the archive has its network."""
+        packed = (folder / OPENVINO_FOLDER).is_dir() and find_spec("openvino") is not None
+        usable = packed and not settings.device.startswith("cuda")
+        return left_open(settings, Machine.here().flags, ("torch", "openvino") if usable else ("torch",))
+
+    @classmethod
     def load(cls, folder: Path, settings: HandlerSettings) -> Self:
         """Load the files that ``save_pretrained`` writes for a model and its processor.
 
@@ -87,6 +99,9 @@ class HfClassifier(Family[PreparedPicture, Tensor]):
             RecipeError: A file is missing, or does not match the others.
         """
         options = read_options(ClassifierOptions, settings)
+        if options.runtime == "auto":
+            ways = cls.candidates(folder, settings)
+            return load_first(lambda chosen: cls.load(folder, chosen), settings, ways)
         if options.runtime == "openvino":
             kind: type[Self] = import_object(OPENVINO, "runtime 'openvino'")
             return kind.load(folder, settings)

@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 from PIL.Image import Image
 from torch import Tensor
 
+from vqaserve.calibration import Machine
 from vqaserve.errors import RecipeError
 from vqaserve.families.aspect_ratio import preprocess_any_shape
 from vqaserve.families.class_names import read_class_names
 from vqaserve.families.hf_classifier.family import (
+    OPENVINO_FOLDER,
     SCORES,
     ClassifierOptions,
     HfClassifier,
@@ -27,16 +29,14 @@ from vqaserve.families.hf_classifier.family import (
 )
 from vqaserve.families.hf_classifier.vilt import ViltGraph
 from vqaserve.families.hf_folder import errors_in_one_line, read_config, read_processor
-from vqaserve.families.openvino import Graph, has_bf16, read, to_int8, trace, write
+from vqaserve.families.openvino import Graph, read, to_int8, trace, write
 from vqaserve.families.options import read_options
-from vqaserve.families.probe import agreement, probe_answers
+from vqaserve.families.probe import ChangedAnswers, agreement, probe_answers
+from vqaserve.families.rule import left_open, load_first
 from vqaserve.settings import HandlerSettings
 from vqaserve.types import Answer, Query
 
 log = logging.getLogger(__name__)
-
-FOLDER = "openvino"
-"""The archive's folder for the network and the probe answers of fp32."""
 
 _GRAPHS = {"vilt": ViltGraph}
 """The traceable network of each ``model_type``, built from its model and image processor."""
@@ -49,13 +49,11 @@ class OpenVinoModel:
     """A network converted to OpenVINO.
 
     Attributes:
-        network: The network.
-        int8: Whether its matrices are int8; every other precision uses a float32 network.
+        network: The network in float32. Each worker rounds it to the precision that it uses.
         expected: The probe answers of the torch model in fp32.
     """
 
     network: openvino.Model
-    int8: bool
     expected: Ranked
 
     @classmethod
@@ -65,30 +63,21 @@ class OpenVinoModel:
         Raises:
             RecipeError: A file does not match the others, or the architecture cannot be traced.
         """
-        architecture = read_config(folder / settings.weights).model_type
-        if architecture not in _GRAPHS:
-            raise RecipeError(
-                f"runtime 'openvino' supports {', '.join(sorted(_GRAPHS))}, and the model is {architecture}; "
-                "set runtime: torch"
-            )
+        graph_of = _graph_of(read_config(folder / settings.weights).model_type)
         options = {**settings.options, "runtime": "torch"}
         family = HfClassifier.load(folder, settings.model_copy(update={"options": options, "precision": "fp32"}))
         expected = probe_answers(family)
-        graph = _GRAPHS[architecture](family.model, family.processor.image_processor)
+        graph = graph_of(family.model, family.processor.image_processor)
         side = family.model.config.image_size
         network = trace(graph, (torch.ones(1, 2, dtype=torch.long), torch.zeros(1, 3, side, side, dtype=torch.uint8)))
-        int8 = settings.precision == "int8"
-        if int8:
-            to_int8(network, graph.kept)
-        return cls(network, int8, expected)
+        return cls(network, expected)
 
     def write(self, folder: Path) -> None:
         """Write network and probe answers into a new folder."""
         folder.mkdir()
         write(self.network, folder / "network.xml")
         answers = [[[answer.answer, answer.score] for answer in ranked] for ranked in self.expected]
-        probe = {"int8": self.int8, "answers": answers}
-        (folder / "probe.json").write_text(json.dumps(probe), encoding="utf-8")
+        (folder / "probe.json").write_text(json.dumps({"answers": answers}), encoding="utf-8")
 
     @classmethod
     def read(cls, folder: Path) -> Self:
@@ -100,17 +89,33 @@ class OpenVinoModel:
         with errors_in_one_line(folder / "probe.json"):
             probe = json.loads((folder / "probe.json").read_text(encoding="utf-8"))
             expected = [tuple(Answer(answer, score) for answer, score in ranked) for ranked in probe["answers"]]
-            int8 = bool(probe["int8"])
-        return cls(read(folder / "network.xml"), int8, expected)
+        return cls(read(folder / "network.xml"), expected)
 
 
 def prepare(folder: Path, settings: HandlerSettings, prepared: Path) -> None:
-    """Convert the network when the archive is built; see ``families.prepare``."""
-    OpenVinoModel.make(folder, settings).write(prepared / FOLDER)
+    """Convert the network when the archive is built; see ``families.prepare``.
+
+    With ``runtime: auto``, a network of another architecture is left to torch.
+    """
+    architecture = read_config(folder / settings.weights).model_type
+    if settings.options.get("runtime") == "auto" and architecture not in _GRAPHS:
+        return
+    OpenVinoModel.make(folder, settings).write(prepared / OPENVINO_FOLDER)
+
+
+def _graph_of(architecture: str) -> type[ViltGraph]:
+    if architecture not in _GRAPHS:
+        raise RecipeError(
+            f"runtime 'openvino' supports {', '.join(sorted(_GRAPHS))}, and the model is {architecture}; "
+            "set runtime: torch"
+        )
+    return _GRAPHS[architecture]
 
 
 class OpenVinoClassifier(HfClassifier):
     """``HfClassifier`` with a network of OpenVINO."""
+
+    runtime = "openvino"
 
     def __init__(
         self, processor: Any, answers: Sequence[str], options: ClassifierOptions, max_tokens: int, network: Graph
@@ -125,31 +130,37 @@ class OpenVinoClassifier(HfClassifier):
     def load(cls, folder: Path, settings: HandlerSettings) -> Self:
         """Load the processor and the converted network of the archive; a recipe that is not packed is converted first.
 
+        ``precision: auto`` is the first precision of the static rule that keeps the answers.
+
         Raises:
-            RecipeError: A file does not match the others, the archive was built for another precision, or fewer probe
-                answers stay the same than ``agreement`` sets.
+            RecipeError: A file does not match the others.
+            ChangedAnswers: Fewer probe answers stay the same than ``agreement`` sets.
         """
-        precision = _precision(settings)
+        _check(settings)
+        if settings.precision == "auto":
+            ways = left_open(settings, Machine.here().flags, ("openvino",))
+            return load_first(lambda chosen: cls.load(folder, chosen), settings, ways)
         options, weights = read_options(ClassifierOptions, settings), folder / settings.weights
+        precision = settings.precision
         torch.set_num_threads(settings.threads)
-        packed = folder / FOLDER
+        packed = folder / OPENVINO_FOLDER
         converted = OpenVinoModel.read(packed) if packed.is_dir() else OpenVinoModel.make(folder, settings)
-        if converted.int8 != (precision == "int8"):
-            packed_for = "int8" if converted.int8 else "fp32 or bf16"
-            raise RecipeError(
-                f"the network in the archive is for {packed_for}, not {precision}; build the archive again"
-            )
         config, processor = read_config(weights), read_processor(weights)
+        if precision == "int8":
+            to_int8(converted.network, _graph_of(config.model_type).kept)
         network = Graph(converted.network, precision, settings.threads)
         family = cls(
             processor, read_class_names(weights, config), options, max_question_tokens(processor, config), network
         )
-        same = agreement(converted.expected, probe_answers(family))
-        figure = f"{precision} on OpenVINO keeps {same:.1%} of {len(converted.expected)} probe answers"
-        if same < settings.agreement:
-            raise RecipeError(f"{figure}, and agreement is {settings.agreement:.0%}; set precision: bf16 or fp32")
-        log.info(figure)
         family.precision = precision
+        if settings.agreement:
+            same = agreement(converted.expected, probe_answers(family))
+            figure = f"{precision} on OpenVINO keeps {same:.1%} of {len(converted.expected)} probe answers"
+            if same < settings.agreement:
+                raise ChangedAnswers(
+                    f"{figure}, and agreement is {settings.agreement:.0%}; set precision: bf16 or fp32"
+                )
+            log.info(figure)
         return family
 
     def encode(self, pictures: Sequence[Image]) -> list[NDArray[np.uint8]]:  # type: ignore[override]
@@ -173,10 +184,9 @@ class OpenVinoClassifier(HfClassifier):
         return np.asarray([token_ids], dtype=np.int64)
 
 
-def _precision(settings: HandlerSettings) -> str:
-    """The recipe's precision, if OpenVINO supports it; ``auto`` means bf16 where the processor has it, else fp32."""
+def _check(settings: HandlerSettings) -> None:
+    """Refuse what OpenVINO cannot do."""
     if settings.device.startswith("cuda"):
         raise RecipeError(f"runtime 'openvino' needs a CPU, and the device is {settings.device}; set runtime: torch")
     if settings.precision == "fp16":
         raise RecipeError("runtime 'openvino' has no fp16; set precision: bf16, int8, fp32 or auto")
-    return ("bf16" if has_bf16() else "fp32") if settings.precision == "auto" else settings.precision

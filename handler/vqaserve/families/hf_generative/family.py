@@ -21,7 +21,8 @@ from vqaserve.families.hf_generative.chat import ChatGenerator
 from vqaserve.families.hf_generative.generator import AnswerGenerator
 from vqaserve.families.options import Options, read_options
 from vqaserve.families.precision import load_at_precision
-from vqaserve.settings import HandlerSettings, Limits
+from vqaserve.limits import Limits
+from vqaserve.settings import HandlerSettings
 from vqaserve.types import Answer, Query
 from vqaserve.writing import Progress
 

@@ -32,9 +32,9 @@ from vqaserve.explaining import Explainer
 from vqaserve.families import FAMILIES
 from vqaserve.families.base import Family
 from vqaserve.images import open_picture
+from vqaserve.limits import Limits
 from vqaserve.metrics import Stopwatch
 from vqaserve.pictures import Picture
-from vqaserve.settings import Limits
 from vqaserve.types import Item, Query
 
 

@@ -14,7 +14,8 @@ from tests.support.families import CONVERSATIONS, LONG, PAIRS, SHORT, answers, a
 from tests.tiny.kinds import Tiny
 from vqaserve.errors import InvalidQuestion
 from vqaserve.families.hf_folder import read_processor
-from vqaserve.settings import CacheLimits, Limits
+from vqaserve.limits import Limits
+from vqaserve.settings import CacheLimits
 from vqaserve.types import Query, Turn
 
 CHATS = ["llava", "qwen2_vl", "smolvlm"]

@@ -12,9 +12,10 @@ import pytest
 
 from tests.support.families import PAIRS, answers, assert_plausible, assert_same
 from tests.tiny.kinds import Tiny
+from vqaserve.calibration import Machine
 from vqaserve.errors import RecipeError
-from vqaserve.families import prepare
-from vqaserve.families.openvino import has_bf16
+from vqaserve.families import find_family, prepare
+from vqaserve.families.rule import left_open
 
 KIND = "vilt_openvino"
 
@@ -56,27 +57,54 @@ def test_int8_answers_are_close_to_fp32(tiny: Tiny):
     assert 1e-4 < error < 0.2 * exact.std()
 
 
-def test_auto_is_bf16_where_the_processor_has_it(tiny: Tiny, caplog: pytest.LogCaptureFixture):
+def test_auto_is_the_first_precision_of_the_static_rule(tiny: Tiny, caplog: pytest.LogCaptureFixture):
+    first = left_open(tiny.settings.model_copy(update={"precision": "auto"}), Machine.here().flags, ["openvino"])[0]
     with caplog.at_level("INFO"):
-        tiny.load(precision="auto", agreement=0.001)
-    assert f"{'bf16' if has_bf16() else 'fp32'} on OpenVINO keeps " in caplog.text
+        family = tiny.load(precision="auto", agreement=0.001)
+    assert (family.runtime, family.precision) == ("openvino", first.precision)
+    assert f"{first.precision} on OpenVINO keeps " in caplog.text
+
+
+def test_runtime_auto_uses_openvino_only_if_the_archive_has_its_network(tiny: Tiny, tmp_path: Path):
+    auto = {"precision": "auto", "options": {"runtime": "auto"}}
+    packed = prepared(tiny, tmp_path, **auto)
+    kind = find_family("hf_classifier")
+    assert {one.runtime for one in kind.candidates(tmp_path, packed.settings)} == {"torch", "openvino"}
+    for folder, changes in ((tiny.folder, auto), (tmp_path, {**auto, "device": "cuda:0"})):
+        found = kind.candidates(folder, tiny.settings.model_copy(update=changes))
+        assert {one.runtime for one in found} == {"torch"}
+    assert tiny.load(**auto, agreement=0.001).runtime == "torch"
+
+
+def test_runtime_auto_packs_nothing_for_a_network_that_cannot_be_converted(
+    shared_tiny: Callable[[str], Tiny], tmp_path: Path
+):
+    blip = shared_tiny("blip")
+    changes = {"family": "hf_classifier", "options": {"runtime": "auto"}}
+    prepare(blip.folder, blip.settings.model_copy(update=changes), tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_answers_that_change_are_refused_with_the_figure(tiny: Tiny, tmp_path: Path):
     model = prepared(tiny, tmp_path)
     probe = tmp_path / "openvino" / "probe.json"
-    probe.write_text('{"int8": false, "answers": [[["another", 0.9]]]}')
+    probe.write_text('{"answers": [[["another", 0.9]]]}')
     with pytest.raises(RecipeError, match=r"^fp32 on OpenVINO keeps 0\.0% of 1 probe answers, and agreement is"):
         model.load()
 
 
-@pytest.mark.parametrize(("built", "asked"), [("int8", "bf16"), ("fp32", "int8")])
-def test_a_network_of_another_precision_is_refused(built: str, asked: str, tiny: Tiny, tmp_path: Path):
-    model = prepared(tiny, tmp_path, precision=built)
-    with pytest.raises(
-        RecipeError, match=rf"^the network in the archive is for {built}.*, not {asked}; build the arch"
-    ):
-        model.load(precision=asked, agreement=0.001)
+def test_a_packed_network_serves_every_precision(tiny: Tiny, tmp_path: Path):
+    model = prepared(tiny, tmp_path)
+    assert_same(answers(model.load(), PAIRS), answers(tiny.load(), PAIRS))
+    rounded = model.load(precision="int8", agreement=0.001)
+    assert rounded.precision == "int8"
+    assert_plausible(answers(rounded, PAIRS), 3)
+
+
+def test_agreement_0_asks_no_probe(tiny: Tiny, tmp_path: Path):
+    model = prepared(tiny, tmp_path)
+    (tmp_path / "openvino" / "probe.json").write_text('{"answers": [[["another", 0.9]]]}')
+    assert_plausible(answers(model.load(precision="int8", agreement=0), PAIRS), 3)
 
 
 @pytest.mark.parametrize("name", ["network.xml", "probe.json"])

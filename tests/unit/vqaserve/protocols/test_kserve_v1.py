@@ -6,9 +6,10 @@ import pytest
 
 from tests.support.pictures import as_base64, encoded
 from vqaserve.errors import BadRequest, InvalidImage, InvalidQuestion, MissingImage, VqaError
+from vqaserve.limits import Limits
 from vqaserve.protocols import find_protocol
 from vqaserve.protocols.kserve_v1 import KServeV1
-from vqaserve.settings import HandlerSettings, Limits
+from vqaserve.settings import HandlerSettings
 from vqaserve.types import Item, Model, Query, Ranking, Request
 
 PNG = encoded()

@@ -7,10 +7,11 @@ import pytest
 
 from tests.support.pictures import as_base64, encoded
 from vqaserve.errors import BadRequest, InvalidImage, InvalidQuestion, MissingImage, VqaError
+from vqaserve.limits import Limits
 from vqaserve.protocols import find_protocol
 from vqaserve.protocols.body import read_body
 from vqaserve.protocols.kserve_v2 import KServeV2, metadata
-from vqaserve.settings import HandlerSettings, Limits
+from vqaserve.settings import HandlerSettings
 from vqaserve.types import Item, Model, Query, Ranking, Reply, Request
 
 PNG, BLUE = encoded(), encoded("blue")

@@ -6,9 +6,10 @@ import pytest
 
 from tests.support.pictures import as_base64, encoded
 from vqaserve.errors import BadRequest, InvalidImage, InvalidQuestion, MissingImage, VqaError
+from vqaserve.limits import Limits
 from vqaserve.protocols.body import read_body
 from vqaserve.protocols.plain import Plain
-from vqaserve.settings import HandlerSettings, Limits
+from vqaserve.settings import HandlerSettings
 from vqaserve.types import Item, Model, Query, Ranking, RemoteImage, Request, Turn
 
 PNG = encoded()
