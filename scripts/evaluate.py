@@ -15,7 +15,7 @@ from vqaops.evaluation.comparison import WordingComparison, compare_wordings
 from vqaops.evaluation.predictions import predict
 from vqaops.evaluation.scores import Scores, compute_scores
 from vqaops.files import prepare_output
-from vqaops.questions import read_questions
+from vqaops.questions import pictures_beside, read_questions
 from vqaops.server.server import Server
 
 LABELS = {
@@ -26,6 +26,8 @@ LABELS = {
     "calibration_error": "expected calibration error",
     "confident20": "top-1, most confident 20 %",
     "confident50": "top-1, most confident 50 %",
+    "answered": "questions answered (not marked as abstained)",
+    "answered_top1": "top-1 of those",
 }
 
 
@@ -44,8 +46,7 @@ def main(
     Example: scripts/evaluate.py rooms path/to/daquar/eval.jsonl --reworded --output run/rooms.json
     """
     with one_line_errors("evaluate"):
-        beside = file.parent / "images"
-        questions = read_questions(file, images or (beside if beside.is_dir() else file.parent))
+        questions = read_questions(file, images or pictures_beside(file))
         if output:
             prepare_output(output, (file, *(question.image for question in questions)))
         client = Server().client

@@ -10,7 +10,9 @@ import typer
 
 from vqaops.console import one_line_errors
 from vqaops.files import prepare_output
-from vqaops.training.datasets import Split, read_split
+from vqaops.questions import Question
+from vqaops.training.datasets import Split, hold_out, read_split
+from vqaops.training.settings import TrainSettings
 
 
 def main(
@@ -18,13 +20,15 @@ def main(
     data: Annotated[str, typer.Option(help="Folder with eval.jsonl and images/, or easy-vqa for that package.")] = (
         "easy-vqa"
     ),
+    held_out: Annotated[Path | None, typer.Option(help="A recipe folder with the train.yaml of its training.")] = None,
 ) -> None:
     """Write the evaluation split, with the absolute path of each picture.
 
-    Example: python scripts/write_questions.py work/easy-vqa.jsonl
+    With --held-out, write those of the training split about the pictures that `train.py` does not train a recipe on:
+    `calibrate.py` needs them. Example: python scripts/write_questions.py work/easy-vqa.jsonl
     """
     with one_line_errors("write_questions"):
-        questions = read_split(data, "eval")
+        questions = _held_out(data, held_out) if held_out else read_split(data, "eval")
         splits = (Path(data) / f"{split}.jsonl" for split in get_args(Split))
         prepare_output(output, (*splits, *{question.image for question in questions}))
         rows = [
@@ -32,6 +36,11 @@ def main(
             for question in questions
         ]
         output.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+def _held_out(data: str, recipe: Path) -> list[Question]:
+    settings = TrainSettings.read(recipe / "train.yaml")
+    return hold_out(read_split(data, "train"), settings.held_out, settings.optimisation.seed)[1]
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from typing import Any
 
 JSON = dict[str, Any]
 TEXT: JSON = {"type": "string"}
+ABSTAINED: JSON = {"const": True, "description": "Present if the score is below the recipe's `abstain_below`."}
 WARNINGS: JSON = {
     "type": "array",
     "items": TEXT,
@@ -18,11 +19,10 @@ ERROR: JSON = {
     "required": ["code", "type", "message"],
     "properties": {"code": {"type": "integer"}, "type": TEXT, "message": TEXT},
 }
-ABSTAINED: JSON = {"const": True, "description": "Present if the score is below the recipe's `abstain_below`."}
 
 
 def _ranked(noun: str) -> JSON:
-    properties = {noun: TEXT, "score": SHARE, "warnings": WARNINGS}
+    properties = {noun: TEXT, "score": SHARE, "abstained": ABSTAINED, "warnings": WARNINGS}
     items = {"type": "object", "required": [noun, "score"], "properties": properties}
     return {"type": "array", "description": "Best first.", "items": items}
 
@@ -152,5 +152,10 @@ V2_REPLY: JSON = {
 CHAT_REPLY: JSON = {
     "type": "object",
     "required": ["id", "object", "created", "model", "choices", "usage"],
-    "properties": {"id": TEXT, "choices": {"type": "array", "items": {"type": "object"}}, "warnings": WARNINGS},
+    "properties": {
+        "id": TEXT,
+        "choices": {"type": "array", "items": {"type": "object"}},
+        "abstained": ABSTAINED,
+        "warnings": WARNINGS,
+    },
 }

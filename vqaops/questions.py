@@ -88,6 +88,12 @@ def read_questions(file: Path, images: Path, need_answers: bool = True) -> list[
     return questions
 
 
+def pictures_beside(file: Path) -> Path:
+    """The folder of the pictures of a questions file: ``images/`` beside it, or else its own folder."""
+    images = file.parent / "images"
+    return images if images.is_dir() else file.parent
+
+
 def read_samples(recipe: Path) -> list[Question]:
     """Read the sample questions of a recipe folder, ``samples/questions.jsonl``; they may have no answers.
 

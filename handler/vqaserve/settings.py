@@ -144,7 +144,8 @@ class HandlerSettings(FrozenModel):
         hypothesis_template: The sentence that a candidate label is put into, in place of ``{}``, if the client sends
             none. The default is that of Hugging Face's pipeline; ``"{}"`` takes captions as they are.
         top_k: Ranked answers in a reply if the client sends no ``top_k``; for candidate labels, all of them.
-        abstain_below: An answer with a lower score is marked as ``abstained`` in the plain format, and counted.
+        abstain_below: An answer with a lower score is marked as ``abstained`` in the reply, and counted
+            (``scripts/calibrate.py`` chooses it).
         explain: Cost of an explanation.
         limits: Limits of a request.
         cache: Sizes of the caches.

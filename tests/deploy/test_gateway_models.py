@@ -75,7 +75,8 @@ def test_a_models_metadata_has_its_versions_and_tensors(client: httpx.Client):
     assert model["name"] == "dummy"
     assert sorted(model["versions"]) == ["1.0.0", "2.0.0"]
     assert [(one["name"], one["datatype"]) for one in model["inputs"]] == [("image", "BYTES"), ("question", "BYTES")]
-    assert [(one["name"], one["datatype"]) for one in model["outputs"]] == [("answer", "BYTES"), ("score", "FP32")]
+    outputs = [(one["name"], one["datatype"]) for one in model["outputs"]]
+    assert outputs == [("answer", "BYTES"), ("score", "FP32"), ("abstained", "BOOL")]
     assert client.get("/v2/models/dummy/versions/2.0.0").json()["versions"] == ["2.0.0"]
 
 

@@ -60,7 +60,7 @@ def predict(client: Client, model: str, questions: Sequence[Question], connectio
             ranked = []
         if not ranked:
             raise ServerError(f"{question.source}: {model} answered {reply!r:.100}, which holds no ranked answers")
-        return Prediction(ranked, confidence, question.answers)
+        return Prediction(ranked, confidence, question.answers, "abstained" in reply)
 
     began = time.perf_counter()
     columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())

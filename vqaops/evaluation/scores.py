@@ -16,11 +16,13 @@ class Prediction:
         ranked: Answers, best first; at least one.
         confidence: Probability of the first answer, in [0, 1].
         expected: Correct answers, at least one; exact match compares with the first.
+        abstained: Whether the recipe's threshold marks the answer as unsure.
     """
 
     ranked: Sequence[str]
     confidence: float
     expected: Sequence[str]
+    abstained: bool = False
 
     @property
     def is_correct(self) -> bool:
@@ -42,6 +44,8 @@ class Scores:
         calibration_error: Expected calibration error over 15 bins of equal width (Guo et al., 2017).
         confident20: ``top1`` of the 20 % of the questions with the highest confidence.
         confident50: ``top1`` of the 50 % of the questions with the highest confidence.
+        answered: Share of questions whose answer is not marked as ``abstained``.
+        answered_top1: ``top1`` of those; 0 if there are none.
     """
 
     questions: int
@@ -53,6 +57,8 @@ class Scores:
     calibration_error: float
     confident20: float
     confident50: float
+    answered: float
+    answered_top1: float
 
     def as_dict(self) -> dict[str, float]:
         """Return the scores by name."""
@@ -64,6 +70,7 @@ def compute_scores(predictions: Sequence[Prediction]) -> Scores:
     correct = np.array([prediction.is_correct for prediction in predictions], dtype=float)
     confidence = np.array([prediction.confidence for prediction in predictions])
     by_confidence = correct[np.argsort(-confidence, kind="stable")]
+    answered = np.array([not prediction.abstained for prediction in predictions])
     top1 = float(correct.mean())
     return Scores(
         questions=len(predictions),
@@ -75,6 +82,8 @@ def compute_scores(predictions: Sequence[Prediction]) -> Scores:
         calibration_error=calibration_error(confidence, correct),
         confident20=float(by_confidence[: max(1, len(correct) // 5)].mean()),
         confident50=float(by_confidence[: max(1, len(correct) // 2)].mean()),
+        answered=float(answered.mean()),
+        answered_top1=float(correct[answered].mean()) if answered.any() else 0.0,
     )
 
 

@@ -150,9 +150,12 @@ def failed_whole(items: Sequence[Item]) -> VqaError | None:
     return faults[0] if all(faults) else None
 
 
-def warnings_field(item: Item) -> dict[str, object]:
-    """``{"warnings": [...]}`` for a reply to an item that has warnings, else nothing."""
-    return {"warnings": list(item.warnings)} if item.warnings else {}
+def remarks(item: Item) -> dict[str, object]:
+    """What a reply says beside an answer: ``abstained`` if its score is below the recipe's threshold, and warnings."""
+    return {
+        **({"abstained": True} if item.abstained else {}),
+        **({"warnings": list(item.warnings)} if item.warnings else {}),
+    }
 
 
 def query_or_error(parse: Callable[[], Query]) -> Query | VqaError:

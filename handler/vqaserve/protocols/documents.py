@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vqaserve.documents.pages import REDACTED
-from vqaserve.protocols.base import as_json, warnings_field
+from vqaserve.protocols.base import as_json, remarks
 from vqaserve.types import Item, Model, Reply
 
 
@@ -52,4 +52,4 @@ def _entry(item: Item) -> dict[str, object]:
     if item.error:
         return {"page": item.query.page.number if item.query.page else 1, **item.error.body}
     said = {name: value for name, value in item.ranked.summary.items() if name != "labels"}
-    return {**said, **({"abstained": True} if item.abstained else {}), **warnings_field(item)}
+    return {**said, **remarks(item)}

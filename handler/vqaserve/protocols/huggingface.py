@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import Field
 
 from vqaserve.errors import BadRequest, MissingImage, VqaError
-from vqaserve.protocols.base import Parameters, Protocol, Strict, as_json, failed_whole, query_or_error, warnings_field
+from vqaserve.protocols.base import Parameters, Protocol, Strict, as_json, failed_whole, query_or_error, remarks
 from vqaserve.protocols.content import check_count, validate
 from vqaserve.protocols.picture_text import read_file, read_picture
 from vqaserve.settings import HandlerSettings
@@ -88,7 +88,7 @@ class HuggingFace(Protocol):
         return [query_or_error(partial(_query, {**body, "inputs": one})) for one in body["inputs"]]
 
     def reply(self, request: Request, items: Sequence[Item], model: Model) -> Reply:
-        """``[{"answer", "score"}, ...]``, best first; a list has no place for warnings but its best answer."""
+        """``[{"answer", "score"}, ...]``, best first; the best one holds what the reply says beside the answers."""
         del model
         if error := failed_whole(items):
             return self.refuse(error)
@@ -119,4 +119,4 @@ def _one(inner: str | None, outer: str | None, name: str) -> str | None:
 
 def _entry(item: Item) -> list[Mapping[str, object]]:
     best, *others = item.ranked.entries
-    return [{**best, **warnings_field(item)}, *others]
+    return [{**best, **remarks(item)}, *others]

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import Field
 
 from vqaserve.errors import BadRequest, MissingImage, VqaError
-from vqaserve.protocols.base import Parameters, Protocol, Strict, as_json, failed_whole, query_or_error, warnings_field
+from vqaserve.protocols.base import Parameters, Protocol, Strict, as_json, failed_whole, query_or_error, remarks
 from vqaserve.protocols.content import check_count, is_pixels, json_type, pixels_refused, validate
 from vqaserve.protocols.picture_text import read_picture
 from vqaserve.settings import HandlerSettings
@@ -89,4 +89,4 @@ def _query(instance: object, shared: Mapping[str, object]) -> Query:
 
 
 def _entry(item: Item) -> dict[str, object]:
-    return {**item.ranked.summary, **warnings_field(item)}
+    return {**item.ranked.summary, **remarks(item)}

@@ -1,8 +1,9 @@
 """The Open Inference Protocol (KServe v2, Triton) over HTTP: ``POST /v2/models/<name>/infer``.
 
 In: BYTES tensors ``image`` [n] and ``question`` [n], or ``labels`` [k] for all pictures of a zero-shot classification.
-Out: BYTES ``answer`` [n, k], or ``label``, and FP32 ``score`` [n, k]. In JSON, a picture is base64 text. The protocol
-has no error for a single element, so the first error is the whole reply's. Raw tensors are in ``tensors.py``.
+Out: BYTES ``answer`` [n, k], or ``label``, and FP32 ``score`` [n, k]; and BOOL ``abstained`` [n] if it is requested, or
+if one is true. In JSON, a picture is base64 text. The protocol has no error for a single element, so the first error is
+the whole reply's. Raw tensors are in ``tensors.py``.
 """
 
 from __future__ import annotations
@@ -23,14 +24,15 @@ from vqaserve.settings import HandlerSettings
 from vqaserve.types import Item, Model, Query, RemoteImage, Reply, Request
 
 PLATFORM = "vqaserve"
-_INPUTS, _OUTPUTS = ("image", "question", "labels"), ("answer", "label", "score")
+_ABSTAINED = "abstained"
+_INPUTS, _OUTPUTS = ("image", "question", "labels"), ("answer", "label", "score", _ABSTAINED)
 _BINARY, _BINARY_OUTPUT, _SHARED = "binary_data", "binary_data_output", "shared_memory"
 
 
 class RequestedOutput(Strict):
     """An output that the client requests."""
 
-    name: str = Field(max_length=64, description="``answer`` (or ``label``) or ``score``.")
+    name: str = Field(max_length=64, description="``answer`` (or ``label``), ``score`` or ``abstained``.")
     parameters: dict[str, Any] = Field(default={}, description="``binary_data``: whether it comes as a raw tensor.")
 
 
@@ -41,7 +43,9 @@ class KServeV2Request(Strict):
     model_name: str | None = Field(default=None, description="Sent by kserve's client; the path decides.")
     model_version: str | None = Field(default=None, description="Sent by kserve's client; the path decides.")
     inputs: list[InputTensor]
-    outputs: list[RequestedOutput] = Field(default=[], description="Outputs to return; none means both.")
+    outputs: list[RequestedOutput] = Field(
+        default=[], description="Outputs to return; by default all, but ``abstained`` only if it is true."
+    )
     parameters: dict[str, Any] = Field(
         default={}, description="``top_k`` and what a generative model takes; ``binary_data_output`` has no effect."
     )
@@ -108,8 +112,11 @@ class KServeV2(Protocol):
         content |= {"parameters": {"warnings": "; ".join(warned)}} if warned else {}
         tensors = _outputs(items)
         wanted = {output.name: bool(output.parameters.get(_BINARY)) for output in body.outputs}
-        wanted = wanted or dict.fromkeys(tensors, False)
         _check_names(list(wanted), list(tensors), "output")
+        if not wanted:
+            wanted = dict.fromkeys(tensors, False)
+            if not any(item.abstained for item in items):
+                del wanted[_ABSTAINED]
         if not any(wanted.values()):
             return as_json({**content, "outputs": [tensors[name].as_json() for name in wanted]})
         return as_raw(content, [(tensors[name], binary) for name, binary in wanted.items()])
@@ -129,6 +136,7 @@ def metadata(fields: Collection[str], noun: str) -> dict[str, object]:
         "outputs": [
             {"name": noun, "datatype": "BYTES", "shape": [-1, -1]},
             {"name": "score", "datatype": "FP32", "shape": [-1, -1]},
+            {"name": _ABSTAINED, "datatype": "BOOL", "shape": [-1]},
         ],
     }
 
@@ -171,6 +179,7 @@ def _outputs(items: Sequence[Item]) -> dict[str, OutputTensor]:
     return {
         noun: OutputTensor(noun, shape, "BYTES", [entry[noun] for entry in ranked]),
         "score": OutputTensor("score", shape, "FP32", [entry["score"] for entry in ranked]),
+        _ABSTAINED: OutputTensor(_ABSTAINED, [len(items)], "BOOL", [item.abstained for item in items]),
     }
 
 

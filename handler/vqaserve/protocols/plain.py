@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import Field, create_model
 
 from vqaserve.errors import BadRequest, MissingImage
-from vqaserve.protocols.base import Parameters, Protocol, Strict, as_json, failed_whole, warnings_field
+from vqaserve.protocols.base import Parameters, Protocol, Strict, as_json, failed_whole, remarks
 from vqaserve.protocols.content import check_count, is_binary, is_text, json_type, text, validate
 from vqaserve.protocols.documents import document_reply
 from vqaserve.protocols.json_text import parse_json
@@ -276,7 +276,6 @@ def entry(item: Item, model: Model) -> dict[str, object]:
     """The object that answers one question."""
     return {
         **item.ranked.summary,
-        **({"abstained": True} if item.abstained else {}),
         "model": {"name": model.name, "version": model.version},
-        **warnings_field(item),
+        **remarks(item),
     }

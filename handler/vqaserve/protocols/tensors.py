@@ -51,6 +51,8 @@ class OutputTensor:
         """The elements as a raw tensor."""
         if self.datatype == "FP32":
             return struct.pack(f"<{len(self.data)}f", *self.data)
+        if self.datatype == "BOOL":
+            return bytes(self.data)
         return b"".join(struct.pack("<I", len(element)) + element for element in map(str.encode, self.data))
 
 

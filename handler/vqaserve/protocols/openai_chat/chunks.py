@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from vqaserve.errors import VqaError
-from vqaserve.protocols.base import EventWriter, warnings_field
+from vqaserve.protocols.base import EventWriter, remarks
 from vqaserve.protocols.openai_chat.reply import UNWRITTEN, error_body, log_probabilities, usage
 from vqaserve.types import Item, Model, Request
 from vqaserve.writing import Writing
@@ -28,7 +28,7 @@ class ChunkWriter(EventWriter):
             with_usage: Whether the client asks for the number of tokens (``stream_options: {include_usage: true}``).
         """
         self._query = item.query
-        self._warnings = warnings_field(item)
+        self._remarks = remarks(item)
         self._with_usage = with_usage
         self._common = {
             "id": f"chatcmpl-{request.id}",
@@ -63,7 +63,7 @@ class ChunkWriter(EventWriter):
             self._choice(index, {"content": str(text[item.ranked.noun])}, logprobs=log_probabilities(writing))
             for index, (text, writing) in enumerate(zip(texts, writings, strict=True))
         ]
-        self._warnings = warnings_field(item)
+        self._remarks = remarks(item)
         return b"".join(contents) + self._end(writings)
 
     def fail(self, error: VqaError) -> bytes:
@@ -72,7 +72,7 @@ class ChunkWriter(EventWriter):
 
     def _end(self, writings: Sequence[Writing]) -> bytes:
         ends = [
-            self._choice(index, {}, finish_reason=writing.finish_reason, **self._warnings)
+            self._choice(index, {}, finish_reason=writing.finish_reason, **self._remarks)
             for index, writing in enumerate(writings)
         ]
         tokens = _event({**self._common, "choices": [], "usage": usage(writings)}) if self._with_usage else b""

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 
 from vqaserve.errors import VqaError
-from vqaserve.protocols.base import warnings_field
+from vqaserve.protocols.base import remarks
 from vqaserve.types import Item, Model, Request
 from vqaserve.writing import Token, Writing
 
@@ -28,7 +28,7 @@ def completion(request: Request, item: Item, model: Model) -> dict[str, object]:
         "choices": choices,
         "usage": usage(writings),
         f"{item.ranked.noun}s": item.ranked.entries,
-        **warnings_field(item),
+        **remarks(item),
     }
 
 

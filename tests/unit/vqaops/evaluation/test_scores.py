@@ -18,6 +18,18 @@ def test_shares_are_counted_as_their_names_say():
     assert (scores.top1, scores.top5, scores.any_answer) == (0.25, 0.5, 0.5)
     assert scores.multi_answer == pytest.approx((1 + 1 + 0.5 + 0) / 4)
     assert scores.confident50 == 0.5
+    assert scores.answered == 1
+
+
+def test_answers_that_are_marked_as_unsure_are_not_counted_as_answered():
+    marked = [
+        Prediction(["a"], 0.9, ["a"]),
+        Prediction(["a"], 0.4, ["b"]),
+        Prediction(["a"], 0.1, ["b"], abstained=True),
+    ]
+    scores = compute_scores(marked)
+    assert (scores.answered, scores.answered_top1) == (pytest.approx(2 / 3), 0.5)
+    assert compute_scores(marked[2:]).answered_top1 == 0
 
 
 def test_calibration_error_is_zero_when_confidence_equals_accuracy():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -10,7 +12,7 @@ from tests.support.pictures import as_base64, encoded
 from vqaserve.errors import BadRequest, VqaError
 from vqaserve.protocols import find_protocol
 from vqaserve.settings import HandlerSettings
-from vqaserve.types import Query, Request
+from vqaserve.types import Answer, Item, Model, Query, Ranking, Request
 
 PNG, BLUE = encoded(), encoded("blue")
 B64 = as_base64(PNG)
@@ -206,3 +208,30 @@ def inputs(request: pytest.FixtureRequest) -> Callable[[], dict]:
 
 def test_a_list_of_hugging_face_inputs_is_a_query_each(inputs: Callable[[], dict]):
     assert parse(inputs()) == [Query(PNG, "q", 2), Query(BLUE, "q", 2)]
+
+
+def answered(body: dict, *items: Item) -> Any:
+    headers = {"url_path": "v1/chat/completions"} if "messages" in body else {}
+    request = Request("id", {"body": body}, headers)
+    return json.loads(find_protocol(request).reply(request, items, Model("m", "1.0.0")).body)
+
+
+def item(abstained: bool) -> Item:
+    entries = ({"answer": "red", "score": 0.4}, {"answer": "blue", "score": 0.3})
+    return Item("id", ranked=Ranking("answer", entries), answers=(Answer("red", 0.4),), abstained=abstained)
+
+
+MARKED = {
+    "plain": (PAIR, lambda reply: reply),
+    "hugging face": ({"inputs": PAIR}, lambda reply: reply[0]),
+    "kserve v1": ({"instances": [PAIR]}, lambda reply: reply["predictions"][0]),
+    "openai chat": (chat(text("what?"), picture()), lambda reply: reply),
+}
+
+
+@pytest.mark.parametrize(("body", "place"), MARKED.values(), ids=MARKED)
+def test_an_answer_that_is_not_sure_enough_is_marked_where_the_format_has_a_place(
+    body: dict, place: Callable[[Any], dict]
+):
+    assert place(answered(body, item(abstained=True)))["abstained"] is True
+    assert "abstained" not in place(answered(body, item(abstained=False)))

@@ -46,6 +46,30 @@ def test_json_tensors_are_queries_in_order():
     assert parse(body) == [Query(PNG, "a", 2), Query(BLUE, "b", 2)]
 
 
+def outputs(*abstained: bool, wanted: list[dict] | None = None) -> Reply:
+    body = {"inputs": [tensor("image", B64)], **({"outputs": wanted} if wanted else {})}
+    ranked = Ranking("answer", ({"answer": "red", "score": 0.5},))
+    items = [Item("id", ranked=ranked, abstained=one) for one in abstained]
+    return KServeV2().reply(Request("id", {"body": body}), items, Model("m", "1.0.0"))
+
+
+def test_the_tensor_abstained_comes_if_an_answer_is_marked_or_the_client_asks_for_it():
+    names = [
+        [one["name"] for one in json.loads(outputs(*marks).body)["outputs"]] for marks in [(False,), (False, True)]
+    ]
+    assert names == [["answer", "score"], ["answer", "score", "abstained"]]
+    marked = json.loads(outputs(False, True).body)["outputs"][2]
+    assert marked == {"name": "abstained", "shape": [2], "datatype": "BOOL", "data": [False, True]}
+    (asked,) = json.loads(outputs(False, wanted=[{"name": "abstained"}]).body)["outputs"]
+    assert asked["data"] == [False]
+
+
+def test_the_tensor_abstained_has_a_byte_for_each_answer_in_the_binary_extension():
+    reply = outputs(False, True, wanted=[{"name": "abstained", "parameters": {"binary_data": True}}])
+    head = int(reply.headers["Inference-Header-Content-Length"])
+    assert reply.body[head:] == b"\x00\x01"
+
+
 def test_one_picture_serves_for_all_questions():
     assert parse({"inputs": [tensor("image", B64), tensor("question", "a", "b")]}) == [Query(PNG, "a"), Query(PNG, "b")]
 
@@ -174,7 +198,7 @@ def test_one_output_can_be_raw_and_the_other_in_json():
         (
             {"outputs": [{"name": "logits"}]},
             BadRequest,
-            "unknown output 'logits'; the outputs are 'answer', 'label' and 'score'",
+            "unknown output 'logits'; the outputs are 'answer', 'label', 'score' and 'abstained'",
         ),
         (
             {"outputs": [{"name": "answer", "parameters": {"classification": 3}}]},
@@ -221,4 +245,5 @@ def test_the_metadata_names_the_tensors_of_a_request_and_its_reply(fields: set[s
     described = metadata(fields, noun)
     assert described["platform"] == "vqaserve"
     assert [(one["name"], one["datatype"]) for one in described["inputs"]] == [(name, "BYTES") for name in inputs]
-    assert [(one["name"], one["datatype"]) for one in described["outputs"]] == [(noun, "BYTES"), ("score", "FP32")]
+    outputs = [(one["name"], one["datatype"]) for one in described["outputs"]]
+    assert outputs == [(noun, "BYTES"), ("score", "FP32"), ("abstained", "BOOL")]

@@ -96,5 +96,5 @@ def test_a_picture_as_the_body_of_another_client_is_answered_by_an_object():
 def test_kserve_v2_calls_its_output_as_the_task_does():
     outputs = json.loads(reply({"body": {"inputs": [tensor("image", B64)]}}).body)["outputs"]
     assert [output["name"] for output in outputs] == ["label", "score"]
-    with pytest.raises(BadRequest, match="unknown output 'answer'; the outputs are 'label' and 'score'"):
+    with pytest.raises(BadRequest, match="unknown output 'answer'; the outputs are 'label', 'score' and 'abstained'"):
         reply({"body": {"inputs": [tensor("image", B64)], "outputs": [{"name": "answer"}]}})

@@ -1,0 +1,1 @@
+"""How sure a model must be: its temperature, and the threshold below which it abstains."""
