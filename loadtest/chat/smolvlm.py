@@ -37,7 +37,7 @@ _CONFIG = """\
 minWorkers: 1
 maxWorkers: 1
 batchSize: 8
-maxBatchDelay: 1         # ms
+maxBatchDelay: 50        # ms; little beside an answer, and requests that arrive together share a batch
 responseTimeout: 120     # s
 startupTimeout: 300      # s; a gigabyte of weights
 handler:

@@ -19,6 +19,7 @@ from PIL import Image, ImageDraw
 from vqaops.paths import resolved
 from vqaops.store.names import check_model_name
 from vqaserve.errors import RecipeError
+from vqaserve.families import find_family
 
 _PICTURE = "red-triangle.png"
 _SAMPLES: dict[str, dict[str, object]] = {
@@ -38,6 +39,9 @@ _RUNTIMES = {"hf_classifier": {"runtime": "auto"}}
 
 _TASKS = {"image-text-to-text": "visual_question_answering"}
 """The task of a name of the Hub, where it is not the same with underscores."""
+
+_DELAY = "1         # ms; requests that queued while the worker was busy form a batch, a lone one does not wait"
+_WRITING_DELAY = "50        # ms; little beside an answer's seconds, and requests that come together share a batch"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,12 +146,13 @@ def _write_sample(folder: Path, task: str) -> None:
 
 
 def _settings(origin: Origin) -> str:
+    delay = _WRITING_DELAY if find_family(origin.family).writes else _DELAY
     return f"""\
 # TorchServe reads the top level, and the handler the section `handler:`.
 minWorkers: auto         # processes, each with a copy of the weights: one for each core, or fewer where memory is short
 maxWorkers: auto         # equal to minWorkers, because TorchServe does not scale by itself
 batchSize: 8             # maximum number of requests in a batch
-maxBatchDelay: 1         # ms; requests that queued while the worker was busy form a batch, a lone one does not wait
+maxBatchDelay: {delay}
 responseTimeout: 120     # s; then the worker is considered stuck and restarted
 startupTimeout: {origin.startup_timeout:<8} # s; maximum duration of importing the libraries and loading the weights
 jobQueueSize: 32         # requests that may wait, the next gets 503; see max_request_size and -Xmx in config.properties
