@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from scripts import build_mar
@@ -18,6 +20,7 @@ from vqaops.building.build import archive_of, build
 from vqaops.store import checksums
 from vqaops.store.archive import Archive
 from vqaserve.errors import RecipeError
+from vqaserve.layout import Room
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +38,23 @@ def test_an_archive_holds_the_handler_the_recipe_and_its_version(recipe: Path, t
     assert not [name for name in names if "__pycache__" in name]
     assert (model["modelName"], model["modelVersion"]) == ("dummy", "1.0.0")
     assert {path.name for path in tmp_path.iterdir()} == {"dummy-1.0.0.mar", "SHA256SUMS"}
+
+
+def test_an_archive_holds_numbers_where_its_recipe_says_auto(make_recipe: RecipeMaker, tmp_path: Path):
+    recipe = make_recipe(handler="  threads: auto  # cores by workers\n")
+    config = recipe / "model-config.yaml"
+    config.write_text(re.sub(r"Workers: 1", "Workers: auto", config.read_text()))
+    with zipfile.ZipFile(build(recipe, tmp_path).path) as mar:
+        text = mar.read("model-config.yaml").decode()
+    expected = Room.here().layout()
+    assert yaml.safe_load(text) == {
+        **yaml.safe_load(config.read_text()),
+        "minWorkers": expected.workers,
+        "maxWorkers": expected.workers,
+        "handler": {"version": "1.0.0", "family": "dummy", "threads": expected.threads},
+        "auto": ["workers", "threads"],
+    }
+    assert "# cores by workers" in text
 
 
 def test_the_unpacked_archive_answers_with_nothing_but_its_own_code(recipe: Path, tmp_path: Path):

@@ -140,8 +140,10 @@ def test_the_command_makes_recipe_and_archive_as_the_chat_apps_variables_say(hub
     card = ModelCard.load(recipe / "README.md")
     assert (card.data.base_model, card.data.license) == (REPO, "apache-2.0")
     assert card.data.to_dict()["base_model_revision"] == COMMIT
-    handler = ModelConfig.read(recipe / "model-config.yaml").handler
+    config = ModelConfig.read(recipe / "model-config.yaml")
+    handler = config.handler
     assert (handler.family, handler.device) == ("hf_classifier", "cpu")
+    assert (handler.precision, handler.options, config.auto) == ("auto", {"runtime": "auto"}, ("workers", "threads"))
     assert "hf_right" not in "".join(
         path.read_text() for path in recipe.rglob("*.*") if path.suffix in {".md", ".yaml"}
     )

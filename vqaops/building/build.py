@@ -84,7 +84,7 @@ def build(recipe: Path, store: Path = MODEL_STORE, replace: bool = False) -> Arc
         prepared.mkdir()
         prepare(recipe, settings, prepared)
         files = {**content.files, **_prepared_files(prepared, content)}
-        members = {MANIFEST: _manifest(archive), CONTENT: content.sha256 + "\n", CONFIG: _config(recipe)}
+        members = {MANIFEST: _manifest(archive), CONTENT: content.sha256 + "\n", CONFIG: _config(recipe, content.files)}
         _pack(packed, files, members)
         _try(packed, Path(temporary) / "unpacked", recipe)
         packed.replace(archive.path)
@@ -96,12 +96,13 @@ def _settings(recipe: Path) -> ModelConfig:
     return ModelConfig.read(recipe / CONFIG)
 
 
-def _config(recipe: Path) -> str:
+def _config(recipe: Path, files: Mapping[str, Path]) -> str:
     """The archive's settings: TorchServe reads numbers where the recipe says ``auto``."""
     text, config = read_text(recipe / CONFIG), _settings(recipe)
     if not config.auto:
         return text
-    fitted = config.fitted(sum(path.stat().st_size for path in files_in(recipe / config.handler.weights).values()))
+    weights = f"{config.handler.weights}/"
+    fitted = config.fitted(sum(path.stat().st_size for name, path in files.items() if name.startswith(weights)))
     numbers: dict[str, object] = {"auto": list(config.auto)}
     if "workers" in config.auto:
         numbers |= {"minWorkers": fitted.minWorkers, "maxWorkers": fitted.maxWorkers}
