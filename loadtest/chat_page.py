@@ -53,13 +53,15 @@ def main(
     """
     with one_line_errors("chat_page"):
         server, sample = Server(resolved(run)), read_samples(RECIPES / model)[0]
+        # The page would ask the first model by name; its choices are NAME/VERSION.
+        version = f"{model}/{Management(server.client).default(model)}"
         table = Table("", "median", "slowest")
         with own_page(server.run, "--per-minute", "1000000") as url:
             usable, shown = _browse(url, sample, visits)
             table.add_row(f"first paint to usable, {visits} visits", *_figures(usable))
             table.add_row(f"Enter to the answer on the page, {visits} questions", *_figures(shown))
             table.add_row("of it, the server's answer", *_figures(_direct(server, model, sample, visits)))
-            latencies, failed = _at_once(url, server, model, sample, people, questions)
+            latencies, failed = _at_once(url, version, sample, people, questions)
             table.add_row(f"an answer for {people} people at once", *_figures(latencies))
         console = new_console()
         console.print(table)
@@ -157,12 +159,8 @@ def _direct(server: Server, model: str, sample: Question, times: int) -> list[fl
     return [once() for _ in range(times)]
 
 
-def _at_once(
-    url: str, server: Server, model: str, sample: Question, people: int, questions: int
-) -> tuple[list[float], int]:
+def _at_once(url: str, version: str, sample: Question, people: int, questions: int) -> tuple[list[float], int]:
     """Seconds of each answer, and how many questions got none."""
-    # The page would ask the first model by name; its choices are NAME/VERSION.
-    version = f"{model}/{Management(server.client).default(model)}"
 
     def person(_: int) -> list[float | None]:
         client = GradioClient(url, verbose=False, analytics_enabled=False)
@@ -175,7 +173,7 @@ def _at_once(
     return answered, len(asked) - len(answered)
 
 
-def _ask(client: GradioClient, message: dict[str, Any], version: str | None) -> float | None:
+def _ask(client: GradioClient, message: dict[str, Any], version: str) -> float | None:
     began = time.perf_counter()
     try:
         _, history = client.predict(message=message, history=[], model=version, api_name="/chat")
