@@ -51,9 +51,8 @@ lint: .venv/.develop ## check format, style, types and import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: .venv/.develop .venv-demo/.ready ## run all tests: two files at a time, then those that need the default ports for themselves
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m 'not alone'
-	$(BIN)/python -m pytest -m alone
+test: .venv/.develop .venv-demo/.ready ## run all tests, two files at a time
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 docs: .venv/.develop ## build the documentation into site/; a dead link fails
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build

@@ -1,4 +1,7 @@
-"""Runs the ``sh`` and ``python`` blocks of README and docs on the default ports, as a reader would."""
+"""Runs the ``sh`` and ``python`` blocks of README and docs on the default ports, as a reader would.
+
+Only this file may use the default ports, because another file runs beside it.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,6 @@ from loadtest.slo import read_levels
 from vqaops.errors import ServerError
 from vqaops.paths import ROOT
 from vqaops.server.server import Server
-
-pytestmark = pytest.mark.alone
 
 INTERPRETERS = {"sh": ["bash", "-euo", "pipefail", "-c"], "python": [sys.executable, "-c"]}
 SECONDS = 300
