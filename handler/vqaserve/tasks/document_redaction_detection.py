@@ -37,14 +37,17 @@ class DocumentRedactionDetection(Task):
         return [replace(query, image=picture, page=page) for page, picture in pages]
 
     def prepare(self, query: Query) -> Query:
-        """Ask for both labels.
+        """Ask for both labels of a page.
 
         Raises:
             InvalidParameter: The query has a question or labels.
         """
         refuse_question(query)
         refuse_labels(query, "finds redactions only")
-        return replace(query, question="", top_k=2)
+        unread = (
+            () if query.top_k in (None, 2) else ("a page has two labels, and both are given; 'top_k' has no effect",)
+        )
+        return replace(query, question="", top_k=2, warnings=(*query.warnings, *unread))
 
     def finish(self, answers: Sequence[Answer], query: Query) -> Ranking:
         """Both labels; the likelier has the page's number, its boxes and what they cover as details."""
