@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from vqaops.console import finite, new_console, one_line_errors
+from vqaops.gateway.nginx import Gateway
 from vqaops.paths import CONFIG, MODEL_STORE, RUN, SERVED, resolved, short_path
 from vqaops.questions import read_samples
 from vqaops.server.curl import curl_command
@@ -41,6 +42,17 @@ NoCalibration = Annotated[
         "--no-calibration",
         help="Measure nothing: models that say `auto` compute in the way that suits such processors.",
     ),
+]
+FirstStore = Annotated[
+    Path | None,
+    typer.Option(
+        "--store",
+        help="Model store whose archives are served if nothing was before; the highest version of a model by default.",
+    ),
+]
+GatewayConfig = Annotated[
+    Path | None,
+    typer.Option("--gateway", help="Run the gateway with these settings, such as deploy/gateway/gateway.yaml."),
 ]
 Drain = Annotated[float, typer.Option(callback=finite, min=0, help="Seconds that accepted requests get after SIGTERM.")]
 
@@ -90,13 +102,18 @@ def foreground(
     sockets: Sockets = False,
     drain: Drain = 30,
     no_calibration: NoCalibration = False,
+    store: FirstStore = None,
+    gateway: GatewayConfig = None,
 ) -> None:
     """As `resume`, but stay in the foreground: for systemd and containers, which stop it with SIGTERM.
 
-    Example: scripts/serve.py foreground --drain 60
+    Examples: scripts/serve.py foreground --drain 60; scripts/serve.py foreground --sockets --store /models --gateway
+    gateway.yaml
     """
     with one_line_errors("foreground"), _display() as display:
-        run_in_foreground(_server(run, config, sockets), drain, display, not no_calibration)
+        server = _server(run, config, sockets)
+        front = Gateway(server.run, resolved(gateway)) if gateway else None
+        run_in_foreground(server, drain, display, not no_calibration, store and resolved(store), front)
 
 
 @app.command()

@@ -25,6 +25,8 @@ from vqaops.server.server import Server
 START_SECONDS = 10
 QUIT_SECONDS = 15
 """Added to the time that accepted requests have to be answered, before `stop` kills nginx."""
+LOG_BYTES = 100_000_000
+"""Size at which `rotate_log` begins a new access log: about 250,000 requests."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,17 @@ class Gateway:
             raise ServerError(f"no gateway runs in {self.folder}; start it: make gateway")
         self.check().replace(self._written)
         process.send_signal(signal.SIGHUP)
+
+    def rotate_log(self, limit: int = LOG_BYTES) -> None:
+        """Begin a new access log if the present one is larger than ``limit`` bytes; one old log is kept.
+
+        For containers, where no logrotate runs and a full disk ends the server.
+        """
+        log = self.folder / "logs" / "access.log"
+        process = self.process()
+        if process and log.exists() and log.stat().st_size > limit:
+            log.replace(log.with_suffix(".log.1"))
+            process.send_signal(signal.SIGUSR1)  # nginx opens a new file
 
     @property
     def shutdown_seconds(self) -> float:

@@ -13,7 +13,7 @@ from vqaops.paths import short_path
 from vqaops.server.server import Server
 from vqaops.store import checksums
 from vqaops.store.archive import Archive
-from vqaops.store.state import State
+from vqaops.store.state import State, version_order
 
 READY_SECONDS = 120
 
@@ -109,17 +109,39 @@ def wanted_state(before: State | None, archives: Sequence[Archive], display: Dis
     return state
 
 
-def resumable_state(server: Server) -> State:
-    """What the server served last.
+def resumable_state(server: Server, store: Path | None = None) -> State:
+    """What the server served last; if it has served nothing yet, all archives of a model store.
+
+    Args:
+        server: The server.
+        store: The model store; without it, a server that has served nothing cannot be resumed.
 
     Raises:
-        ServerError: It served nothing, or an archive is missing or has changed.
+        RecipeError: An archive in the store is not complete, or is not the one that the store's list names.
+        ServerError: It served nothing and the store has no archive, or a served archive is missing or has changed.
     """
     state = server.state()
+    if (state is None or not state.models) and store is not None:
+        return stored_state(store)
     if state is None or not state.models:
         raise ServerError(f"{server.state_file} names no model, so there is nothing to resume; start with: make serve")
     state.check()
     return state
+
+
+def stored_state(store: Path) -> State:
+    """All archives of a model store; the highest version of a model is its default.
+
+    Raises:
+        RecipeError: An archive is not complete, or is not the one that the store's list names.
+        ServerError: The store has no archive.
+    """
+    archives = [Archive.read(path) for path in sorted(store.glob("*.mar"))]
+    if not archives:
+        raise ServerError(f"{store} holds no archive (*.mar); build one into it: scripts/build_mar.py --store {store}")
+    for archive in archives:
+        checksums.check(archive.path)
+    return State.of(sorted(archives, key=lambda archive: version_order(archive.version), reverse=True))
 
 
 def start_and_wait(server: Server, state: State, display: Display, measures: bool = True) -> None:

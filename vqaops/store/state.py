@@ -134,7 +134,7 @@ class State(FrozenModel):
         model = self.models[name]
         left = {one: served for one, served in model.versions.items() if one != version}
         if left:
-            default = model.default if model.default in left else max(left, key=_order)
+            default = model.default if model.default in left else max(left, key=version_order)
             return self._with(name, ServedModel(default=default, versions=left))
         return self.model_copy(update={"models": {one: kept for one, kept in self.models.items() if one != name}})
 
@@ -177,7 +177,8 @@ class State(FrozenModel):
         return self.model_copy(update={"models": {**self.models, name: model}})
 
 
-def _order(version: str) -> tuple[int, ...]:
+def version_order(version: str) -> tuple[int, ...]:
+    """The key by which versions are sorted: 1.10.0 comes after 1.9.0."""
     return tuple(int(part) for part in version.split("."))
 
 

@@ -149,3 +149,7 @@ def test_a_run_folder_that_is_a_file(tmp_path: Path):
     run = a_text("")(tmp_path / "run")
     for command in (["serve", "resume"], ["models", "list"], ["tokens", "list"], ["health"]):
         line_of(*command, "--run", run)
+
+
+def test_a_model_store_without_an_archive_is_not_served(tmp_path: Path):
+    assert "holds no archive" in line_of("serve", "foreground", "--store", tmp_path, "--run", tmp_path / "run")
