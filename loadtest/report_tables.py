@@ -9,16 +9,24 @@ import psutil
 import torch
 from rich.table import Table
 
+from vqaserve.calibration import Machine
+from vqaserve.machine import LIMIT
+
 Rows = Sequence[Sequence[str]]
 
 
+def describe_processor() -> str:
+    """Return the processor's model and the flags that decide which arithmetic is fast, as oneDNN may use them."""
+    machine = Machine.here()
+    limit = f", {LIMIT}={machine.limit}" if machine.limit else ""
+    return f"{machine.processor or platform.machine()}: {' '.join(machine.flags) or 'no known flags'}{limit}"
+
+
 def describe_machine() -> str:
-    """Return cores, memory, and the 16- and 8-bit instructions of the CPU."""
-    able = torch.cpu.get_capabilities()
-    kinds = [kind for kind in ("avx512_bf16", "avx512_vnni", "amx_bf16", "amx_int8") if able.get(kind)]
+    """Return cores, processor, memory, GPU and the version of torch."""
     gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
     return (
-        f"{psutil.cpu_count()} cores ({platform.machine()}, {' '.join(kinds) or 'no 16-bit arithmetic'}), "
+        f"{psutil.cpu_count()} cores ({describe_processor()}), "
         f"{psutil.virtual_memory().total / 2**30:.0f} GiB{gpu}, torch {torch.__version__}"
     )
 

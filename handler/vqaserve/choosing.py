@@ -35,18 +35,19 @@ class Choice:
     reason: str
 
 
-def choose(folder: Path, settings: HandlerSettings) -> Choice:
+def choose(folder: Path, settings: HandlerSettings, run: Path | None = None) -> Choice:
     """Choose the arithmetic of a worker, the same for all workers of a server.
 
     Args:
         folder: The root of the unpacked archive.
         settings: Its ``handler:`` section, with the device that the worker has.
+        run: The server's run folder; by default that of the server to which this process belongs.
     """
     if not says_auto(settings):
         return Choice(settings, "recipe", "the recipe sets it")
     if settings.device.startswith("cuda"):
         return Choice(settings, "static rule", "the model runs on a GPU")
-    found = _calibrated(folder, settings.threads)
+    found = _calibrated(folder, run or run_folder(), settings.threads)
     if isinstance(found, str):
         flags = " ".join(Machine.here().flags) or "no known flags"
         return Choice(settings, "static rule", f"for a processor with {flags}; {found}")
@@ -63,14 +64,14 @@ def fit_threads(folder: Path, config: ModelConfig) -> HandlerSettings:
         config: Its settings, with the numbers of the machine that built it.
     """
     settings = config.handler
-    found = _calibrated(folder, None) if "threads" in config.auto else ""
+    found = _calibrated(folder, run_folder()) if "threads" in config.auto else ""
     threads = settings.threads if isinstance(found, str) else found.conditions.threads
     return settings.model_copy(update={"threads": threads})
 
 
-def _calibrated(folder: Path, threads: int | None) -> Calibration | str:
+def _calibrated(folder: Path, run: Path | None, threads: int | None = None) -> Calibration | str:
     """The calibration of this archive on this machine, for workers of so many threads, or why there is none."""
-    run, content = run_folder(), folder / CONTENT
+    content = folder / CONTENT
     if run is None or not content.is_file():
         return "nothing was measured, because the server was started by other means"
     sha256 = content.read_text(encoding="ascii", errors="replace").strip()

@@ -15,6 +15,7 @@ from loadtest.bench.bench_models import MODELS, find_model
 from loadtest.bench.bench_report import show, write_report
 from loadtest.bench.bench_result import BenchResult
 from loadtest.bench.benchmark import measure
+from loadtest.bench.eager_peers import eager_peers
 from loadtest.bench.gpu import require_gpu
 from loadtest.bench.measured_server import running_server, start_measured
 from loadtest.bench.plan import BenchPlan
@@ -66,8 +67,10 @@ def main(
                 else:
                     with console.status(f"starting a server with {model.name}"):
                         server = stack.enter_context(start_measured(archives, output / "server"))
+                with console.status("starting other servers"):
+                    peers = stack.enter_context(eager_peers(model, output / "peers"))
                 progress = stack.enter_context(Progress(*columns, console=new_console(stderr=True), transient=True))
-                results[model.name] = measure(model, plan, server, progress)
+                results[model.name] = measure(model, plan, server, progress, peers)
         bars = write_report(results, output)
     show(results, bars, console)
     console.print(f"Report: {output / 'report.md'}", markup=False)

@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from loadtest.bench.photographs import photographs
+from loadtest.bench.photographs import PHOTOGRAPHS, photographs
 from loadtest.bench.plan import BenchModel
 from loadtest.bench.recipe_archives import current_archive, unpack
 from loadtest.pairs import Pair, all_pairs
@@ -16,7 +16,6 @@ from vqaops.store.archive import Archive
 from vqaserve.errors import RecipeError
 
 MODELS = ("rooms", "vilt", "shapes")
-PHOTOGRAPHS = 12
 
 
 def find_model(name: str, output: Path, console: Console) -> tuple[BenchModel, list[Archive]]:

@@ -19,7 +19,7 @@ def plot_closed_loops(result: BenchResult, path: Path) -> None:
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2)
     left.plot(connections, [loop.rate for loop in loops], marker="o", label="server")
-    left.axhline(result.floor.rate, color="grey", linestyle="--", label=f"{result.floor.name} (one process)")
+    left.axhline(result.floor.rate, color="grey", linestyle="--", label=result.floor.name)
     left.set(ylabel="answers per second", ylim=(0, None))
     for percent in (50, 95, 99):
         right.plot(connections, [loop.percentile_ms(percent) for loop in loops], marker="o", label=f"p{percent}")

@@ -18,7 +18,7 @@ from loadtest.bench.latency_breakdown import latency_breakdown
 from loadtest.bench.mixes import CATALOGUE_SIZE, CHAT_LENGTH
 from loadtest.bench.peer_bars import peer_bars
 from loadtest.bench.results import WorkloadResult
-from loadtest.report_tables import describe_machine, markdown_table, terminal_table
+from loadtest.report_tables import describe_machine, describe_processor, markdown_table, terminal_table
 from loadtest.zipf import EXPONENT
 
 COLUMNS = (
@@ -54,8 +54,9 @@ def write_report(results: Mapping[str, BenchResult], folder: Path) -> list[Bar]:
 def show(results: Mapping[str, BenchResult], bars: Sequence[Bar], console: Console) -> None:
     """Print the tables."""
     for name, result in results.items():
-        console.print(terminal_table(f"{name}: cost of an answer", COLUMNS, [_rows(result)], 1))
-    console.print(terminal_table("Bars", BAR_COLUMNS, [_bar_rows(bars)], len(BAR_COLUMNS)))
+        title = f"{name}: cost of an answer ({describe_processor()})"
+        console.print(terminal_table(title, COLUMNS, [_rows(result)], 1))
+    console.print(terminal_table(f"Bars ({describe_processor()})", BAR_COLUMNS, [_bar_rows(bars)], len(BAR_COLUMNS)))
 
 
 def figures_of(result: BenchResult) -> dict[str, Any]:
@@ -126,16 +127,22 @@ def _markdown(results: Mapping[str, BenchResult], bars: Sequence[Bar]) -> str:
         f"Measured on {datetime.now(UTC):%Y-%m-%d %H:%M} UTC by `make bench`: {describe_machine()}.",
         "CPU is the user and system time of the whole server per answer; Java's and the workers' shares are beside it. "
         "The client's CPU time is not included. `floor/CPU` is the CPU time of the bare model at its best batch size, "
-        "divided by the server's. "
+        "in as many processes at once as the server has workers, divided by the server's. "
         f"`unique`: every picture is new. `chat`: {CHAT_LENGTH} questions in a row about each picture. `zipf`: pairs "
         f"from a catalogue of {CATALOGUE_SIZE}; the pair of rank r is asked 1/r^{EXPONENT:g} as often as the first, "
         f"and {2 * CATALOGUE_SIZE} requests fill the caches before. Open loops send at random times, at a share of the "
         "highest rate of the closed loops; their latency counts from when a request was due.",
         "## Bars",
+        f"{describe_processor()}.",
         markdown_table(BAR_COLUMNS, _bar_rows(bars), len(BAR_COLUMNS)),
     ]
     for name, result in results.items():
-        parts += [f"## {name}", markdown_table(COLUMNS, _rows(result), 1), f"![{name}]({name}.png)"]
+        parts += [
+            f"## {name}",
+            f"{describe_processor()}.",
+            markdown_table(COLUMNS, _rows(result), 1),
+            f"![{name}]({name}.png)",
+        ]
     parts += [
         "## Latency of a single request",
         "At one connection, every picture new, in milliseconds. Beside it: the floor's time for the same work, and a "

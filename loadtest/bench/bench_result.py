@@ -35,6 +35,7 @@ class BenchResult:
         start_seconds: From the start of Java until the last worker was ready; None if the server ran already.
         worker_seconds: From each worker's own start until it was ready.
         agreement: With fp32, where its answers are known.
+        processes: Processes of the floor at once, as many as there are workers.
     """
 
     name: str
@@ -44,8 +45,18 @@ class BenchResult:
     start_seconds: float | None
     worker_seconds: list[float]
     agreement: Agreement | None
+    processes: int = 1
 
     @property
     def floor(self) -> WorkloadResult:
-        """The floor at its best batch size."""
-        return min((self.workloads[floor_name(batch)] for batch in self.plan.batches), key=lambda one: one.cpu_ms)
+        """The floor at its best batch size, in as many processes at once as there are workers."""
+        return self._best_floor(self.processes)
+
+    @property
+    def lone_floor(self) -> WorkloadResult:
+        """The floor at its best batch size, in one process while nothing else runs."""
+        return self._best_floor(1)
+
+    def _best_floor(self, processes: int) -> WorkloadResult:
+        floors = (self.workloads[floor_name(batch, processes)] for batch in self.plan.batches)
+        return min(floors, key=lambda one: one.cpu_ms)

@@ -1,4 +1,4 @@
-"""The floor: the bare model in this process, without a server; the least CPU time that an answer can take.
+"""The floor: the bare model in a process, without a server; the least CPU time that an answer can take.
 
 JPEG bytes are decoded, encoded to features, and answered, with the recipe's own precision and threads.
 """
@@ -18,6 +18,7 @@ from loadtest.bench.results import Correctness, Measurement
 from loadtest.fast_client import TOP_K
 from loadtest.pairs import Pair, PairRequest, RequestStream
 from loadtest.process_usage import CpuSeconds
+from vqaserve.choosing import choose
 from vqaserve.families import find_family
 from vqaserve.families.base import Family
 from vqaserve.images import open_picture
@@ -51,13 +52,17 @@ class Floor:
         self._settings = settings
 
     @classmethod
-    def load(cls, recipe: Path) -> Floor:
-        """Load the recipe's settings and weights.
+    def load(cls, recipe: Path, run: Path) -> Floor:
+        """Load the recipe's settings and weights, in the arithmetic that its workers use.
+
+        Args:
+            recipe: The unpacked archive.
+            run: The run folder of the server that serves it.
 
         Raises:
             RecipeError: The recipe does not load.
         """
-        settings = ModelConfig.read(recipe / "model-config.yaml").handler
+        settings = choose(recipe, ModelConfig.read(recipe / "model-config.yaml").handler, run).settings
         return cls(find_family(settings.family).load(recipe, settings), settings)
 
     def expected_answers(self, pairs: Sequence[Pair], batch: int = 8) -> ExpectedAnswers:

@@ -11,6 +11,8 @@ from PIL import Image, ImageEnhance, ImageOps
 
 from vqaops.paths import RECIPES
 
+PHOTOGRAPHS = 12
+"""Photographs that a benchmark asks about."""
 PHOTO = (640, 480)
 _SOURCES = ("coffee.jpg", "clock.jpg")
 

@@ -5,6 +5,7 @@ Servers that follow that documentation run exactly this, so none of them needs l
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
@@ -34,15 +35,24 @@ class TransformersBaseline:
         """Answer full batches for some seconds."""
         return measure_in_process(self._answer, stream, batch, seconds)
 
-    @torch.inference_mode()
+    def rank(self, images: Sequence[bytes], questions: Sequence[str]) -> list[list[tuple[str, float]]]:
+        """Return the best answers to each question about each picture file, with their scores."""
+        return self._rank(images, questions, defaultdict(float))
+
     def _answer(self, requests: Sequence[PairRequest], stages: dict[str, float]) -> list[list[tuple[str, float]]]:
+        images, questions = zip(*((request.image, request.pair.question) for request in requests), strict=True)
+        return self._rank(images, questions, stages)
+
+    @torch.inference_mode()
+    def _rank(
+        self, images: Sequence[bytes], questions: Sequence[str], stages: dict[str, float]
+    ) -> list[list[tuple[str, float]]]:
         with timed_stage("open", stages):
-            pictures = [Image.open(BytesIO(request.image)).convert("RGB") for request in requests]
+            pictures = [Image.open(BytesIO(image)).convert("RGB") for image in images]
         with timed_stage("encode", stages):
-            questions = [request.pair.question for request in requests]
             # ViLT was trained with this length, and the processor pads batches to it.
             inputs = self._processor(
-                images=pictures, text=questions, padding="max_length", max_length=40, return_tensors="pt"
+                images=pictures, text=list(questions), padding="max_length", max_length=40, return_tensors="pt"
             )
             inputs["pixel_values"] = inputs["pixel_values"].to(torch.bfloat16)
         with timed_stage("forward", stages):

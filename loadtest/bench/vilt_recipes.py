@@ -46,9 +46,9 @@ handler:
   options:
     runtime: {runtime}
 """
-ON_OPENVINO = {"vilt": "int8", "vilt-bf16": "bf16", "vilt-fp32": "fp32"}
-ON_TORCH = {"vilt": "auto", "vilt-fp32": "fp32"}
-"""Recipes and their ``precision``. The first is measured in full, the others are its twins."""
+ON_OPENVINO = {"vilt": ("auto", "auto"), "vilt-bf16": ("openvino", "bf16"), "vilt-fp32": ("openvino", "fp32")}
+ON_TORCH = {"vilt": ("torch", "auto"), "vilt-fp32": ("torch", "fp32")}
+"""Recipes, each with runtime and precision. The first is measured in full, the others are its twins."""
 _KNOWN = "vilt-fp32.json"
 CARD = """\
 ---
@@ -65,7 +65,7 @@ class ViltRecipes:
     """The recipes and the model's fp32 answers.
 
     Attributes:
-        recipes: ``vilt`` in the precision that is fastest on this machine, then its twins.
+        recipes: ``vilt``, which leaves the arithmetic to this machine, then its twins.
         pairs: The pairs that are asked, then the same questions about each held-out shot.
         known: The fp32 answer to each pair, by its number.
     """
@@ -89,8 +89,8 @@ def make_recipes(folder: Path, photographs: list[bytes], console: Console) -> Vi
     further = shots(photographs)
     pairs = all_pairs([*photographs, *chain.from_iterable(islice(further, HELD_OUT))])
     on_openvino = find_spec("openvino") is not None and not torch.cuda.is_available()
-    runtime, precisions = ("openvino", ON_OPENVINO) if on_openvino else ("torch", ON_TORCH)
-    first, *twins = [folder / name / "weights" for name in precisions]
+    arithmetic = ON_OPENVINO if on_openvino else ON_TORCH
+    first, *twins = [folder / name / "weights" for name in arithmetic]
     known = _read_known(folder / _KNOWN, pairs) if first.exists() else None
     if known is None:
         fitted = all_pairs(list(chain.from_iterable(islice(further, FITTED))))
@@ -102,9 +102,10 @@ def make_recipes(folder: Path, photographs: list[bytes], console: Console) -> Vi
     for twin in twins:
         if not twin.exists():
             _link(first, twin)
-    recipes = [folder / name for name in precisions]
+    recipes = [folder / name for name in arithmetic]
     for recipe in recipes:
-        config = CONFIG.format(precision=precisions[recipe.name], runtime=runtime)
+        runtime, precision = arithmetic[recipe.name]
+        config = CONFIG.format(precision=precision, runtime=runtime)
         _write_recipe(recipe, config, pairs[0], known[0])
     return ViltRecipes(recipes, pairs, known)
 

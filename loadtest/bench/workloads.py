@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from functools import partial
 
 from loadtest.bench.floor import Floor
-from loadtest.bench.load_generator import Judge, LoadGenerator
+from loadtest.bench.load_generator import Judge, LoadGenerator, measure_loop
 from loadtest.bench.measured_server import MeasuredServer
 from loadtest.bench.mixes import Mix, chat, unique
+from loadtest.bench.parallel_floor import measure_at_once
 from loadtest.bench.plan import BenchModel, BenchPlan
 from loadtest.bench.results import Measurement
+from loadtest.fast_client import FastClient
+from loadtest.loops import closed_loop
+from loadtest.peers.peer_process import ComparedServer
+from vqaops.calibrating.processes import Processes
 
 TRANSFORMERS = "plain transformers, batch 8"
 
@@ -18,9 +24,9 @@ Workload = Callable[[float], Measurement]
 """Runs for the given number of seconds."""
 
 
-def floor_name(batch: int) -> str:
-    """Return the name of the floor at a batch size."""
-    return f"floor, batch {batch}"
+def floor_name(batch: int, processes: int = 1) -> str:
+    """Return the name of the floor at a batch size, in so many processes at once."""
+    return f"floor, {processes} processes, batch {batch}" if processes > 1 else f"floor, batch {batch}"
 
 
 def closed_name(mix: str, connections: int) -> str:
@@ -36,6 +42,34 @@ def open_name(share: float) -> str:
 def twin_name(precision: str, connections: int) -> str:
     """Return the name of a closed loop against a twin in another precision."""
     return closed_name(f"{precision} twin, unique", connections)
+
+
+def eager_name(title: str, connections: int) -> str:
+    """Return the name of a closed loop against another server, which uses the model as its documentation shows."""
+    return closed_name(f"{title} with eager bf16, unique", connections)
+
+
+def parallel_workloads(plan: BenchPlan, processes: Processes, count: int) -> dict[str, Workload]:
+    """Return the floor in as many processes at once as there are workers; nothing for one worker."""
+    if count < 2:
+        return {}
+    return {floor_name(batch, count): partial(measure_at_once, processes, batch) for batch in plan.batches}
+
+
+def eager_workloads(model: BenchModel, plan: BenchPlan, peers: Mapping[str, ComparedServer]) -> dict[str, Workload]:
+    """Return the closed loops against other servers by their titles, judged by the known fp32 answers."""
+    judge = _judge_by(model.known)
+
+    def run(server: ComparedServer, connections: int, seconds: float) -> Measurement:
+        streams = [unique(model.pairs) for _ in range(connections)]
+        with closing(FastClient(server.address, server.token, model.name, connections)) as client:
+            return measure_loop(lambda: closed_loop(client, streams, seconds), server.process, judge)
+
+    return {
+        eager_name(title, connections): partial(run, server, connections)
+        for title, server in peers.items()
+        for connections in dict.fromkeys((1, plan.busy))
+    }
 
 
 def local_workloads(model: BenchModel, plan: BenchPlan, floor: Floor) -> dict[str, Workload]:

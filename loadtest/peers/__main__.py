@@ -12,8 +12,8 @@ import typer
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from loadtest.bench.bench_models import PHOTOGRAPHS, find_recipe
-from loadtest.bench.photographs import photographs
+from loadtest.bench.bench_models import find_recipe
+from loadtest.bench.photographs import PHOTOGRAPHS, photographs
 from loadtest.bench.recipe_archives import current_archive, unpack
 from loadtest.pairs import all_pairs
 from loadtest.peers.comparison import ComparedModel, ComparisonPlan, ServerResult, compare_servers

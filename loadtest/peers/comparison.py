@@ -101,7 +101,7 @@ def compare_servers(
         ServerError: Our server does not start, or gives no right answer.
     """
     task = progress.add_task(f"{model.archive.name}: expected answers", total=None)
-    floor = Floor.load(model.recipe)
+    floor = Floor.load(model.recipe, folder / "server")
     judge = floor.expected_answers(model.pairs).judge
     workloads = _workloads(model.pairs)
     starts = _starts(model, peers, folder)

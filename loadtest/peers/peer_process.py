@@ -46,7 +46,13 @@ class ComparedServer:
 
 @contextmanager
 def start_peer(
-    installed: InstalledPeer, recipe: Path, model: str, batch: int, request: PairRequest, folder: Path
+    installed: InstalledPeer,
+    recipe: Path,
+    model: str,
+    batch: int,
+    request: PairRequest,
+    folder: Path,
+    eager: bool = False,
 ) -> Iterator[ComparedServer]:
     """Yield a running peer; it stops with the block.
 
@@ -57,6 +63,7 @@ def start_peer(
         batch: The largest batch.
         request: The first request; the peer is ready when it is answered.
         folder: Folder for the peer's files, emptied first; its log remains.
+        eager: Whether the recipe's weights are used by transformers in eager bf16, as the model's documentation shows.
 
     Raises:
         ServerError: The peer ends, or is not ready in time.
@@ -64,7 +71,7 @@ def start_peer(
     shutil.rmtree(folder, ignore_errors=True)
     ready = folder / "ready"
     ready.mkdir(parents=True)
-    settings = PeerSettings(recipe.resolve(), model, free_ports(1)[0], batch, ready.resolve())
+    settings = PeerSettings(recipe.resolve(), model, free_ports(1)[0], batch, ready.resolve(), eager)
     began = time.monotonic()
     with (folder / "log").open("wb") as log:
         child = subprocess.Popen(

@@ -22,6 +22,7 @@ class PeerSettings:
         port: Port on loopback.
         batch: The largest batch.
         ready: Folder in which each worker creates a file when it has loaded the model.
+        eager: Whether transformers computes in eager bf16, as the model's documentation shows, and not our family.
     """
 
     recipe: Path
@@ -29,6 +30,7 @@ class PeerSettings:
     port: int
     batch: int
     ready: Path
+    eager: bool = False
 
     @property
     def path(self) -> str:
@@ -43,6 +45,7 @@ class PeerSettings:
             "PEER_PORT": str(self.port),
             "PEER_BATCH": str(self.batch),
             "PEER_READY": str(self.ready),
+            "PEER_EAGER": "1" if self.eager else "",
         }
 
     @classmethod
@@ -55,4 +58,5 @@ class PeerSettings:
             int(given["PEER_PORT"]),
             int(given["PEER_BATCH"]),
             Path(given["PEER_READY"]),
+            bool(given["PEER_EAGER"]),
         )

@@ -127,4 +127,5 @@ class Measuring:
 
     def _processes(self) -> Processes:
         setup, seconds = self._setup, self._end - time.monotonic()
-        return Processes(setup.folder, setup.processes, setup.conditions.threads, setup.environment, seconds)
+        command = "vqaops.calibrating.trial", str(setup.conditions.threads)
+        return Processes(command, setup.folder, setup.processes, setup.environment, seconds)

@@ -1,20 +1,17 @@
-"""One of the processes that try a candidate together: it does what the lines on its standard input say.
+"""One of the processes that try a candidate together.
 
-``python -m vqaops.calibrating.trial`` runs in an unpacked archive, which comes first on the import path, as in a
-worker. Each line is a JSON object with ``do`` and the arguments of a method of `Candidate`; each reply is a line of
-JSON.
+``python -m vqaops.calibrating.trial THREADS`` runs in an unpacked archive, whose own code then runs, as in a worker.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from vqaops.calibrating.processes import obey
 from vqaserve.calibration import Arithmetic
 from vqaserve.errors import RecipeError
 from vqaserve.families import find_family
@@ -75,23 +72,5 @@ class Candidate:
         return self._family
 
 
-def main() -> None:
-    """Do what the lines on standard input say until it ends; the argument is the number of threads."""
-    with os.fdopen(os.dup(1), "w", encoding="utf-8") as replies:
-        os.dup2(2, 1)  # libraries may print; only replies belong on the pipe
-        candidate = Candidate(Path.cwd(), int(sys.argv[1]))
-        for line in sys.stdin:
-            replies.write(json.dumps(_reply(candidate, json.loads(line))) + "\n")
-            replies.flush()
-
-
-def _reply(candidate: Candidate, order: dict[str, Any]) -> dict[str, Any]:
-    method = getattr(candidate, order.pop("do"))
-    try:
-        return {"done": method(**order)}
-    except Exception as error:  # noqa: BLE001 - whatever a library raises ends this candidate, not the calibration
-        return {"failure": " ".join(str(error).split()) or type(error).__name__}
-
-
 if __name__ == "__main__":
-    main()
+    obey(lambda: Candidate(Path.cwd(), int(sys.argv[1])))
