@@ -15,6 +15,7 @@ from vqaops.evaluation.comparison import WordingComparison, compare_wordings
 from vqaops.evaluation.predictions import predict
 from vqaops.evaluation.scores import Scores, compute_scores
 from vqaops.files import prepare_output
+from vqaops.paths import CONFIG, RUN, resolved
 from vqaops.questions import pictures_beside, read_questions
 from vqaops.server.server import Server
 
@@ -40,6 +41,8 @@ def main(
     connections: Annotated[int, typer.Option(min=1, help="Questions asked at the same time.")] = 8,
     reworded: Annotated[bool, typer.Option(help="Also ask reworded questions, and compare the answers.")] = False,
     output: Annotated[Path | None, typer.Option(help="JSON file to write the scores to.")] = None,
+    run: Annotated[Path, typer.Option(help="Run folder of the server.")] = RUN,
+    config: Annotated[Path, typer.Option(help="The properties that it was started with.")] = CONFIG,
 ) -> None:
     """Score a model of the running server (make serve) on a file of questions.
 
@@ -49,13 +52,13 @@ def main(
         questions = read_questions(file, images or pictures_beside(file))
         if output:
             prepare_output(output, (file, *(question.image for question in questions)))
-        client = Server().client
-        run = predict(client, model, questions, connections)
-        scores = compute_scores(run.predictions)
-        _show(model, scores, run.questions_per_second)
-        figures: dict[str, object] = {**scores.as_dict(), "questions_per_second": run.questions_per_second}
+        client = Server(resolved(run), config).client
+        asked = predict(client, model, questions, connections)
+        scores = compute_scores(asked.predictions)
+        _show(model, scores, asked.questions_per_second)
+        figures: dict[str, object] = {**scores.as_dict(), "questions_per_second": asked.questions_per_second}
         if reworded:
-            comparison = compare_wordings(client, model, questions, run.predictions, connections)
+            comparison = compare_wordings(client, model, questions, asked.predictions, connections)
             _show_comparison(comparison)
             figures["reworded"] = comparison.as_dict()
         if output:
