@@ -16,6 +16,17 @@ TEXT = "BT /F 14 Tf 100 700 Td (secret name) Tj ET"
 OTHER = "BT /F 14 Tf 100 400 Td (open words) Tj ET"
 
 
+def letter(*bars: tuple[int, int, int]) -> str:
+    """The content of a page with lines of text and black bars over some of it.
+
+    Args:
+        bars: Line, left edge and width in points; the text stays below.
+    """
+    words = "the quick brown fox jumps over the lazy dog and runs away from all of it today"
+    lines = "".join(f"BT /F 11 Tf 70 {700 - 18 * line} Td ({words}) Tj ET " for line in range(30))
+    return lines + "0 g " + "".join(f"{left} {697 - 18 * line} {width} 13 re f " for line, left, width in bars)
+
+
 def pdf(contents: Sequence[str], catalog: str = "", page: str = "") -> bytes:
     """A document with one page for each content stream.
 
