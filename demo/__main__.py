@@ -10,7 +10,7 @@ import psutil
 import typer
 
 from demo import api_docs, operator_view
-from demo.app import STYLE, THEME, Page
+from demo.app import STYLE, THEME, build_page
 from demo.settings import PageSettings
 from vqaops.console import new_console, one_line_errors
 from vqaops.feedback.store import FeedbackStore
@@ -53,7 +53,7 @@ def main(
             addresses, settings.run / "key_file.json", addresses.pool(), RetryPolicy(seconds=settings.wait_seconds)
         )
         store = FeedbackStore(resolved(feedback or settings.run / "feedback.sqlite3"))
-        page = Page(settings, client, store).build()
+        page = build_page(settings, client, store)
         # uvicorn would believe X-Forwarded-For from loopback, and let anybody be somebody else; demo/people.py decides.
         os.environ["FORWARDED_ALLOW_IPS"] = ""
         page.queue(default_concurrency_limit=20, max_size=200, api_open=True)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from urllib.parse import quote
 
 import httpx
 
 from vqaops.errors import ServerError
-from vqaops.server.client import Client
+from vqaops.server.client import Client, RefusedRequest
 from vqaops.server.replies import ranked_answers
 
 DOWN = "The server does not answer at the moment. Your conversation is kept; please try again shortly."
@@ -44,6 +44,21 @@ class PageAnswer:
     def best(self) -> str:
         """The text of the best answer."""
         return self.ranked[0][0]
+
+
+@dataclass(frozen=True, slots=True)
+class PageExplanation:
+    """What an answer rests on.
+
+    Attributes:
+        answer: The answer.
+        grid: Weights in [0, 1] of equal parts of the picture, in rows from the top left.
+        words: The words of the question and their weights in [0, 1].
+    """
+
+    answer: str
+    grid: tuple[tuple[float, ...], ...]
+    words: tuple[tuple[str, float], ...]
 
 
 def _questions(text: str) -> list[str]:
@@ -88,17 +103,45 @@ def ask(client: Client, key: str, picture: bytes, form: Mapping[str, str], top_k
     Raises:
         AskProblem: There is no answer.
     """
-    url = f"{client.addresses.inference}/predictions/{quote(key)}"
-    try:
-        reply = client.predict(url, data={**form, "top_k": str(top_k)}, files={"image": picture})
-        content = reply.json() if reply.is_success else None
-    except (httpx.HTTPError, ServerError, OSError, ValueError):
-        raise AskProblem(DOWN) from None
-    if content is None:
-        raise AskProblem(_problem(reply))
+    with problems_for_people():
+        content = client.ask(key, picture, form, top_k)
     name, version = content["model"]["name"], content["model"]["version"]
     warnings = tuple(content.get("warnings", ()))
     return PageAnswer(tuple(ranked_answers(content)), bool(content.get("abstained")), warnings, name, version)
+
+
+def explain(client: Client, key: str, picture: bytes, form: Mapping[str, str], answer: str) -> PageExplanation:
+    """Ask a version what an answer rests on.
+
+    Args:
+        client: The server's client.
+        key: ``NAME/VERSION``.
+        picture: The picture file.
+        form: The other fields of the form that was answered.
+        answer: The answer.
+
+    Raises:
+        AskProblem: There is no explanation.
+    """
+    with problems_for_people():
+        said = client.explain(key, picture, form, answer)["explanation"]
+    words = tuple((one["word"], one["weight"]) for one in said["words"])
+    return PageExplanation(said["answer"], tuple(map(tuple, said["grid"])), words)
+
+
+@contextmanager
+def problems_for_people() -> Iterator[None]:
+    """Turn what the client raises into one sentence for people.
+
+    Raises:
+        AskProblem: The server refuses, fails, or does not answer.
+    """
+    try:
+        yield
+    except RefusedRequest as refused:
+        raise AskProblem(_problem(refused.response)) from None
+    except (httpx.HTTPError, ServerError, OSError, ValueError):
+        raise AskProblem(DOWN) from None
 
 
 def _problem(reply: httpx.Response) -> str:

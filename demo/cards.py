@@ -32,9 +32,15 @@ def card_markdown(key: str, said: Description) -> str:
         f"({limits['max_jpeg_pixels'] / 1e6:.0f} as a JPEG) and {limits['max_image_bytes'] / 2**20:.0f} MB, "
         f"a question {limits['max_question_chars']} characters.",
     )
-    text = _EMPTY.sub("", _IMAGE.sub("", _CODE.sub("", said.card)))
-    card = _HEADING.sub("##", _HEAD.sub(_filled, text))
+    card = _HEADING.sub("##", _HEAD.sub(_filled, _without_empty(_IMAGE.sub("", _CODE.sub("", said.card)))))
     return "\n\n".join((*lines, card.strip()))
+
+
+def _without_empty(text: str) -> str:
+    """The text without headings that have nothing below them, and without those that have nothing else below them."""
+    while (shorter := _EMPTY.sub("", text)) != text:
+        text = shorter
+    return text
 
 
 def _filled(head: re.Match[str]) -> str:

@@ -14,14 +14,14 @@ from vqaops.feedback.store import Feedback, FeedbackStore
 NEWEST = 50
 VERDICTS = {True: "right", False: "wrong", None: ""}
 _ASKED = {
-    "time (UTC)": 160,
-    "model": 130,
-    "question": 240,
-    "answer": 160,
-    "your verdict": 130,
-    "your correction": 160,
+    "time (UTC)": 145,
+    "model": 115,
+    "question": 215,
+    "answer": 135,
+    "your verdict": 120,
+    "your correction": 145,
 }
-"""The columns of the table, and their least widths in pixels."""
+"""The columns of the table, and their least widths in pixels: together what the page has on a desk."""
 
 
 class History:

@@ -5,10 +5,16 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
+
+from demo.settings import PageSettings
+
+if TYPE_CHECKING:
+    import gradio as gr
 
 
 class RateLimit:
@@ -33,6 +39,24 @@ class RateLimit:
         return max(1, math.ceil(free_at - time.time()))
 
 
+class QuestionLimit:
+    """How much a person may ask on the page."""
+
+    def __init__(self, settings: PageSettings) -> None:
+        self._settings = settings
+        self._limit = RateLimit(settings.per_minute)
+
+    def refusal(self, request: gr.Request) -> str:
+        """Count a question of the person who sent a request; return "", or a sentence that says how long to wait."""
+        address = request.client.host if request.client else ""
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        seconds = self._limit.seconds_to_wait(person_of(address, headers, self._settings.trust_proxy))
+        if not seconds:
+            return ""
+        most = _count("question", self._settings.per_minute)
+        return f"You can ask {most} a minute. Please ask again in {_count('second', seconds)}."
+
+
 def person_of(address: str, headers: Mapping[str, str], trust_proxy: bool) -> str:
     """Whom a request counts for: the client's address.
 
@@ -44,3 +68,7 @@ def person_of(address: str, headers: Mapping[str, str], trust_proxy: bool) -> st
     """
     forwarded = headers.get("x-forwarded-for", "") if trust_proxy else ""
     return forwarded.rpartition(",")[2].strip() or address
+
+
+def _count(noun: str, number: int) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")

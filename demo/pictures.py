@@ -10,6 +10,8 @@ from PIL import Image, UnidentifiedImageError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 """Formats that the server reads, by Pillow's names."""
+_SHOWN = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
+"""Those that every browser shows."""
 
 
 class PictureProblem(Exception):
@@ -42,6 +44,17 @@ def read_picture(path: Path, most: int) -> bytes:
             "This file cannot be read as a picture. Choose a JPEG, PNG, WebP, GIF, BMP or TIFF; "
             "an iPhone saves JPEGs with Settings > Camera > Formats > Most Compatible."
         ) from None
+
+
+def can_be_shown(path: Path) -> bool:
+    """Whether a browser shows the file as a picture."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path, formats=_SHOWN):
+                return True
+    except (OSError, ValueError, Image.DecompressionBombError):
+        return False
 
 
 def suffix_of(picture: bytes) -> str:

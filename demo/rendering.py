@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
+from pathlib import Path
+from typing import Any, Final
 from urllib.parse import quote
 
-from demo.asking import PageAnswer
+from demo.asking import PageAnswer, PageExplanation
+from demo.pictures import can_be_shown
 
+WORKING: Final = '<p class="vqa-working">Looking at the picture</p>'
+"""The last message while the page waits for the server."""
+_COUNTS = 0.25
+"""Weight from which on a word is named; the weightiest has 1."""
+_THIRDS = (("top left", "top", "top right"), ("left", "middle", "right"), ("bottom left", "bottom", "bottom right"))
 _WORDS = ((0.9, "very sure"), (0.6, "fairly sure"), (0.3, "rather unsure"), (0.0, "unsure"))
 
 
@@ -32,9 +41,45 @@ def answer_html(answer: PageAnswer, question: str) -> str:
     return f'<div class="vqa-answer">{head}{said}{bar}{rest}{notes}{by}</div>'
 
 
-def picture_html(path: str) -> str:
-    """A picture that was sent, from Gradio's folder of uploads; Gradio's own part for it has no text for readers."""
-    return f'<img class="vqa-picture" src="gradio_api/file={quote(path)}" alt="the picture that you sent">'
+def sent_html(path: str) -> str:
+    """A file that was sent: the picture, or the file's name if a browser cannot show it."""
+    if not can_be_shown(Path(path)):
+        return f'<span class="vqa-file">{escape(Path(path).name)}</span>'
+    return picture_html(path, "the picture that you sent")
+
+
+def picture_html(path: str, alt: str) -> str:
+    """A picture in one of Gradio's folders; Gradio's own part for it has no text for readers."""
+    return f'<img class="vqa-picture" src="gradio_api/file={quote(path)}" alt="{escape(alt)}">'
+
+
+def why_html(explanation: PageExplanation, drawing: str) -> str:
+    """What an answer rests on: the picture with the map, and the words that count.
+
+    Args:
+        explanation: What the server says.
+        drawing: The drawn map's file.
+    """
+    place = _weightiest(explanation.grid)
+    answer = f"<strong>{escape(explanation.answer)}</strong>"
+    if place:
+        said = (
+            f"The answer {answer} rests most on the {place} of the picture. Bright parts count most, grey ones do not."
+        )
+        alt = f"your picture in grey; what the answer rests on is coloured, most of all at the {place}"
+    else:
+        said = f"No part of the picture speaks for the answer {answer}."
+        alt = "your picture in grey, without any coloured part"
+    counting = sorted((one for one in explanation.words if one[1] >= _COUNTS), key=lambda one: -one[1])
+    words = ", ".join(f"<q>{escape(word)}</q> {weight:.0%}" for word, weight in counting)
+    rest = f'<p class="vqa-small">Words that count: {words}</p>' if words else ""
+    return f'<div class="vqa-why"><p>{said}</p>{picture_html(drawing, alt)}{rest}</div>'
+
+
+def without_working(history: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A conversation as Gradio gives it, without a message that says that the page waits."""
+    waiting = [{"text": WORKING, "type": "text"}]
+    return [one for one in history if one["content"] not in (WORKING, waiting)]
 
 
 def problem_html(message: str) -> str:
@@ -58,3 +103,12 @@ def _bar(name: str, score: float, text: str) -> str:
 
 def _in_words(score: float) -> str:
     return next(words for least, words in _WORDS if score >= least)
+
+
+def _weightiest(grid: Sequence[Sequence[float]]) -> str:
+    """Where the heaviest part of a picture lies, in words; empty if no part has any weight."""
+    weight, y, x = max((weight, y, x) for y, line in enumerate(grid) for x, weight in enumerate(line))
+    if not weight:
+        return ""
+    row, column = (3 * (2 * at + 1) // (2 * of) for at, of in ((y, len(grid)), (x, len(grid[0]))))
+    return _THIRDS[row][column]

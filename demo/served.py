@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import httpx
 
@@ -10,6 +10,9 @@ from vqaops.errors import ServerError
 from vqaops.server.client import Client
 from vqaops.server.descriptions import Description, describe
 from vqaops.server.management import Management
+
+_SECONDS = 2
+"""Time for a version to say its task; a person waits for the list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +23,13 @@ class ServedVersion:
         model: The model's name.
         version: Its version.
         is_default: Whether it answers requests that name no version.
+        task: Its task; empty if it has not said so in time.
     """
 
     model: str
     version: str
     is_default: bool
+    task: str
 
     @property
     def key(self) -> str:
@@ -39,9 +44,15 @@ class ServedVersion:
 
 @dataclass(frozen=True)
 class Served:
-    """Asks the server's management address."""
+    """Asks the server's management address.
+
+    Attributes:
+        client: The server's client.
+        tasks: The tasks of the versions that have said theirs; they never change.
+    """
 
     client: Client
+    tasks: dict[str, str] = field(default_factory=dict)
 
     def versions(self) -> list[ServedVersion]:
         """The versions with a worker that is ready: by name, each model's default first; none if nothing answers."""
@@ -50,7 +61,7 @@ class Served:
             for name in management.models():
                 default = management.default(name)
                 found += [
-                    ServedVersion(name, one.version, one.version == default)
+                    ServedVersion(name, one.version, one.version == default, self._task(f"{name}/{one.version}"))
                     for one in management.versions(name)
                     if one.ready
                 ]
@@ -61,3 +72,8 @@ class Served:
     def describe(self, key: str) -> Description | None:
         """What a version says of itself; None if the server does not say."""
         return describe(self.client, key)
+
+    def _task(self, key: str) -> str:
+        if key not in self.tasks and (said := describe(self.client, key, _SECONDS)):
+            self.tasks[key] = said.task
+        return self.tasks.get(key, "")

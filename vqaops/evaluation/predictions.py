@@ -52,7 +52,7 @@ def predict(client: Client, model: str, questions: Sequence[Question], connectio
         try:
             reply = client.ask(model, question.read_image(), question.form, min(TOP_K, len(question.labels) or TOP_K))
         except RefusedRequest as error:
-            raise RefusedRequest(f"{question.source}: {error}") from None
+            raise RefusedRequest(f"{question.source}: {error}", error.response) from None
         try:
             ranked = [answer for answer, _ in ranked_answers(reply)]
             confidence = float(reply["confidence"])

@@ -29,12 +29,14 @@ class RefusedRequest(ServerError):
     """The server answered a request with an error; the message is its own.
 
     Attributes:
-        reply: What it answered (``code``, ``type`` and ``message``); empty if that is no JSON object.
+        response: The server's response.
+        reply: What it says (``code``, ``type`` and ``message``); empty if that is no JSON object.
     """
 
-    def __init__(self, message: str, reply: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, message: str, response: httpx.Response) -> None:
         super().__init__(message)
-        self.reply = reply or {}
+        self.response = response
+        self.reply: Mapping[str, Any] = _object(response) or {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,15 +125,33 @@ class Client:
             RefusedRequest: The server answers with an error.
             ServerError: The server does not answer, or with something that is not the reply of this project's handler.
         """
+        return self._ask("predictions", model, picture, asked, {"top_k": str(top_k)} if top_k else {})
+
+    def explain(self, model: str, picture: bytes, asked: str | Mapping[str, str], answer: str = "") -> dict[str, Any]:
+        """Ask what an answer rests on; return the reply of ``/explanations``.
+
+        Args:
+            model: As of ``ask``.
+            picture: As of ``ask``.
+            asked: As of ``ask``.
+            answer: The answer to explain; the best one by default.
+
+        Raises:
+            RefusedRequest, ServerError: As ``ask``.
+        """
+        return self._ask("explanations", model, picture, asked, {"answer": answer} if answer else {})
+
+    def _ask(
+        self, path: str, model: str, picture: bytes, asked: str | Mapping[str, str], more: Mapping[str, str]
+    ) -> dict[str, Any]:
         form = {"question": asked} if isinstance(asked, str) else dict(asked)
-        form |= {"top_k": str(top_k)} if top_k else {}
-        url = f"{self.addresses.inference}/predictions/{quote(model, errors='surrogateescape')}"
+        url = f"{self.addresses.inference}/{path}/{quote(model, errors='surrogateescape')}"
         try:
-            reply = self.predict(url, data=form, files={"image": picture})
+            reply = self.predict(url, data={**form, **more}, files={"image": picture})
         except httpx.TransportError as error:
             raise ServerError(f"{url} does not answer ({error}); is the server running? make serve") from None
         if reply.is_error:
-            raise RefusedRequest(f"{url} answered {reply.status_code}: {reply.text.strip()}", _object(reply))
+            raise RefusedRequest(f"{url} answered {reply.status_code}: {reply.text.strip()}", reply)
         if (answer := _object(reply)) is None:
             raise ServerError(f"{url} answered {reply.text!r:.100}, which is no reply of this project's handler")
         return answer

@@ -1,7 +1,12 @@
 from __future__ import annotations
 
-from demo.asking import PageAnswer
-from demo.rendering import answer_html, problem_html
+from pathlib import Path
+
+import pytest
+
+from demo.asking import PageAnswer, PageExplanation
+from demo.rendering import answer_html, problem_html, sent_html, why_html
+from tests.support.pictures import encoded
 
 
 def answer(*ranked: tuple[str, float], abstained: bool = False, warnings: tuple[str, ...] = ()) -> PageAnswer:
@@ -25,3 +30,30 @@ def test_texts_from_outside_cannot_bring_tags():
     evil = "<img src=x onerror=alert(1)>"
     html = answer_html(answer((evil, 0.9), (evil, 0.1), warnings=(evil,)), evil) + problem_html(evil)
     assert "<img" not in html
+
+
+def test_a_file_that_a_browser_cannot_show_is_named(tmp_path: Path):
+    for name, content in (("notes <1>.txt", b"no picture"), ("scan.tif", encoded(file_format="TIFF"))):
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "red.png").write_bytes(encoded())
+    assert sent_html(str(tmp_path / "notes <1>.txt")) == '<span class="vqa-file">notes &lt;1&gt;.txt</span>'
+    assert "scan.tif</span>" in sent_html(str(tmp_path / "scan.tif"))
+    assert sent_html(str(tmp_path / "red.png")).startswith("<img ")
+
+
+@pytest.mark.parametrize(
+    ("heavy", "place"),
+    [((0, 0), "top left"), ((0, 3), "top right"), ((2, 1), "middle"), ((4, 2), "bottom")],
+)
+def test_an_explanation_says_in_words_where_the_heaviest_part_lies(heavy: tuple[int, int], place: str):
+    grid = tuple(tuple(1.0 if (row, column) == heavy else 0.2 for column in range(4)) for row in range(5))
+    html = why_html(PageExplanation("blue", grid, (("what", 0.0), ("color", 1.0))), "why.png")
+    assert f"rests most on the {place} of the picture" in html
+    assert f'most of all at the {place}"' in html
+    assert "Words that count: <q>color</q> 100%" in html
+
+
+def test_an_answer_that_no_part_speaks_for_is_said_to_have_none():
+    html = why_html(PageExplanation("yes", ((0.0, 0.0),), ()), "why.png")
+    assert "No part of the picture speaks for the answer <strong>yes</strong>." in html
+    assert "Words" not in html
