@@ -59,8 +59,9 @@ class FastClient:
 
 
 def encode_form(request: PairRequest) -> bytes:
-    """Return the request's multipart body."""
-    fields = (("question", request.pair.question), ("top_k", str(TOP_K)))
+    """Return the request's multipart body; without a question if the pair has none."""
+    question = [("question", request.pair.question)] if request.pair.question else []
+    fields = (*question, ("top_k", str(TOP_K)))
     head = "".join(f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="{n}"\r\n\r\n{v}\r\n' for n, v in fields)
     file = f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="image"; filename="picture.jpg"\r\n\r\n'
     return b"".join((head.encode(), file.encode(), request.image, f"\r\n--{_BOUNDARY}--\r\n".encode()))

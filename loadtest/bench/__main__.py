@@ -30,7 +30,9 @@ app = typer.Typer(add_completion=False)
 def main(
     models: Annotated[
         list[str] | None,
-        typer.Argument(help="rooms, vilt (random weights, made here), shapes, recipe folders or .mar files."),
+        typer.Argument(
+            help="rooms, vilt and effnet-b2 (random weights, made here), shapes, recipe folders or .mar files."
+        ),
     ] = None,
     connections: Annotated[
         list[int] | None, typer.Option(help="Connections of a closed loop; repeatable. Default: 1, 4, 16, 32.")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
+from loadtest.bench import classifier_recipe
 from loadtest.bench.bench_result import Agreement, BenchResult
 from loadtest.bench.results import WorkloadResult
 from loadtest.bench.workloads import closed_name, eager_name, floor_name, twin_name
@@ -39,7 +40,12 @@ class Bar:
 
 def bars_of(results: Mapping[str, BenchResult]) -> list[Bar]:
     """Return the bars of the models that were measured."""
-    own: dict[str, Callable[[BenchResult], Iterator[Bar]]] = {"vilt": _vilt, "rooms": _rooms, "shapes": _shapes}
+    own: dict[str, Callable[[BenchResult], Iterator[Bar]]] = {
+        "vilt": _vilt,
+        "rooms": _rooms,
+        "shapes": _shapes,
+        classifier_recipe.NAME: _classifier,
+    }
     bars: list[Bar] = []
     for name, result in results.items():
         bars += own[name](result) if name in own else ()
@@ -114,6 +120,28 @@ def _shapes(result: BenchResult) -> Iterator[Bar]:
         f"{unique.cpu_ms - floor.cpu_ms:.2f} (Java {unique.java_ms:.2f}, batches of {unique.batch or 0:.1f}; "
         f"in batches of 4 the floor itself takes {small:.2f})",
     )
+
+
+def _classifier(result: BenchResult) -> Iterator[Bar]:
+    """The goals that the picture app set itself: 30 pictures a second, 0.03 s each."""
+    alone, floor = result.workloads[closed_name("unique", 1)], result.workloads[floor_name(1)]
+    p50 = alone.percentile_ms(50)
+    yield Bar(
+        f"{result.name}, 1 connection: p50 ms",
+        f"{p50:.1f}",
+        "<= 33",
+        p50 <= 33,
+        f"the floor's at batch 1 is {floor.percentile_ms(50):.1f}",
+    )
+    if eight := result.workloads.get(closed_name("unique", 8)):
+        yield Bar(
+            f"{result.name}, 8 connections: pictures/s",
+            f"{eight.rate:.1f}",
+            ">= 30",
+            eight.rate >= 30,
+            f"{eight.cpu_ms:.1f} ms of CPU (Java {eight.java_ms:.2f}), the floor's {result.floor.cpu_ms:.1f}; "
+            f"p95 {eight.percentile_ms(95):.0f} ms",
+        )
 
 
 def _zipf(result: BenchResult) -> Bar:

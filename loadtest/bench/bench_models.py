@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 
+from loadtest.bench import classifier_recipe
 from loadtest.bench.photographs import PHOTOGRAPHS, photographs
 from loadtest.bench.plan import BenchModel
 from loadtest.bench.recipe_archives import current_archive, unpack
-from loadtest.pairs import Pair, all_pairs
+from loadtest.pairs import QUESTIONS, Pair, all_pairs
 from vqaops.paths import RECIPES, resolved
 from vqaops.store.archive import Archive
 from vqaserve.errors import RecipeError
+from vqaserve.settings import ModelConfig
+from vqaserve.tasks import find_task
 
 MODELS = ("rooms", "vilt", "shapes")
 
@@ -22,7 +26,7 @@ def find_model(name: str, output: Path, console: Console) -> tuple[BenchModel, l
     """Return a model and the archives that its server needs.
 
     Args:
-        name: ``vilt``, the name or folder of a recipe, or a ``.mar`` file.
+        name: ``vilt``, ``effnet-b2``, the name or folder of a recipe, or a ``.mar`` file.
         output: Folder for the archives and their unpacked files.
         console: Shows the progress.
 
@@ -35,10 +39,20 @@ def find_model(name: str, output: Path, console: Console) -> tuple[BenchModel, l
     if name.endswith(".mar"):
         archive = Archive.read(resolved(Path(name)))
     else:
-        recipe = find_recipe(name, "vilt", "a .mar file")
+        if name == classifier_recipe.NAME:
+            recipe = classifier_recipe.make_recipe(output / "recipes", pictures)
+        else:
+            recipe = find_recipe(name, "vilt", classifier_recipe.NAME, "a .mar file")
         with console.status(escape(f"packing {recipe.name}")):
             archive = current_archive(recipe, output / "store")
-    return BenchModel(archive.name, unpack(archive, output / "unpacked"), all_pairs(pictures)), [archive]
+    unpacked = unpack(archive, output / "unpacked")
+    return BenchModel(archive.name, unpacked, all_pairs(pictures, _questions(unpacked))), [archive]
+
+
+def _questions(recipe: Path) -> Sequence[str]:
+    """What is asked about each picture; a classifier of pictures is asked nothing."""
+    task = find_task(ModelConfig.read(recipe / "model-config.yaml").handler.task)
+    return QUESTIONS if "question" in task.fields else ("",)
 
 
 def find_recipe(name: str, *others: str) -> Path:

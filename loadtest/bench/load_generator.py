@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -21,6 +20,7 @@ from loadtest.fast_client import FastClient
 from loadtest.loops import TimedReply, closed_loop, open_loop, poisson_times
 from loadtest.pairs import Pair
 from loadtest.process_usage import cpu_seconds
+from loadtest.replies import read_answer
 
 OPEN_LOOP_CONNECTIONS = 256
 """The most connections of an open loop. Further requests wait, and their waiting counts."""
@@ -98,7 +98,7 @@ def measure_loop(loop: Callable[[], list[TimedReply]], process: psutil.Process, 
     replies = loop()
     wall, client, cpu = time.perf_counter() - wall, time.process_time() - client, cpu_seconds(process) - before
     answered = [reply for reply in replies if reply.status == 200]
-    judged = [judge(reply.pair, json.loads(reply.body)["answer"]) for reply in answered]
+    judged = [judge(reply.pair, str(read_answer(reply.body))) for reply in answered]
     right = [reply.latency for reply, correctness in zip(answered, judged, strict=True) if correctness != "wrong"]
     return Measurement(
         answers=len(right),

@@ -58,4 +58,4 @@ class ZipfMix:
 
 
 def _by_picture(pairs: Sequence[Pair]) -> list[Sequence[Pair]]:
-    return [pairs[start : start + CHAT_LENGTH] for start in range(0, len(pairs), CHAT_LENGTH)]
+    return [list(chat) for _, chat in itertools.groupby(pairs, key=lambda pair: pair.picture)]

@@ -34,7 +34,7 @@ _SAMPLES: dict[str, dict[str, object]] = {
 }
 """A sample for each task. A classifier with classes of its own may know none that fits, so any answer passes."""
 
-_RUNTIMES = {"hf_classifier": {"runtime": "auto"}}
+_RUNTIMES = {"hf_classifier": {"runtime": "auto"}, "torchvision_classifier": {"runtime": "auto"}}
 """Options with which a family leaves its runtime to the machine that serves."""
 
 _TASKS = {"image-text-to-text": "visual_question_answering"}

@@ -26,7 +26,10 @@ FAMILIES = {
     "torchvision_classifier": "vqaserve.families.torchvision_classifier:TorchvisionClassifier",
 }
 
-_PREPARED = {("hf_classifier", "openvino"): "vqaserve.families.hf_classifier.on_openvino:prepare"}
+_PREPARED = {
+    ("hf_classifier", "openvino"): "vqaserve.families.hf_classifier.on_openvino:prepare",
+    ("torchvision_classifier", "openvino"): "vqaserve.families.torchvision_classifier.on_openvino:prepare",
+}
 """Functions that compute files once for all workers when an archive is built, by family and ``options: runtime``."""
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Sequence
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TypeVar
 
 from vqaserve.calibration import Arithmetic
@@ -30,12 +32,21 @@ _RULE: tuple[tuple[set[str], tuple[Arithmetic, ...]], ...] = (
 )
 """Flags of a processor, and the ways to compute on it, the best first; the first row whose flags it has counts."""
 
+OPENVINO_FOLDER = "openvino"
+"""The archive's folder for OpenVINO's network and the probe answers of fp32."""
+
 Loaded = TypeVar("Loaded")
 
 
 def ordered(flags: Collection[str]) -> tuple[Arithmetic, ...]:
     """The ways to compute on a processor with these flags, the best first."""
     return next(ways for needed, ways in _RULE if needed <= set(flags))
+
+
+def usable_runtimes(folder: Path, settings: HandlerSettings) -> tuple[str, ...]:
+    """``torch``, and ``openvino`` if it is installed, the archive has its network, and the device is no GPU."""
+    packed = (folder / OPENVINO_FOLDER).is_dir() and find_spec("openvino") is not None
+    return ("torch", "openvino") if packed and not settings.device.startswith("cuda") else ("torch",)
 
 
 def left_open(

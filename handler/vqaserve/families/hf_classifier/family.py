@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -26,7 +25,7 @@ from vqaserve.families.pixels import group_by_shape
 from vqaserve.families.precision import load_at_precision
 from vqaserve.families.question_warnings import count_tokens, warn_if_cut
 from vqaserve.families.ranking import rank
-from vqaserve.families.rule import left_open, load_first
+from vqaserve.families.rule import left_open, load_first, usable_runtimes
 from vqaserve.settings import HandlerSettings
 from vqaserve.types import Answer, Query
 
@@ -34,8 +33,6 @@ PreparedPicture = Mapping[str, Tensor]
 
 OPENVINO = "vqaserve.families.hf_classifier.on_openvino:OpenVinoClassifier"
 """Imported when it is used, because OpenVINO is an extra."""
-OPENVINO_FOLDER = "openvino"
-"""The archive's folder for OpenVINO's network and the probe answers of fp32."""
 
 SCORES: dict[str, Callable[[Tensor], Tensor]] = {
     "sigmoid": lambda logits: logits.sigmoid(),
@@ -85,9 +82,7 @@ class HfClassifier(Family[PreparedPicture, Tensor]):
     @classmethod
     def candidates(cls, folder: Path, settings: HandlerSettings) -> Sequence[Arithmetic]:
         """As ``Family.candidates``, with OpenVINO if it is installed and the archive has its network."""
-        packed = (folder / OPENVINO_FOLDER).is_dir() and find_spec("openvino") is not None
-        usable = packed and not settings.device.startswith("cuda")
-        return left_open(settings, Machine.here().flags, ("torch", "openvino") if usable else ("torch",))
+        return left_open(settings, Machine.here().flags, usable_runtimes(folder, settings))
 
     @classmethod
     def load(cls, folder: Path, settings: HandlerSettings) -> Self:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import openvino
 import torch
 from numpy.typing import NDArray
 from PIL.Image import Image
@@ -21,75 +17,39 @@ from vqaserve.errors import RecipeError
 from vqaserve.families.aspect_ratio import preprocess_any_shape
 from vqaserve.families.class_names import read_class_names
 from vqaserve.families.hf_classifier.family import (
-    OPENVINO_FOLDER,
     SCORES,
     ClassifierOptions,
     HfClassifier,
     max_question_tokens,
 )
 from vqaserve.families.hf_classifier.vilt import ViltGraph
-from vqaserve.families.hf_folder import errors_in_one_line, read_config, read_processor
-from vqaserve.families.openvino import Graph, read, to_int8, trace, write
+from vqaserve.families.hf_folder import read_config, read_processor
+from vqaserve.families.openvino import Graph, to_int8, trace
+from vqaserve.families.openvino_model import OpenVinoModel, check_settings
 from vqaserve.families.options import read_options
-from vqaserve.families.probe import ChangedAnswers, agreement, probe_answers
-from vqaserve.families.rule import left_open, load_first
+from vqaserve.families.probe import probe_answers
+from vqaserve.families.rule import OPENVINO_FOLDER, left_open, load_first
 from vqaserve.settings import HandlerSettings
-from vqaserve.types import Answer, Query
-
-log = logging.getLogger(__name__)
+from vqaserve.types import Query
 
 _GRAPHS = {"vilt": ViltGraph}
 """The traceable network of each ``model_type``, built from its model and image processor."""
 
-Ranked = list[tuple[Answer, ...]]
 
+def convert(folder: Path, settings: HandlerSettings) -> OpenVinoModel:
+    """Convert a recipe's model.
 
-@dataclass(frozen=True)
-class OpenVinoModel:
-    """A network converted to OpenVINO.
-
-    Attributes:
-        network: The network in float32. Each worker rounds it to the precision that it uses.
-        expected: The probe answers of the torch model in fp32.
+    Raises:
+        RecipeError: A file does not match the others, or the architecture cannot be traced.
     """
-
-    network: openvino.Model
-    expected: Ranked
-
-    @classmethod
-    def make(cls, folder: Path, settings: HandlerSettings) -> Self:
-        """Convert a recipe's model.
-
-        Raises:
-            RecipeError: A file does not match the others, or the architecture cannot be traced.
-        """
-        graph_of = _graph_of(read_config(folder / settings.weights).model_type)
-        options = {**settings.options, "runtime": "torch"}
-        family = HfClassifier.load(folder, settings.model_copy(update={"options": options, "precision": "fp32"}))
-        expected = probe_answers(family)
-        graph = graph_of(family.model, family.processor.image_processor)
-        side = family.model.config.image_size
-        network = trace(graph, (torch.ones(1, 2, dtype=torch.long), torch.zeros(1, 3, side, side, dtype=torch.uint8)))
-        return cls(network, expected)
-
-    def write(self, folder: Path) -> None:
-        """Write network and probe answers into a new folder."""
-        folder.mkdir()
-        write(self.network, folder / "network.xml")
-        answers = [[[answer.answer, answer.score] for answer in ranked] for ranked in self.expected]
-        (folder / "probe.json").write_text(json.dumps({"answers": answers}), encoding="utf-8")
-
-    @classmethod
-    def read(cls, folder: Path) -> Self:
-        """Read a folder that ``write`` wrote.
-
-        Raises:
-            RecipeError: A file is missing or damaged.
-        """
-        with errors_in_one_line(folder / "probe.json"):
-            probe = json.loads((folder / "probe.json").read_text(encoding="utf-8"))
-            expected = [tuple(Answer(answer, score) for answer, score in ranked) for ranked in probe["answers"]]
-        return cls(read(folder / "network.xml"), expected)
+    graph_of = _graph_of(read_config(folder / settings.weights).model_type)
+    options = {**settings.options, "runtime": "torch"}
+    family = HfClassifier.load(folder, settings.model_copy(update={"options": options, "precision": "fp32"}))
+    expected = probe_answers(family)
+    graph = graph_of(family.model, family.processor.image_processor)
+    side = family.model.config.image_size
+    network = trace(graph, (torch.ones(1, 2, dtype=torch.long), torch.zeros(1, 3, side, side, dtype=torch.uint8)))
+    return OpenVinoModel(network, expected)
 
 
 def prepare(folder: Path, settings: HandlerSettings, prepared: Path) -> None:
@@ -100,7 +60,7 @@ def prepare(folder: Path, settings: HandlerSettings, prepared: Path) -> None:
     architecture = read_config(folder / settings.weights).model_type
     if settings.options.get("runtime") == "auto" and architecture not in _GRAPHS:
         return
-    OpenVinoModel.make(folder, settings).write(prepared / OPENVINO_FOLDER)
+    convert(folder, settings).write(prepared / OPENVINO_FOLDER)
 
 
 def _graph_of(architecture: str) -> type[ViltGraph]:
@@ -136,7 +96,7 @@ class OpenVinoClassifier(HfClassifier):
             RecipeError: A file does not match the others.
             ChangedAnswers: Fewer probe answers stay the same than ``agreement`` sets.
         """
-        _check(settings)
+        check_settings(settings)
         if settings.precision == "auto":
             ways = left_open(settings, Machine.here().flags, ("openvino",))
             return load_first(lambda chosen: cls.load(folder, chosen), settings, ways)
@@ -144,7 +104,7 @@ class OpenVinoClassifier(HfClassifier):
         precision = settings.precision
         torch.set_num_threads(settings.threads)
         packed = folder / OPENVINO_FOLDER
-        converted = OpenVinoModel.read(packed) if packed.is_dir() else OpenVinoModel.make(folder, settings)
+        converted = OpenVinoModel.read(packed) if packed.is_dir() else convert(folder, settings)
         config, processor = read_config(weights), read_processor(weights)
         if precision == "int8":
             to_int8(converted.network, _graph_of(config.model_type).kept)
@@ -153,14 +113,7 @@ class OpenVinoClassifier(HfClassifier):
             processor, read_class_names(weights, config), options, max_question_tokens(processor, config), network
         )
         family.precision = precision
-        if settings.agreement:
-            same = agreement(converted.expected, probe_answers(family))
-            figure = f"{precision} on OpenVINO keeps {same:.1%} of {len(converted.expected)} probe answers"
-            if same < settings.agreement:
-                raise ChangedAnswers(
-                    f"{figure}, and agreement is {settings.agreement:.0%}; set precision: bf16 or fp32"
-                )
-            log.info(figure)
+        converted.check(family, settings)
         return family
 
     def encode(self, pictures: Sequence[Image]) -> list[NDArray[np.uint8]]:  # type: ignore[override]
@@ -182,11 +135,3 @@ class OpenVinoClassifier(HfClassifier):
     def _token_ids(self, question: str) -> NDArray[np.int64]:
         token_ids = self.processor.tokenizer(question, truncation=True, max_length=self.max_tokens)["input_ids"]
         return np.asarray([token_ids], dtype=np.int64)
-
-
-def _check(settings: HandlerSettings) -> None:
-    """Refuse what OpenVINO cannot do."""
-    if settings.device.startswith("cuda"):
-        raise RecipeError(f"runtime 'openvino' needs a CPU, and the device is {settings.device}; set runtime: torch")
-    if settings.precision == "fp16":
-        raise RecipeError("runtime 'openvino' has no fp16; set precision: bf16, int8, fp32 or auto")

@@ -4,28 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 import torch
 from PIL.Image import Image
 from torch import Tensor
 
+from vqaserve.calibration import Arithmetic, Machine
 from vqaserve.families.aspect_ratio import preprocess_any_shape
 from vqaserve.families.backbones.fusing import fuse
 from vqaserve.families.backbones.packed_conv2d import pack_convolutions
 from vqaserve.families.base import Family
 from vqaserve.families.device import prepare_device
+from vqaserve.families.extras import import_object
 from vqaserve.families.options import Options, read_options
 from vqaserve.families.packed import pack
 from vqaserve.families.precision import load_at_precision
 from vqaserve.families.ranking import rank
+from vqaserve.families.rule import left_open, load_first, usable_runtimes
 from vqaserve.families.torchvision_classifier.architectures import Classifier, check_crop
 from vqaserve.families.torchvision_classifier.config import TorchvisionConfig
 from vqaserve.families.torchvision_classifier.preparation import to_pixels
 from vqaserve.families.weight_files import load_tensors
 from vqaserve.settings import HandlerSettings
 from vqaserve.types import Answer, Query
+
+_OPENVINO = "vqaserve.families.torchvision_classifier.on_openvino:OpenVinoTorchvision"
+"""Imported when it is used, because OpenVINO is an extra."""
+
+
+class TorchvisionOptions(Options):
+    """The family's ``options:``.
+
+    Attributes:
+        runtime: The library that computes the network. ``openvino`` (an extra of that name, CPUs only) needs a network
+            that is converted when the archive is built. ``auto`` packs it where the extra is installed, and leaves the
+            choice to the machine that serves.
+    """
+
+    runtime: Literal["torch", "openvino", "auto"] = "torch"
 
 
 class TorchvisionClassifier(Family[Tensor, list[Tensor]]):
@@ -43,22 +61,39 @@ class TorchvisionClassifier(Family[Tensor, list[Tensor]]):
         self.device = device
 
     @classmethod
+    def candidates(cls, folder: Path, settings: HandlerSettings) -> Sequence[Arithmetic]:
+        """As ``Family.candidates``, with OpenVINO if the archive has its network; it has no int8 here."""
+        ways = left_open(settings, Machine.here().flags, usable_runtimes(folder, settings))
+        return [way for way in ways if (way.runtime, way.precision) != ("openvino", "int8")]
+
+    @classmethod
     def load(cls, folder: Path, settings: HandlerSettings) -> Self:
         """Load ``config.json`` and ``model.safetensors``.
 
         Raises:
             RecipeError: A file is missing or damaged, or they do not match.
         """
-        read_options(Options, settings)
+        runtime = read_options(TorchvisionOptions, settings).runtime
+        if runtime == "auto":
+            ways = cls.candidates(folder, settings)
+            return load_first(lambda chosen: cls.load(folder, chosen), settings, ways)
+        if runtime == "openvino":
+            kind: type[Self] = import_object(_OPENVINO, "runtime 'openvino'")
+            return kind.load(folder, settings)
         device = prepare_device(settings)
-        family = load_at_precision(lambda: cls._read(folder / settings.weights, device), settings)
+        family = load_at_precision(lambda: cls.read(folder / settings.weights, device), settings)
         if device.type == "cpu":
             pack_convolutions(family.model.backbone)
             pack(family.model.backbone)
         return family
 
     @classmethod
-    def _read(cls, weights: Path, device: torch.device) -> Self:
+    def read(cls, weights: Path, device: torch.device) -> Self:
+        """Read the model in fp32, without what is packed for a CPU.
+
+        Raises:
+            RecipeError: A file is missing or damaged, or they do not match.
+        """
         config = TorchvisionConfig.read(weights / "config.json")
         model = Classifier(config.architecture, len(config.labels))
         check_crop(config.architecture, config.transforms.crop)

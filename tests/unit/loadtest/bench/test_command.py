@@ -20,7 +20,7 @@ def test_an_unknown_model_is_refused_in_one_line(tmp_path: Path):
     assert done.returncode == 1
     assert done.stderr == (
         "make bench: there is no model 'nothing'; possible are: the name of a recipe in recipes/, the folder of a "
-        "recipe, vilt, a .mar file\n"
+        "recipe, vilt, effnet-b2, a .mar file\n"
     )
 
 
