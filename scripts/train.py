@@ -11,6 +11,8 @@ import typer
 from rich.logging import RichHandler
 
 from vqaops.console import new_console, one_line_errors
+from vqaops.finetuning.tuning import tune_copy
+from vqaops.training.datasets import read_split
 from vqaops.training.runs import run_training
 
 app = typer.Typer(add_completion=False)
@@ -42,6 +44,14 @@ def main(
     state: Annotated[Path, typer.Option(help="Folder of the state that an interrupted run resumes from.")] = Path(
         "work/train"
     ),
+    tune: Annotated[
+        Path | None,
+        typer.Option(help="Let the recipe's own weights learn from the data, and write them as this new recipe."),
+    ] = None,
+    replay: Annotated[
+        str | None,
+        typer.Option(help="With --tune: data that the recipe was trained on; without it, its own answers are kept."),
+    ] = None,
     text_only: Annotated[bool, typer.Option(help="Train the same model without the picture, for comparison.")] = False,
     threads: Annotated[int, typer.Option(min=1, help="Threads that torch uses.")] = 2,
 ) -> None:
@@ -50,7 +60,11 @@ def main(
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[handler])
     torch.set_num_threads(threads)
     with one_line_errors("train"):
-        run_training(recipe, data, state, text_only, base)
+        if tune:
+            old = read_split(replay, "train") if replay else []
+            tune_copy(recipe, read_split(data, "train"), old, state / f"{tune.resolve().name}-tuned", tune)
+        else:
+            run_training(recipe, data, state, text_only, base)
 
 
 if __name__ == "__main__":

@@ -27,12 +27,16 @@ class Exported:
 
     Attributes:
         questions: Questions that were written; one for each question about a picture, with its latest answer.
+        learned: Those of them in ``train.jsonl``.
+        held_out: Those of them in ``eval.jsonl``.
         pictures: Picture files that were written.
         without_answer: Rows of which nobody said what is right.
         without_picture: Rows with a right answer whose picture was not kept.
     """
 
     questions: int
+    learned: int
+    held_out: int
     pictures: int
     without_answer: int
     without_picture: int
@@ -72,7 +76,7 @@ def export(rows: Sequence[Feedback], folder: Path) -> Exported:
         text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in part)
         (folder / name).write_text(text, encoding="utf-8")
     pictures = len({line["image"] for line in lines})
-    return Exported(len(lines), pictures, len(rows) - len(said), without_picture)
+    return Exported(len(lines), len(kept), len(held_out), pictures, len(rows) - len(said), without_picture)
 
 
 def _asked(row: Feedback) -> dict[str, Any]:

@@ -85,7 +85,7 @@ class Operations:
             last = f"[red]{name} {version} is not promoted;[/] {default} goes on answering"
         fields = {"model": name, "version": version, "default": default}
         return Report(
-            {**fields, "gates": [result.as_dict() for result in results]}, [*map(_line, results), last], promoted
+            {**fields, "gates": [result.as_dict() for result in results]}, [*map(gate_line, results), last], promoted
         )
 
     def rollback(self, model: str | None) -> Report:
@@ -183,6 +183,7 @@ def _less(most: int, least: int) -> ServerError:
     return ServerError(f"--max {most} is less than --min {least}; give --max {least} or more")
 
 
-def _line(result: GateResult) -> str:
+def gate_line(result: GateResult) -> str:
+    """A gate's result for people, with rich's markup."""
     mark = "[green]passed[/]" if result.passed else "[red]failed[/]"
     return f"{mark}  {result.gate:<9}  {escape(result.measured)}; allowed: {escape(result.allowed)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -52,12 +52,25 @@ class Batches:
         tokenizer: Tokenizer,
         max_tokens: int,
         pictures_per_step: int,
+        targets: Mapping[tuple[Path, str], Tensor] | None = None,
     ) -> None:
+        """Group questions by their pictures.
+
+        Args:
+            questions: What is asked.
+            images: All pictures, in the order of their features.
+            answers: All answers of the model.
+            tokenizer: The model's.
+            max_tokens: Tokens of a question at most.
+            pictures_per_step: Pictures in a batch.
+            targets: Target probabilities [answers] by picture and question, in place of a question's own answers.
+        """
         row = {image: number for number, image in enumerate(images)}
         self.number = {answer: number for number, answer in enumerate(answers)}
         self.tokenizer = tokenizer
         self.max_tokens = max_tokens
         self.pictures_per_step = pictures_per_step
+        self.targets = targets or {}
         self.unknown: int = tokenizer.get_vocab()[UNKNOWN]
         self.by_picture: dict[int, list[Question]] = defaultdict(list)
         for question in questions:
@@ -81,7 +94,7 @@ class Batches:
 
     def _batch(self, pictures: list[int], augmentation: Augmentation, rng: random.Random) -> Batch:
         mirrored = [rng.random() < augmentation.mirror for _ in pictures]
-        which, texts, answers = [], [], []
+        which, texts, answers, asked = [], [], [], []
         for place, picture in enumerate(pictures):
             for question in self.by_picture[picture]:
                 text = question.text
@@ -90,6 +103,7 @@ class Batches:
                 texts.append(rewording.mirror(text) if mirrored[place] else text)
                 which.append(place)
                 answers.append([self.number[answer] for answer in question.answers])
+                asked.append((question.image, question.text))
         tokens, mask = to_tokens(texts, self.tokenizer, self.max_tokens)
         if augmentation.forget_words:
             chance = torch.tensor([[rng.random() for _ in row] for row in tokens])
@@ -97,6 +111,8 @@ class Batches:
         targets = torch.zeros(len(answers), len(self.number))
         for row, numbers in enumerate(answers):
             targets[row, numbers] = 1 / len(set(numbers))
+            if (given := self.targets.get(asked[row])) is not None:
+                targets[row] = given
         return Batch(
             torch.tensor(pictures),
             torch.tensor(mirrored),

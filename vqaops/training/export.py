@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer
 from torch import Tensor
@@ -19,9 +18,13 @@ from vqaserve.families.modular.model import ModularModel
 def fit_temperature(logits: Tensor, first: Tensor) -> float:
     """Return the temperature that makes the held-out answers [n] most likely, given logits [n, answers]."""
     # In steps of 0.01. Without a lower bound, a model that answers every held-out question correctly would get 0.
-    candidates = torch.linspace(0.5, 4, 351)
-    losses = torch.stack([F.cross_entropy(logits / temperature, first) for temperature in candidates])
-    return round(candidates[losses.argmin()].item(), 2)
+    lowest, highest = 50, 400
+    logits = logits.float()
+    while lowest < highest:  # the loss is convex in the inverse of the temperature, so it has one minimum
+        middle = (lowest + highest) // 2
+        here, above = (F.cross_entropy(logits / (step / 100), first) for step in (middle, middle + 1))
+        lowest, highest = (lowest, middle) if here <= above else (middle + 1, highest)
+    return lowest / 100
 
 
 def write_weights(

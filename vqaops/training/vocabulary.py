@@ -40,6 +40,17 @@ def build_answers(questions: Sequence[Question]) -> list[str]:
     """Return every answer of the training questions, the most frequent first.
 
     Raises:
+        RecipeError: As ``refuse_odd_answers``.
+    """
+    refuse_odd_answers(questions)
+    counts = Counter(answer for question in questions for answer in question.answers)
+    return sorted(counts, key=lambda answer: (-counts[answer], answer))
+
+
+def refuse_odd_answers(questions: Sequence[Question]) -> None:
+    """Refuse questions with an answer that a model cannot have.
+
+    Raises:
         RecipeError: An answer cannot be a line of ``answers.txt``.
     """
     for question in questions:
@@ -48,8 +59,6 @@ def build_answers(questions: Sequence[Question]) -> list[str]:
                 raise RecipeError(
                     f"{question.source}: the answer {answer!r} cannot be used; an answer is one line of text, not empty"
                 )
-    counts = Counter(answer for question in questions for answer in question.answers)
-    return sorted(counts, key=lambda answer: (-counts[answer], answer))
 
 
 def _words(texts: Iterable[str]) -> Tokenizer:

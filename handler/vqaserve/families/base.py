@@ -44,6 +44,9 @@ class Family(ABC, Generic[Features, Outputs]):
     writes: ClassVar[bool] = False
     """Whether answers are written token by token, so that ``Query.stop`` can end one."""
 
+    learns: ClassVar[str] = ""
+    """What of the model learns from questions (``vqaops/finetuning/tuning.py``): ``heads``, or nothing."""
+
     @property
     def reads_conversations(self) -> bool:
         """Whether ``forward`` reads all turns and pictures of a conversation; else it gets the last question alone."""

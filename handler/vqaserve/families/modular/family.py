@@ -40,6 +40,7 @@ class Modular(Family[Tensor, Tensor]):
 
     tasks: ClassVar[frozenset[str]] = frozenset({"visual_question_answering"})
     shares: ClassVar[bool] = True
+    learns: ClassVar[str] = "heads"
 
     def __init__(
         self,

@@ -1,0 +1,1 @@
+"""The loop from feedback to a new version: export, fine-tuning, evaluation, build, registration, promotion."""
