@@ -46,12 +46,13 @@ def test_tritonclient_learns_the_tensors_and_asks_with_them(
     metadata = triton_client.get_model_metadata(model, "1.0.0", headers=key)
     assert (metadata["name"], metadata["versions"], metadata["platform"]) == (model, ["1.0.0"], "vqaserve")
     assert [one["name"] for one in metadata["inputs"]] == inputs
-    assert [one["name"] for one in metadata["outputs"]] == [noun, "score"]
+    assert [one["name"] for one in metadata["outputs"]] == [noun, "score", "abstained"]
     values = {"image": [BLUE], "question": [b"what?"], "labels": [label.encode() for label in LABELS]}
     tensors = [triton.InferInput(name, [len(values[name])], "BYTES") for name in inputs]
     for tensor in tensors:
         tensor.set_data_from_numpy(np.array(values[tensor.name()], dtype=object))
-    reply = triton_client.infer(model, tensors, headers=key)
+    outputs = [triton.InferRequestedOutput(one["name"]) for one in metadata["outputs"]]
+    reply = triton_client.infer(model, tensors, outputs=outputs, headers=key)
     assert all(reply.as_numpy(one["name"]).ndim == len(one["shape"]) for one in metadata["outputs"])
 
 

@@ -101,7 +101,7 @@ def test_the_commands_of_the_pages_work(checkout: Path, hub: str):
     starts = [command.partition(START)[2] for command in found if START in command]
     asking = [command for command in found if command.startswith(("curl", "python")) or "ask.py" in command]
     assert len(starts) == 2
-    assert len(asking) == 7
+    assert len(asking) == 8
     for command in found:
         if START not in command and command not in asking:
             run(command)
