@@ -16,7 +16,7 @@ VERDICTS = {True: "right", False: "wrong", None: ""}
 _ASKED = {
     "time (UTC)": 145,
     "model": 115,
-    "question": 215,
+    "question": 250,
     "answer": 135,
     "your verdict": 120,
     "your correction": 145,
@@ -62,14 +62,18 @@ class History:
         tab.select(self.fill, [browser], parts, api_visibility="private")
         forget.click(self.forget, [browser], [*parts, done], api_visibility="private")
 
-    def fill(self, browser: str) -> tuple[list[list[str]], Any, list[list[str]]]:
-        """The rows of a browser, its verdicts by day, and its worst questions."""
+    def fill(self, browser: str) -> tuple[list[list[str]], Any, Any]:
+        """The rows of a browser, its verdicts by day, and its worst questions; the last two only if there are any."""
         rows = self._store.rows(browser=browser, newest=NEWEST) if browser else []
         days = [day for share in by_day(rows) for day in _shares(share)]
         worst = [[share.group, str(share.down)] for share in worst_questions(rows)]
-        return [_row(row) for row in reversed(rows)], pd.DataFrame(days, columns=["day", "verdict", "share"]), worst
+        return (
+            [_row(row) for row in reversed(rows)],
+            gr.BarPlot(pd.DataFrame(days, columns=["day", "verdict", "share"]), visible=bool(days)),
+            gr.Dataframe(worst, visible=bool(worst)),
+        )
 
-    def forget(self, browser: str) -> tuple[list[list[str]], Any, list[list[str]], str]:
+    def forget(self, browser: str) -> tuple[list[list[str]], Any, Any, str]:
         """Delete what is kept of a browser."""
         if browser:
             self._store.forget(browser)

@@ -121,6 +121,7 @@ def test_the_history_shows_this_browsers_questions_only_and_forgets_them(
     person.page.get_by_role("tab", name="History").click()
     asked = person.page.locator("#asked")
     asked.get_by_text(SHAPE).locator("visible=true").first.wait_for()
+    person.page.locator("#over-time").locator("canvas, svg.marks").first.wait_for()
     person.screenshot("history")
     assert asked.get_by_text(COLOUR).locator("visible=true").count() == 0
     assert person.page.locator("#worst").get_by_text(SHAPE).locator("visible=true").count() == 1

@@ -6,11 +6,13 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pypdfium2
 import pytest
 
-from tests.demo.conftest import SAMPLES, Visit
+from tests.demo.conftest import PATIENCE, SAMPLES, Visit
+from tests.demo.test_accessibility import DESK, violations
 from tests.support.chat_pages import chat_page
-from tests.support.documents import OTHER, pdf
+from tests.support.documents import OTHER, letter, pdf
 from tests.support.recipes import RecipeMaker
 from vqaops.paths import RECIPES
 from vqaops.server.server import Server
@@ -51,6 +53,30 @@ def test_each_version_of_each_model_can_be_chosen_and_answers_as_itself(visit: C
         answered.append(answers.nth(len(answered)).inner_text())
     assert sorted(answered) == ["dummy 1.0.0", "dummy 1.1.0", "shapes 1.0.0"]
     person.screenshot("models")
+
+
+def test_a_document_comes_back_as_its_redacted_pages_with_figures_and_a_pdf(
+    visit: Callable[..., Visit], url: str, tmp_path: Path
+):
+    (tmp_path / "letter.pdf").write_bytes(pdf([OTHER, letter((3, 70, 200), (4, 70, 250), (12, 150, 90))] * 5))
+    person = visit(url, **DESK)
+    person.page.get_by_role("tab", name="Redactions").click()
+    person.page.locator("#document input[type=file]").set_input_files(tmp_path / "letter.pdf")
+    person.page.get_by_text("letter.pdf").first.wait_for()
+    assert not violations(person)
+    person.page.get_by_role("button", name="Find redactions").click()
+    status = person.page.locator("#found").get_by_role("status")
+    status.get_by_text("5 of 10 pages are redacted.").wait_for(timeout=2 * PATIENCE)
+    assert "Text still lies under a box on pages 2, 4, 6, 8, 10" in status.inner_text()
+    person.page.locator("#found-pages img").nth(4).wait_for()
+    assert not violations(person, "image-redundant-alt")  # Gradio's gallery says each caption twice
+    person.screenshot("redactions")
+    figures = person.page.locator("#found-figures").get_by_role("row").filter(visible=True).all_inner_texts()
+    assert len(figures) == 6, figures
+    with person.page.expect_download() as download:
+        person.page.get_by_text("Download the redacted pages").click()
+    assert download.value.suggested_filename == "letter-redactions.pdf"
+    assert len(pypdfium2.PdfDocument(download.value.path())) == 5
 
 
 def test_a_file_that_is_no_document_is_refused_in_one_sentence(visit: Callable[..., Visit], url: str, tmp_path: Path):
