@@ -86,7 +86,7 @@ chaos: .venv/.develop ## break dedicated servers in ten ways, and report what cl
 capacity: .venv/.develop ## find the highest rate at which the running server keeps its service levels
 	$(BIN)/python loadtest/capacity.py
 
-bench: .venv/.develop ## measure CPU time and latency against the bare model; report in run/bench
+bench: .venv/.develop .venv/.peers ## measure CPU time and latency against the bare model; report in run/bench
 	$(BIN)/python -m loadtest.bench
 
 bench-gpu: .venv/.develop ## the same on a GPU, and how busy it is

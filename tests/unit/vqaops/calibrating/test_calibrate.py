@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -99,8 +100,11 @@ def test_without_a_calibration_the_file_says_so_and_the_next_start_measures(arch
     assert shown.read(archive).trials
 
 
-def test_a_recipe_that_leaves_nothing_open_is_not_calibrated(make_recipe: RecipeMaker, tmp_path: Path, shown: Shown):
-    shown.calibrate(build(make_recipe(), tmp_path / "store"))
+def test_a_recipe_that_leaves_nothing_open_is_not_calibrated(archive: Archive, tmp_path: Path, shown: Shown):
+    with zipfile.ZipFile(archive.path) as built, zipfile.ZipFile(tmp_path / archive.path.name, "w") as changed:
+        for name in built.namelist():
+            changed.writestr(name, built.read(name).replace(b"precision: auto", b"precision: fp32"))
+    shown.calibrate(Archive.read(tmp_path / archive.path.name))
     assert not shown.run.exists()
 
 
