@@ -33,7 +33,7 @@ from vqaserve.tasks.question_text import normalize_question
 log = logging.getLogger(__name__)
 
 _BATCH = 8
-_EPOCHS, _STEPS = 6, 300
+_EPOCHS, _STEPS = 6, 120
 """Epochs, but at least so many steps: a handful of corrections needs more rounds than thousands of them."""
 
 _CALIBRATING = 200
