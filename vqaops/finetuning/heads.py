@@ -13,9 +13,9 @@ from rich.progress import track
 from torch import Tensor
 
 from vqaops.console import new_console
-from vqaops.finetuning.lesson import Lesson
+from vqaops.finetuning.lesson import Lesson, sample_texts
 from vqaops.finetuning.rehearsal import Rehearsal, draw_pairs
-from vqaops.questions import Question, read_samples
+from vqaops.questions import Question
 from vqaops.store import checksums
 from vqaops.training.batches import Batches
 from vqaops.training.datasets import fingerprint, hash_images, hold_out
@@ -28,7 +28,6 @@ from vqaserve.families.modular.files import read_answers, read_tokenizer, read_w
 from vqaserve.families.modular.model import Head, ModularModel
 from vqaserve.families.modular.preparation import to_tokens
 from vqaserve.settings import ModelConfig
-from vqaserve.tasks.question_text import normalize_question
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +70,7 @@ def tune_heads(recipe: Path, new: Sequence[Question], old: Sequence[Question], s
     features = _features(model, settings, images, state, key)
     teacher = _Teacher(model, config, tokenizer, images, features)
     kept, held_out = hold_out((*lesson.new, *lesson.old), settings.held_out, settings.optimisation.seed)
-    rehearsal = Rehearsal() if lesson.old else teacher.rehearse(kept, _sample_texts(recipe), lesson.answers)
+    rehearsal = Rehearsal() if lesson.old else teacher.rehearse(kept, sample_texts(recipe), lesson.answers)
     student = widened(model, config, tokenizer.get_vocab_size(), len(lesson.answers))
     student.image_encoder.requires_grad_(False)
     made = (lesson.answers, tokenizer, config.max_tokens, settings.optimisation.pictures_per_step)
@@ -163,10 +162,6 @@ def _features(
     torch.save({"key": key, "features": features}, partial)
     partial.replace(cache)
     return features
-
-
-def _sample_texts(recipe: Path) -> list[str]:
-    return [normalize_question(sample.text, len(sample.text)) for sample in read_samples(recipe)]
 
 
 class _Teacher:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from vqaops.questions import Question
+from vqaops.questions import Question, read_samples
 from vqaops.training.vocabulary import refuse_odd_answers
 from vqaserve.errors import RecipeError
 from vqaserve.tasks.question_text import normalize_question
@@ -78,3 +78,12 @@ def _askable(questions: Sequence[Question], known: Sequence[str]) -> Iterator[Qu
     for question in questions:
         if answers := tuple(answer for answer in question.answers if answer in have):
             yield replace(question, text=normalize_question(question.text, len(question.text)), answers=answers)
+
+
+def sample_texts(recipe: Path) -> list[str]:
+    """The questions of a recipe's samples, as the server would pass them on.
+
+    Raises:
+        RecipeError: The samples cannot be read.
+    """
+    return [normalize_question(sample.text, len(sample.text)) for sample in read_samples(recipe)]

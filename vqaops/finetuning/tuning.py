@@ -15,10 +15,13 @@ from vqaserve.settings import ModelConfig
 Tune = Callable[[Path, Sequence[Question], Sequence[Question], Path, Path], None]
 """Takes a recipe, questions to learn, questions to keep, the folder of its state, and the recipe to write into."""
 
-LEARNING = ("modular",)
+LEARNING = ("hf_classifier", "modular")
 """Families that say how they learn."""
 
-_WAYS = {"heads": "vqaops.finetuning.heads:tune_heads"}
+_WAYS = {
+    "heads": "vqaops.finetuning.heads:tune_heads",
+    "last layer": "vqaops.finetuning.last_layer:tune_last_layer",
+}
 
 
 def tune(recipe: Path, new: Sequence[Question], old: Sequence[Question], state: Path, output: Path) -> None:

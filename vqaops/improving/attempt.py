@@ -15,6 +15,7 @@ from vqaops.paths import HANDLER
 from vqaops.store.archive import Archive
 from vqaops.yaml_edit import with_values
 from vqaserve.errors import RecipeError
+from vqaserve.families.rule import OPENVINO_FOLDER
 from vqaserve.text_files import read_text
 
 _BEGUN, _ENDED = "attempt.json", "report.json"
@@ -102,8 +103,8 @@ class Attempt:
 
 
 def unpack_recipe(archive: Archive, recipe: Path) -> None:
-    """Write the recipe that an archive was built from into an empty folder."""
-    handlers = {path.name for path in HANDLER.iterdir()} | {"MAR-INF"}
+    """Write the recipe that an archive was built from into an empty folder, without what its build computed."""
+    handlers = {path.name for path in HANDLER.iterdir()} | {"MAR-INF", OPENVINO_FOLDER}
     with zipfile.ZipFile(archive.path) as packed:
         members = [name for name in packed.namelist() if name.partition("/")[0] not in handlers]
         packed.extractall(recipe, members)

@@ -63,6 +63,7 @@ class HfClassifier(Family[PreparedPicture, Tensor]):
     """
 
     tasks: ClassVar[frozenset[str]] = frozenset({"visual_question_answering"})
+    learns: ClassVar[str] = "last layer"
 
     def __init__(
         self,
