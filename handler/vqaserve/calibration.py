@@ -109,7 +109,7 @@ class Calibration(FrozenModel):
         content: Hash of all that the archive was built from.
         machine: Where it was measured.
         conditions: How it was measured.
-        chosen: The cheapest candidate that keeps the answers; None if none was measured.
+        chosen: The cheapest candidate that keeps the answers; None if none does, or not all were measured in time.
         trials: All candidates, in the order in which they were tried; none if the user wanted no calibration.
     """
 

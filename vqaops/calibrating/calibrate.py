@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from vqaops.calibrating.measuring import Measuring, Setup
-from vqaops.calibrating.processes import TrialError
+from vqaops.calibrating.processes import LATE, TrialError
 from vqaops.files import replace_whole
 from vqaops.server.java_command import java_environment
 from vqaops.server.run_folder import RunFolder
@@ -87,11 +87,11 @@ class Calibrator:
             return blank
         finally:
             shutil.rmtree(place, ignore_errors=True)
-        chosen = _cheapest(trials)
+        chosen = cheapest(trials)
         made = blank.model_copy(update={"chosen": chosen and chosen.arithmetic, "trials": trials})
         if len(trials) > 1:
-            took = time.monotonic() - began
-            self.line(f"{name} computes with {made.chosen or 'the static rule'} ({made.reason}; took {took:.0f} s)")
+            way, took = made.chosen or "what suits such processors", time.monotonic() - began
+            self.line(f"{name} computes with {way} ({made.reason}; took {took:.0f} s)")
         return made
 
 
@@ -102,6 +102,9 @@ def _conditions(archive: Archive) -> Conditions:
     )
 
 
-def _cheapest(trials: Sequence[Trial]) -> Trial | None:
+def cheapest(trials: Sequence[Trial]) -> Trial | None:
+    """The cheapest candidate; None if the time was over before all were measured, since the best may be among them."""
+    if any(trial.failure == LATE for trial in trials):
+        return None
     fit = [trial for trial in trials if not trial.failure]
     return min(fit, key=lambda trial: trial.cpu_ms or 0, default=None)

@@ -67,23 +67,35 @@ class Measuring:
         """The trial of each candidate, fp32 first; a single candidate is not measured.
 
         Raises:
-            TrialError: The archive cannot be loaded, or its fp32 answers take too long.
+            TrialError: The archive cannot be loaded.
         """
+        done: list[Trial] = []
+        left: list[Arithmetic] = []
         with self._processes() as processes:
             (found,) = processes.each("candidates", [{}])
-            candidates = [Arithmetic.model_validate(one) for one in found]
-            if len(candidates) < 2:
-                return tuple(Trial(arithmetic=one, failure="the only one here") for one in candidates)
-            self._show("fp32, with whose answers the others are compared")
-            processes.all("load", arithmetic=_REFERENCE.model_dump())
-            self._expected = self._answers(processes)
-            done = [self._cost(processes, _REFERENCE)] if _REFERENCE in candidates else []
-            left = [one for one in candidates if one != _REFERENCE]
-            self._try(processes, left, done)
+            left = [Arithmetic.model_validate(one) for one in found]
+            if len(left) < 2:
+                return tuple(Trial(arithmetic=one, failure="the only one here") for one in left)
+            try:
+                self._ask_reference(processes, left, done)
+            except TrialError as error:
+                if str(error) != LATE:
+                    raise
+            else:
+                self._try(processes, left, done)
         while left and time.monotonic() < self._end:  # in other processes, since those that failed may have ended
             with self._processes() as processes:
                 self._try(processes, left, done)
         return (*done, *(Trial(arithmetic=one, failure=LATE) for one in left))
+
+    def _ask_reference(self, processes: Processes, left: list[Arithmetic], done: list[Trial]) -> None:
+        """Get the answers with which those of the candidates are compared; fp32 may be a candidate itself."""
+        self._show("fp32, with whose answers the others are compared")
+        processes.all("load", arithmetic=_REFERENCE.model_dump())
+        self._expected = self._answers(processes)
+        if _REFERENCE in left:
+            done.append(self._cost(processes, _REFERENCE))
+            left.remove(_REFERENCE)
 
     def _try(self, processes: Processes, left: list[Arithmetic], done: list[Trial]) -> None:
         """Try the candidates that are left until one fails."""

@@ -10,10 +10,11 @@ import pytest
 
 from tests.support.recipes import RecipeMaker
 from vqaops.building.build import build
-from vqaops.calibrating.calibrate import Calibrator
+from vqaops.calibrating.calibrate import Calibrator, cheapest
+from vqaops.calibrating.processes import LATE
 from vqaops.server.run_folder import RunFolder
 from vqaops.store.archive import Archive
-from vqaserve.calibration import Calibration, calibration_file
+from vqaserve.calibration import Arithmetic, Calibration, Trial, calibration_file
 
 
 @dataclass
@@ -106,6 +107,21 @@ def test_a_recipe_that_leaves_nothing_open_is_not_calibrated(archive: Archive, t
             changed.writestr(name, built.read(name).replace(b"precision: auto", b"precision: fp32"))
     shown.calibrate(Archive.read(tmp_path / archive.path.name))
     assert not shown.run.exists()
+
+
+def test_the_cheapest_candidate_that_keeps_the_answers_is_chosen_once_all_are_measured():
+    fp32, bf16, int8 = (
+        Trial(arithmetic=Arithmetic(precision=precision), cpu_ms=cost, failure=failure)
+        for precision, cost, failure in (
+            ("fp32", 370, ""),
+            ("bf16", 250, ""),
+            ("int8", 140, "keeps 90.0% of the probe answers"),
+        )
+    )
+    assert cheapest([fp32, bf16, int8]) == bf16
+    assert cheapest([int8]) is None
+    late = Trial(arithmetic=Arithmetic(runtime="openvino", precision="bf16"), failure=LATE)
+    assert cheapest([fp32, bf16, late]) is None  # it may be the best
 
 
 def test_an_archive_that_cannot_be_tried_follows_the_static_rule(
