@@ -111,14 +111,16 @@ class Family(ABC, Generic[Features, Outputs]):
     def candidates(cls, folder: Path, settings: HandlerSettings) -> Sequence[Arithmetic]:
         """The ways to compute on this machine's CPU that a recipe with ``auto`` leaves open.
 
-        A calibration measures them. ``load`` must take each in the settings.
+        A calibration measures them. ``load`` must take each in the settings. Models that write are not measured,
+        because their probe takes minutes.
 
         Args:
             folder: The root of the recipe or of the unpacked archive.
             settings: The recipe's ``handler:`` section.
         """
         del folder
-        return left_open(settings, Machine.here().flags)
+        ways = left_open(settings, Machine.here().flags)
+        return ways[:1] if cls.writes else ways
 
     @classmethod
     @abstractmethod

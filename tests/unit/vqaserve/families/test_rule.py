@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from vqaserve.calibration import Arithmetic
 from vqaserve.errors import RecipeError
+from vqaserve.families import FAMILIES, find_family
 from vqaserve.families.probe import ChangedAnswers
 from vqaserve.families.rule import left_open, load_first
 from vqaserve.settings import HandlerSettings
@@ -43,6 +46,13 @@ def test_the_rule_orders_what_the_recipe_leaves_open(
     flags: str, runtime: str, precision: str, runtimes: tuple[str, ...], expected: str
 ):
     assert ", ".join(map(str, left_open(settings(runtime, precision), flags.split(), runtimes))) == expected
+
+
+def test_models_that_write_are_not_measured():
+    given = settings("", "auto")
+    writers = [find_family(name) for name in FAMILIES if find_family(name).writes]
+    assert writers
+    assert {len(family.candidates(Path(), given)) for family in writers} == {1}
 
 
 WAYS = tuple(Arithmetic(runtime=runtime, precision="int8") for runtime in ("openvino", "torch"))
