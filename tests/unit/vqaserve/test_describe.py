@@ -25,16 +25,16 @@ def test_describe_names_task_family_and_limits():
             "visual_question_answering",
             {"image", "image_url", "question", "questions", "conversation", "top_k", "answer"},
             ["image", "question"],
-            ["answer", "score"],
+            ["answer", "score", "abstained"],
         ),
         (
             "zero_shot_image_classification",
             {"image", "image_url", "labels", "candidate_labels", "hypothesis_template", "top_k", "answer"},
             ["image", "labels"],
-            ["label", "score"],
+            ["label", "score", "abstained"],
         ),
-        ("image_classification", {"image", "image_url", "top_k", "answer"}, ["image"], ["label", "score"]),
-        ("document_redaction_detection", {"image", "pages", "answer"}, ["image"], ["label", "score"]),
+        ("image_classification", {"image", "image_url", "top_k", "answer"}, ["image"], ["label", "score", "abstained"]),
+        ("document_redaction_detection", {"image", "pages", "answer"}, ["image"], ["label", "score", "abstained"]),
     ],
 )
 def test_describe_lists_what_the_task_takes_and_gives(
