@@ -23,6 +23,7 @@ SETTINGS: dict[str, Any] = {
     "typed": 0.2,
     "examples": 8,
     "calibration": 4,
+    "judge_examples": 16,
     "epochs": 2,
     "batch": 4,
     "learning_rate": 0.01,
