@@ -37,8 +37,9 @@ def main(
     base: Annotated[
         str | None,
         typer.Option(
-            help="A classifier's network, which is kept as it is: efficientnet_lite0 (the default), or the folder of "
-            "a converted recipe. Written to train.yaml."
+            help="A classifier's network, which is kept as it is: efficientnet_lite0 (the default), "
+            "efficientnet_lite0_details for surfaces and small faults, or the folder of a converted recipe. Written "
+            "to train.yaml."
         ),
     ] = None,
     state: Annotated[Path, typer.Option(help="Folder of the state that an interrupted run resumes from.")] = Path(

@@ -6,7 +6,10 @@ from typing import Any
 
 JSON = dict[str, Any]
 TEXT: JSON = {"type": "string"}
-ABSTAINED: JSON = {"const": True, "description": "Present if the score is below the recipe's `abstain_below`."}
+ABSTAINED: JSON = {
+    "const": True,
+    "description": "Present if the score is below the recipe's `abstain_below`, or the picture is unlike all classes.",
+}
 WARNINGS: JSON = {
     "type": "array",
     "items": TEXT,

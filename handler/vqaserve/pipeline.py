@@ -175,7 +175,8 @@ class Pipeline:
         return item if item.query.explain else self.answerer.recall(item)  # an explanation needs the pixels
 
     def _finish(self, item: Item) -> Item:
-        abstained = item.answers[0].score < self.settings.abstain_below
+        best = item.answers[0]
+        abstained = best.abstained or best.score < self.settings.abstain_below
         return replace(item, ranked=self.task.finish(item.answers, item.query), abstained=abstained)
 
     def describe(self) -> Reply:

@@ -146,12 +146,14 @@ class Answer:
         score: The model's probability of the answer, in [0, 1].
         details: What the family adds to the reply, such as ``clip_similarity``.
         writing: How the answer was written, if the family writes.
+        abstained: Whether the family says that the picture is unlike all that it knows.
     """
 
     answer: str
     score: float
     details: Mapping[str, object] = field(default_factory=dict)
     writing: Writing | None = None
+    abstained: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +216,7 @@ class Item:
         answers: The family's answers, best first.
         recalled: What the caches held: ``answers``, the picture's ``features``, or nothing.
         ranked: The answers in the task's output format; without entries until they are finished.
-        abstained: Whether the best score is below the recipe's ``abstain_below``.
+        abstained: Whether the best score is below the recipe's ``abstain_below``, or the family abstained.
         explanation: What the answer rests on, if the query asks for it.
         error: The error of the stage that failed.
         deadline: Unix time after which nobody waits for the answer.

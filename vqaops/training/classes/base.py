@@ -10,7 +10,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from vqaops.training.classes.settings import LITE0, ClassTrainSettings
+from vqaops.training.classes.settings import LITE, ClassTrainSettings
 from vqaops.training.pretrained import lite0_weights
 from vqaserve.errors import RecipeError
 from vqaserve.families.torchvision_classifier.architectures import ARCHITECTURES, Backbone, check_crop
@@ -56,13 +56,15 @@ def read_base(settings: ClassTrainSettings) -> Base:
         RecipeError: There is none of that name, its files are damaged, or a size does not fit.
     """
     folder = Path(settings.base)
-    if settings.base == LITE0:
-        base = Base(LITE0, ARCHITECTURES[LITE0].transforms, lite0_weights())
+    if settings.base in LITE:
+        names = ARCHITECTURES[settings.base].build().state_dict()
+        weights = {name: tensor for name, tensor in lite0_weights().items() if name in names}
+        base = Base(settings.base, ARCHITECTURES[settings.base].transforms, weights)
     elif (folder / "weights" / "config.json").is_file():
         base = _read_recipe(folder / "weights")
     else:
         raise RecipeError(
-            f"base is {settings.base!r:.200}; it takes {LITE0}, or the folder of a recipe of family "
+            f"base is {settings.base!r:.200}; it takes {', '.join(LITE)}, or the folder of a recipe of family "
             "torchvision_classifier, such as scripts/convert.py writes"
         )
     sizes = {"resize": settings.resize, "crop": settings.crop}
@@ -77,7 +79,7 @@ def read_base(settings: ClassTrainSettings) -> Base:
 def _read_recipe(weights: Path) -> Base:
     config = TorchvisionConfig.read(weights / "config.json")
     tensors = {
-        name.removeprefix(_BACKBONE): tensor.float() if tensor.is_floating_point() else tensor
+        name.removeprefix(_BACKBONE): tensor.float()
         for name, tensor in read_tensors(weights / "model.safetensors").items()
         if name.startswith(_BACKBONE)
     }

@@ -37,7 +37,8 @@ def figures_section(figures: Figures, split: Split, temperature: float) -> str:
         "## Figures",
         "",
         f"{figures.accuracy:.1%} of {figures.pictures} pictures that were held out before the training are classified "
-        f"right (95 % interval: {low:.1%} to {high:.1%}).",
+        f"right (95 % interval: {low:.1%} to {high:.1%}). {figures.abstained} of them are marked as unlike all of "
+        "the classes.",
         "",
         *_classes_table(figures, split),
         "",

@@ -18,11 +18,13 @@ from torch import Tensor
 
 from vqaops.training.classes.base import Base
 from vqaops.training.classes.pictures import LabelledPicture
+from vqaops.training.classes.settings import ClassTrainSettings
 from vqaops.training.classes.views import make_views
 from vqaops.training.pretrained import open_pixels
 from vqaserve.errors import RecipeError
 from vqaserve.families.backbones.fusing import fuse
 from vqaserve.families.backbones.packed_conv2d import pack_convolutions
+from vqaserve.families.packed import can_pack
 
 _PART, _BATCH = 64, 8
 """Pictures whose features are saved together, and views that the network computes at once."""
@@ -37,15 +39,16 @@ class Encoder:
     Args:
         base: The network.
         folder: Where the files are kept.
-        seed: Seed of the variants.
+        settings: Of the variants.
     """
 
-    def __init__(self, base: Base, folder: Path, seed: int) -> None:
+    def __init__(self, base: Base, folder: Path, settings: ClassTrainSettings) -> None:
         self.base = base
         self.folder = folder
-        self.seed = seed
+        self.settings = settings
+        self.dtype = torch.bfloat16 if can_pack(torch.bfloat16) else torch.float32
         self.network = fuse(base.build())
-        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network.to(self.dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
         pack_convolutions(self.network)
 
     def encode(self, pictures: Sequence[LabelledPicture], views: int, title: str) -> Tensor:
@@ -86,7 +89,9 @@ class Encoder:
             return
         prepared = list(chain.from_iterable(one for one in read if not isinstance(one, str)))
         features = [
-            self.network(torch.stack(prepared[start : start + _BATCH]).contiguous(memory_format=torch.channels_last))
+            self.network(
+                torch.stack(prepared[start : start + _BATCH]).to(self.dtype, memory_format=torch.channels_last)
+            )
             for start in range(0, len(prepared), _BATCH)
         ]
         whole = torch.cat(features).half().reshape(len(part), views, -1)
@@ -101,8 +106,10 @@ class Encoder:
             pixels: Image = open_pixels(picture.path)
         except RecipeError as error:
             return str(error)
-        return make_views(pixels, self.base.transforms, views, random.Random(f"{self.seed} {picture.digest}"))
+        rng = random.Random(f"{self.settings.seed} {picture.digest}")
+        return make_views(pixels, self.base.transforms, views, self.settings.least_area, rng)
 
     def _key(self, part: Sequence[LabelledPicture], views: int) -> str:
-        read = [self.base.digest, self.seed, views, [picture.digest for picture in part]]
+        drawn = [self.settings.seed, self.settings.least_area, views, str(self.dtype)]
+        read = [self.base.digest, drawn, [picture.digest for picture in part]]
         return hashlib.sha256(json.dumps(read).encode()).hexdigest()[:32]

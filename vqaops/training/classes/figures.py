@@ -14,7 +14,7 @@ from scipy.stats import binomtest
 from vqaops.training.classes.pictures import LabelledPicture
 from vqaops.training.pretrained import open_pixels
 from vqaserve.families.torchvision_classifier import TorchvisionClassifier
-from vqaserve.types import Query
+from vqaserve.types import Answer, Query
 
 _BATCH = 8
 
@@ -26,10 +26,12 @@ class Figures:
     Attributes:
         labels: The classes.
         confusion: Pictures by true class and by answer [classes, classes].
+        abstained: Pictures that were marked as unlike all classes, whatever the answer.
     """
 
     labels: tuple[str, ...]
     confusion: NDArray[np.int64]
+    abstained: int = 0
 
     @property
     def pictures(self) -> int:
@@ -69,14 +71,24 @@ def measure(family: TorchvisionClassifier, pictures: Sequence[LabelledPicture]) 
     labels = family.config.labels
     row = {label: number for number, label in enumerate(labels)}
     confusion = np.zeros((len(labels), len(labels)), np.int64)
-    starts = range(0, len(pictures), _BATCH)
-    for start in track(starts, "testing", transient=True):
-        batch = pictures[start : start + _BATCH]
-        scores = family.encode([open_pixels(picture.path) for picture in batch])
-        ranked = family.decode(family.forward(scores, []), [Query(b"")] * len(batch))
-        for picture, answers in zip(batch, ranked, strict=True):
-            confusion[row[picture.label], row[answers[0].answer]] += 1
-    return Figures(labels, confusion)
+    answers = classify(family, [picture.path for picture in pictures])
+    for picture, answer in zip(pictures, answers, strict=True):
+        confusion[row[picture.label], row[answer.answer]] += 1
+    return Figures(labels, confusion, sum(answer.abstained for answer in answers))
+
+
+def classify(family: TorchvisionClassifier, files: Sequence[Path]) -> list[Answer]:
+    """The best answer to each picture file, as the server would give it.
+
+    Raises:
+        RecipeError: A picture cannot be read.
+    """
+    found: list[Answer] = []
+    for start in track(range(0, len(files), _BATCH), "testing", transient=True):
+        scores = family.encode([open_pixels(file) for file in files[start : start + _BATCH]])
+        ranked = family.decode(family.forward(scores, []), [Query(b"", top_k=1)] * len(scores))
+        found += [answers[0] for answers in ranked]
+    return found
 
 
 def draw_confusion(path: Path, figures: Figures) -> None:

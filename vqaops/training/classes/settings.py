@@ -15,7 +15,9 @@ from vqaserve.yaml_files import read_settings
 Count = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 
-LITE0 = "efficientnet_lite0"
+LITE0, DETAILS = "efficientnet_lite0", "efficientnet_lite0_details"
+LITE = (LITE0, DETAILS)
+"""The bases whose ImageNet weights come in a package."""
 
 
 class ClassTrainSettings(FrozenModel):
@@ -23,14 +25,18 @@ class ClassTrainSettings(FrozenModel):
 
     Attributes:
         family: Says that these are the settings of this family.
-        base: The network that is kept as it is: ``efficientnet_lite0`` with its ImageNet weights, or the folder of
-            another recipe of this family, such as ``scripts/convert.py`` writes.
+        base: The network that is kept as it is: ``efficientnet_lite0`` with its ImageNet weights, for things;
+            ``efficientnet_lite0_details``, for surfaces and small faults; or the folder of another recipe of this
+            family, such as ``scripts/convert.py`` writes.
         resize: Pixels that the shorter side is resized to; by default the base's.
         crop: Pixels of the square in the middle, which the network sees; by default the base's.
         seed: Seed of every random choice.
         test: Share of each class that is held out for the figures, if the data has no folder ``test``.
         held_out: Share of the rest of each class that decides when to stop, and that the temperature is fitted to.
+        unlike: Share of the pictures of these classes that may be marked as unlike all of them.
         views: Pictures made of each one: as it is, and else a random part, mirrored and in other light.
+        smallest_part: Share of a picture that a random part has at least; by default 0.35, and 1 for the base
+            ``efficientnet_lite0_details``, because a small fault may be outside of a part.
         epochs: Number of epochs, over which the learning rate falls to 0.
         patience: Stop after this many epochs without improvement on the held-out pictures.
         batch: Pictures in a step.
@@ -45,12 +51,21 @@ class ClassTrainSettings(FrozenModel):
     seed: int = 0
     test: Share = 0.2
     held_out: Share = 0.15
-    views: Count = 4
+    unlike: Share = 0.01
+    views: Count = 3
+    smallest_part: Annotated[float, Field(gt=0, le=1)] | None = None
     epochs: Count = 60
     patience: Count = 10
     batch: Count = 64
     learning_rate: Annotated[float, Field(gt=0)] = 0.002
     weight_decay: Annotated[float, Field(ge=0)] = 0.05
+
+    @property
+    def least_area(self) -> float:
+        """The smallest share of a picture that a view shows."""
+        if self.smallest_part is not None:
+            return self.smallest_part
+        return 1.0 if self.base == DETAILS else 0.35
 
     @classmethod
     def read(cls, path: Path) -> ClassTrainSettings:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -18,6 +18,7 @@ from vqaops.training.classes.figures import draw_confusion, measure
 from vqaops.training.classes.head import HeadTrainer
 from vqaops.training.classes.pictures import LabelledPicture, read_split
 from vqaops.training.classes.settings import ClassTrainSettings
+from vqaops.training.classes.unlike import learn_familiarity
 from vqaops.training.export import draw_learning_curve
 from vqaserve.families.torchvision_classifier import TorchvisionClassifier
 from vqaserve.families.torchvision_classifier.config import TorchvisionConfig
@@ -48,7 +49,7 @@ def train_recipe(recipe: Path, data: Path, state: Path) -> None:
     """
     settings = ClassTrainSettings.read(recipe / "train.yaml")
     base, split = read_base(settings), read_split(data, settings)
-    encoder = Encoder(base, state / "features", settings.seed)
+    encoder = Encoder(base, state / "features", settings)
     train = encoder.encode(split.train, settings.views, "encoding pictures")
     held_out = encoder.encode(split.held_out, 1, "encoding held-out pictures")
     trainer = HeadTrainer(
@@ -58,35 +59,45 @@ def train_recipe(recipe: Path, data: Path, state: Path) -> None:
         (held_out, _targets(split.held_out, split.labels)),
     )
     head, temperature = trainer.run()
-    _write_weights(recipe / "weights", base, head, split.labels)
+    familiarity, known = learn_familiarity(train[:, 0], held_out[:, 0], settings.unlike, settings.seed)
+    config = TorchvisionConfig(
+        architecture=base.architecture, labels=split.labels, transforms=base.transforms, known=known
+    )
+    _write_weights(recipe / "weights", base, {"head": head, "familiarity": familiarity}, config)
     story = _STORY.format(labels=", ".join(split.labels), architecture=base.architecture)
     for written in complete_recipe(recipe, Origin(_FAMILY, "image-classification", "pytorch", story)):
         log.info("wrote %s, yours to change", recipe / written)
-    figures = measure(_load(recipe), split.test)
+    figures = measure(load_trained(recipe), split.test)
     draw_learning_curve(recipe / CURVE, trainer.history, recipe.resolve().name)
     draw_confusion(recipe / CONFUSION, figures)
     write_figures(recipe / "README.md", figures_section(figures, split, temperature))
     log.info("%d of %d test pictures are right: %s", figures.right, figures.pictures, f"{figures.accuracy:.1%}")
+    log.info("%d of them are marked as unlike all classes", figures.abstained)
 
 
 def _targets(pictures: Sequence[LabelledPicture], labels: Sequence[str]) -> Tensor:
     return torch.tensor([labels.index(picture.label) for picture in pictures])
 
 
-def _write_weights(folder: Path, base: Base, head: nn.Linear, labels: Sequence[str]) -> None:
-    """Write the base in half precision and the head in float32, and the config that they belong to."""
+def _write_weights(folder: Path, base: Base, trained: Mapping[str, nn.Module], config: TorchvisionConfig) -> None:
+    """Write the base and the known features in half precision, the head in float32, and the config.
+
+    Args:
+        folder: Where to.
+        base: The network.
+        trained: What was trained above it, by its name in ``Classifier``.
+        config: What the tensors belong to.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = {
-        f"backbone.{name}": (tensor.half() if tensor.is_floating_point() else tensor).contiguous()
-        for name, tensor in base.weights.items()
-    }
-    tensors |= {f"head.{name}": tensor.contiguous() for name, tensor in head.state_dict().items()}
-    save_file(tensors, folder / "model.safetensors")
-    config = TorchvisionConfig(architecture=base.architecture, labels=tuple(labels), transforms=base.transforms)
+    tensors = {f"backbone.{name}": tensor.half() for name, tensor in base.weights.items()}
+    for part, module in trained.items():
+        tensors |= {f"{part}.{name}": tensor for name, tensor in module.state_dict().items()}
+    tensors["familiarity.known"] = tensors["familiarity.known"].half()
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, folder / "model.safetensors")
     (folder / "config.json").write_text(config.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
-def _load(recipe: Path) -> TorchvisionClassifier:
+def load_trained(recipe: Path) -> TorchvisionClassifier:
     """The trained model as the server loads it, with torch's present number of threads."""
     settings = ModelConfig.read(recipe / "model-config.yaml").handler
     threads = torch.get_num_threads()

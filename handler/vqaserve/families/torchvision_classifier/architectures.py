@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from vqaserve.errors import RecipeError
 from vqaserve.families.torchvision_classifier.config import Transforms
 from vqaserve.families.torchvision_classifier.efficientnet import EfficientNet
-from vqaserve.families.torchvision_classifier.efficientnet_lite import EfficientNetLite0
+from vqaserve.families.torchvision_classifier.efficientnet_lite import EfficientNetLite0, EfficientNetLite0Details
+from vqaserve.families.torchvision_classifier.familiarity import Familiarity
 from vqaserve.families.torchvision_classifier.resnet import ResNet
 from vqaserve.families.torchvision_classifier.vit import VisionTransformer
 
-Backbone = EfficientNet | EfficientNetLite0 | ResNet | VisionTransformer
+Backbone = EfficientNet | EfficientNetLite0 | EfficientNetLite0Details | ResNet | VisionTransformer
 
 
 class Architecture(NamedTuple):
@@ -37,6 +39,10 @@ class Architecture(NamedTuple):
 
 def _transforms(resize: int, crop: int, resample: str) -> Transforms:
     return Transforms.model_validate({"resize": resize, "crop": crop, "resample": resample})
+
+
+def _lite(resize: int, crop: int) -> Transforms:
+    return Transforms(resize=resize, crop=crop, resample="bicubic", mean=(127 / 255,) * 3, std=(128 / 255,) * 3)
 
 
 _RESNET_V2 = _transforms(232, 224, "bilinear")
@@ -63,19 +69,21 @@ ARCHITECTURES = {
     "vit_l_16": Architecture(
         lambda: VisionTransformer(16, 24, 16, 1024), _transforms(242, 224, "bilinear"), one_size=True
     ),
-    "efficientnet_lite0": Architecture(
-        EfficientNetLite0,
-        Transforms(resize=256, crop=224, resample="bicubic", mean=(127 / 255,) * 3, std=(128 / 255,) * 3),
-        of_torchvision=False,
-    ),
+    "efficientnet_lite0": Architecture(EfficientNetLite0, _lite(256, 224), of_torchvision=False),
+    "efficientnet_lite0_details": Architecture(EfficientNetLite0Details, _lite(512, 512), of_torchvision=False),
 }
 
 
 class Classifier(nn.Module):
-    """A network with a linear head."""
+    """A network with a linear head, and what it knows of the pictures that it was trained on."""
 
-    def __init__(self, architecture: str, classes: int) -> None:
+    def __init__(self, architecture: str, classes: int, known: int = 0) -> None:
         """Build a network with random weights.
+
+        Args:
+            architecture: A name in ``ARCHITECTURES``.
+            classes: The number of classes.
+            known: Pictures whose features it knows; without any it gives no distances.
 
         Raises:
             RecipeError: There is no such architecture.
@@ -85,11 +93,13 @@ class Classifier(nn.Module):
             raise RecipeError(f"architecture {architecture!r:.80} is not known; there are: {', '.join(ARCHITECTURES)}")
         self.backbone = ARCHITECTURES[architecture].build()
         self.head = nn.Linear(self.backbone.width, classes)
+        self.familiarity = Familiarity(known, self.backbone.width) if known else None
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Map normalised pixels to logits [n, classes]."""
-        logits: Tensor = self.head(self.backbone(pixels))
-        return logits
+        """Map normalised pixels to logits [n, classes]; with known pictures, the distance follows [n, classes + 1]."""
+        features = self.backbone(pixels)
+        logits: Tensor = self.head(features).float()
+        return logits if self.familiarity is None else torch.cat([logits, self.familiarity(features)], 1)
 
 
 def check_crop(architecture: str, crop: int) -> None:

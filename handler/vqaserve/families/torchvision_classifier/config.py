@@ -41,6 +41,18 @@ class Transforms(FrozenModel):
         return self
 
 
+class Known(FrozenModel):
+    """What the model knows of the pictures that it was trained on.
+
+    Attributes:
+        pictures: The number of pictures whose features are in the weights.
+        limit: A picture with a larger distance to the nearest of them is unlike all classes.
+    """
+
+    pictures: Annotated[int, Field(gt=0)]
+    limit: Annotated[float, Field(gt=0)]
+
+
 class TorchvisionConfig(FrozenModel):
     """The network, its classes and its transforms.
 
@@ -48,11 +60,13 @@ class TorchvisionConfig(FrozenModel):
         architecture: torchvision's name of the network.
         labels: The names of the classes, in the order of the head's rows.
         transforms: What is done to a picture before.
+        known: By what a picture that is unlike all classes is noticed; None if it is not.
     """
 
     architecture: str
     labels: Annotated[tuple[Label, ...], Field(min_length=2)]
     transforms: Transforms
+    known: Known | None = None
 
     @classmethod
     def read(cls, path: Path) -> TorchvisionConfig:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
@@ -50,6 +51,8 @@ class TorchvisionClassifier(Family[Tensor, list[Tensor]]):
     """A network of torchvision's, without torchvision. A score is the softmax over the classes.
 
     Nothing is asked beside the picture, so its feature is the list of scores, and a known picture costs no computation.
+    A model that knows the pictures that it was trained on adds the distance to the nearest of them, and abstains from
+    pictures that are unlike all classes.
     """
 
     tasks: ClassVar[frozenset[str]] = frozenset({"image_classification"})
@@ -95,20 +98,24 @@ class TorchvisionClassifier(Family[Tensor, list[Tensor]]):
             RecipeError: A file is missing or damaged, or they do not match.
         """
         config = TorchvisionConfig.read(weights / "config.json")
-        model = Classifier(config.architecture, len(config.labels))
+        model = Classifier(config.architecture, len(config.labels), config.known.pictures if config.known else 0)
         check_crop(config.architecture, config.transforms.crop)
         load_tensors(model, weights / "model.safetensors")
         return cls(fuse(model), config, device)
 
     @torch.inference_mode()
     def encode(self, pictures: Sequence[Image]) -> list[Tensor]:
-        """The scores of each picture [classes], in fp32."""
+        """The scores of each picture [classes], in fp32, and the distance if the model has one [classes + 1]."""
         if not pictures:
             return []
         pixels = torch.stack([self._prepare(picture) for picture in pictures])
         dtype = self.model.head.weight.dtype
-        logits = self.model(pixels.to(self.device, dtype, memory_format=torch.channels_last))
-        return [row.clone() for row in logits.float().softmax(1).cpu()]
+        outputs = self.model(pixels.to(self.device, dtype, memory_format=torch.channels_last))
+        return [self._scores(row) for row in outputs.cpu()]
+
+    def _scores(self, outputs: Tensor) -> Tensor:
+        classes = len(self.config.labels)
+        return torch.cat([outputs[:classes].softmax(0), outputs[classes:]])
 
     def _prepare(self, picture: Image) -> Tensor:
         return preprocess_any_shape(picture, lambda one: to_pixels(one, self.config.transforms))
@@ -119,8 +126,15 @@ class TorchvisionClassifier(Family[Tensor, list[Tensor]]):
         return list(features)
 
     def decode(self, outputs: list[Tensor], queries: Sequence[Query]) -> list[tuple[Answer, ...]]:
-        """The classes with the highest scores."""
-        return [rank(scores, self.config.labels, query.top_k) for scores, query in zip(outputs, queries, strict=True)]
+        """The classes with the highest scores, with ``abstained`` if the picture is unlike all classes."""
+        return [self._rank(scores, query) for scores, query in zip(outputs, queries, strict=True)]
+
+    def _rank(self, scores: Tensor, query: Query) -> tuple[Answer, ...]:
+        labels, known = self.config.labels, self.config.known
+        ranked = rank(scores[: len(labels)], labels, query.top_k)
+        if known is None or scores[-1] <= known.limit:
+            return ranked
+        return tuple(replace(answer, abstained=True) for answer in ranked)
 
     def to_bytes(self, features: Tensor) -> bytes:
         """The scores as float32 bytes."""

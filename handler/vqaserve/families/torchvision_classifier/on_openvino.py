@@ -37,9 +37,9 @@ class _Network(nn.Module):
         self.register_buffer("std", 255 * torch.tensor(transforms.std).view(3, 1, 1))
 
     def forward(self, squares: Tensor) -> Tensor:
-        """Logits [1, classes] of a picture [1, crop, crop, 3] in 0..255."""
-        logits: Tensor = self.model((squares.permute(0, 3, 1, 2).float() - self.mean) / self.std)
-        return logits
+        """The outputs of ``Classifier`` for a picture [1, crop, crop, 3] in 0..255."""
+        outputs: Tensor = self.model((squares.permute(0, 3, 1, 2).float() - self.mean) / self.std)
+        return outputs
 
 
 def convert(weights: Path) -> OpenVinoModel:
@@ -96,8 +96,8 @@ class OpenVinoTorchvision(TorchvisionClassifier):
         return family
 
     def encode(self, pictures: Sequence[Image]) -> list[Tensor]:
-        """The scores of each picture [classes], in fp32."""
-        return [torch.from_numpy(self.network(self._square(picture))[0]).softmax(0) for picture in pictures]
+        """As ``TorchvisionClassifier.encode``."""
+        return [self._scores(torch.from_numpy(self.network(self._square(picture))[0])) for picture in pictures]
 
     def _square(self, picture: Image) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
         """Pixels [1, crop, crop, 3]; the network does the rest."""

