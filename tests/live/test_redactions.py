@@ -58,12 +58,12 @@ def test_a_damaged_page_costs_no_other_page(find: Callable[..., Result], tmp_pat
     assert reply["summary"]["pages_read"] == 11
 
 
-def test_hostile_documents_are_answered_or_refused_by_workers_that_live_on(server: Server):
-    before = server.client.workers("redactions")
-    result = fuzz(server.client, "redactions", 16, 1, Console(quiet=True), settle=0, first=list(_quick_attacks()))
+def test_hostile_documents_are_answered_or_refused_by_workers_that_live_on(tasks_server: Server):
+    before = tasks_server.client.workers("documents")
+    result = fuzz(tasks_server.client, "documents", 16, 1, Console(quiet=True), settle=0, first=list(_quick_attacks()))
     assert result.wrong == []
     assert not result.restarted
-    assert server.client.workers("redactions") == before
+    assert tasks_server.client.workers("documents") == before
     assert {"200", "422 InvalidImage"} <= set(result.replies)
 
 
