@@ -38,7 +38,7 @@ def model_publication(recipe: Path) -> Publication:
     return Publication(
         "model",
         published,
-        ("weights/", "samples/"),
+        ("weights/", "samples/", "unanswerable/"),
         *_license(files[CARD]),
         tuple(name for name in files if name not in published),
     )
