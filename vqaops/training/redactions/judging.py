@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,8 +14,10 @@ from rich.progress import track
 from torch import Tensor
 from torch.nn import functional as F
 
-from vqaops.training.redactions.canvas import between
+from vqaops.training.redactions.calibration import to_box
+from vqaops.training.redactions.canvas import Mark, between
 from vqaops.training.redactions.examples import Source
+from vqaops.training.redactions.matching import overlap
 from vqaops.training.redactions.samples import Sample
 from vqaops.training.redactions.settings import RedactionTrainSettings
 from vqaserve.families.redactions.family import Redactions
@@ -23,8 +26,17 @@ from vqaserve.families.redactions.outlines import Outline
 
 log = logging.getLogger(__name__)
 
-_REDACTED, _NOT_REDACTED = 0.5, 0.25
-"""A box is a redaction if at least this share of it is redacted, and none below the second; others are left out."""
+_FITS = 0.5
+"""Intersection over union with a redaction from which on a box is right."""
+
+_NOT_REDACTED = 0.25
+"""Redacted share of a box below which it is wrong. One in between is wrong too if another box fits better."""
+
+_MOST_WRONG = 25
+"""Of a page."""
+
+_MIRRORED = [0, 1, 2, 4, 3]
+"""The places of the views in a mirrored page, in which left and right end change places."""
 
 _BATCH = 128
 
@@ -34,7 +46,7 @@ class Boxes:
     """Boxes and the truth about them.
 
     Attributes:
-        views: uint8 [n, 3, 64, 64].
+        views: uint8 [n, 5, 64, 64].
         traits: [n, 4].
         truth: 1 for a redaction, else 0 [n].
     """
@@ -51,17 +63,16 @@ def collect_boxes(family: Redactions, source: Source, count: int) -> Boxes:
         sample = source.draw(number)
         page = Image.fromarray(sample.page)
         outlines = [*family.outlines(page), *_drawn(sample, default_rng([source.seed, number, 1]))]
-        shares = [float(sample.truth[one.top : one.bottom, one.left : one.right].mean()) / 255 for one in outlines]
-        kept = [n for n, share in enumerate(shares) if not _NOT_REDACTED < share < _REDACTED]
-        if kept:
-            views.append(look_at(page, [outlines[n] for n in kept]))
-            traits.append(describe(page, [outlines[n] for n in kept]))
-            truth += [float(shares[n] >= _REDACTED) for n in kept]
+        known = _some({n: right for n, right in enumerate(_verdicts(sample, outlines)) if right is not None})
+        if known:
+            views.append(look_at(page, [outlines[n] for n in known]))
+            traits.append(describe(page, [outlines[n] for n in known]))
+            truth += [float(right) for right in known.values()]
     return Boxes(torch.from_numpy(np.concatenate(views)), torch.from_numpy(np.concatenate(traits)), torch.tensor(truth))
 
 
 def train_judge(boxes: Boxes, settings: RedactionTrainSettings) -> BoxJudge:
-    """Train the second network; half of the boxes are mirrored."""
+    """Train the second network on the boxes and varied copies of them."""
     torch.manual_seed(settings.seed)
     judge = BoxJudge()
     steps = settings.judge_epochs * -(-len(boxes.truth) // _BATCH)
@@ -72,17 +83,53 @@ def train_judge(boxes: Boxes, settings: RedactionTrainSettings) -> BoxJudge:
         order = torch.randperm(len(boxes.truth))
         for start in range(0, len(order), _BATCH):
             rows = order[start : start + _BATCH]
-            views = to_tensor(boxes.views[rows].numpy())
-            mirrored = torch.rand(len(rows)) < 0.5
-            views[mirrored] = views[mirrored].flip(3)
+            views, traits = _varied(to_tensor(boxes.views[rows].numpy()), boxes.traits[rows])
             if len(rows) > 1:  # normalisation needs two
-                loss = F.binary_cross_entropy_with_logits(judge(views, boxes.traits[rows]), boxes.truth[rows])
+                with torch.autocast("cpu", torch.bfloat16, enabled=settings.bf16):
+                    logits = judge(views, traits)
+                loss = F.binary_cross_entropy_with_logits(logits.float(), boxes.truth[rows])
                 optimiser.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimiser.step()
             schedule.step()
     log.info("%d boxes, %.0f %% redactions; loss %.4f", len(boxes.truth), 100 * boxes.truth.mean(), loss.item())
     return judge.eval()
+
+
+def _varied(views: Tensor, traits: Tensor) -> tuple[Tensor, Tensor]:
+    """Mirror half of the boxes; change contrast and brightness; hide the first network's opinion of some.
+
+    That network knows the pages that it was trained on better than those of other documents.
+    """
+    count = len(views)
+    mirrored = torch.rand(count) < 0.5
+    views[mirrored] = views[mirrored].flip(3)[:, _MIRRORED]
+    contrast, light = 1 + 0.2 * torch.randn(count, 1, 1, 1), 0.05 * torch.randn(count, 1, 1, 1)
+    traits = traits.clone()
+    traits[:, 2] += 0.3 * torch.randn(count)
+    traits[torch.rand(count) < 0.2, 2] = 0
+    return ((views - 0.5) * contrast + 0.5 + light).clamp(0, 1), traits
+
+
+def _some(known: Mapping[int, bool]) -> Mapping[int, bool]:
+    """All boxes that are right, and the first wrong ones in a random order: some pages have a hundred."""
+    wrong = [number for number, right in known.items() if not right]
+    shuffled = default_rng(len(known)).permutation(wrong).tolist()
+    return {number: known[number] for number in [*shuffled[:_MOST_WRONG], *(n for n, right in known.items() if right)]}
+
+
+def _verdicts(sample: Sample, outlines: Sequence[Outline]) -> Iterator[bool | None]:
+    """Whether each box is right; None where it is on a redaction, does not fit, and nothing else does."""
+    true = [to_box(mark, sample.page.shape) for mark in sample.redactions]
+    boxes = [to_box(Mark((one.left, one.top, one.right, one.bottom), ""), sample.page.shape) for one in outlines]
+    overlaps = np.array([[overlap(box, other) for other in true] for box in boxes]).reshape(len(boxes), len(true))
+    is_found = (overlaps >= _FITS).any(0)
+    for one, row in zip(outlines, overlaps, strict=True):
+        share = float(sample.truth[one.top : one.bottom, one.left : one.right].mean()) / 255
+        if (row >= _FITS).any():
+            yield True
+        else:
+            yield False if share < _NOT_REDACTED or is_found[row > 0].any() else None
 
 
 def _drawn(sample: Sample, rng: Generator) -> list[Outline]:

@@ -20,13 +20,14 @@ class RedactionTrainSettings(FrozenModel):
     Attributes:
         family: Says that these are the settings of this family.
         model: The network, which is saved as ``weights/config.json``.
+        start: A file of weights in the recipe's folder that the first network starts from, instead of random ones.
         seed: Seed of every random choice.
         pages_per_document: The most pages of one document.
         typed: Share of the examples that are typed pages instead of pages of documents.
         examples: Examples that are drawn once; every epoch sees all of them.
         calibration: Examples on documents that the network is not trained on; the learning curve and the temperature
             are measured on them.
-        epochs: Number of epochs, over which the learning rate falls to 0.
+        epochs: Number of epochs, over which the learning rate falls to 0; 0 keeps the network of ``start``.
         batch: Examples in a step.
         learning_rate: Peak learning rate.
         weight_decay: Weight decay of AdamW.
@@ -38,12 +39,13 @@ class RedactionTrainSettings(FrozenModel):
 
     family: Literal["redactions"]
     model: RedactionsConfig
+    start: Path | None = None
     seed: int = 0
     pages_per_document: Count = 40
     typed: Annotated[float, Field(ge=0, le=1)] = 0.3
     examples: Count
     calibration: Count
-    epochs: Count
+    epochs: Annotated[int, Field(ge=0)]
     batch: Count = 4
     learning_rate: Annotated[float, Field(gt=0)]
     weight_decay: Annotated[float, Field(ge=0)] = 0.01

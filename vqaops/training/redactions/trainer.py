@@ -6,7 +6,7 @@ import copy
 import logging
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -17,10 +17,12 @@ from torch.nn import functional as F
 from vqaops.training.redactions.examples import Crops, batches
 from vqaops.training.redactions.settings import RedactionTrainSettings
 from vqaops.training.trainer import load_state
+from vqaserve.errors import RecipeError
 from vqaserve.families.redactions.network import PageNet
 
 log = logging.getLogger(__name__)
 
+_FIRST = "pages."
 _KEYS = frozenset({"settings", "data", "model", "average", "optimiser", "history"})
 CROPS = Crops(share=0.7, number=4, side=448)
 _EDGE_WEIGHT = 4.0
@@ -58,6 +60,21 @@ class RedactionTrainer:
         self.history: list[tuple[float, float]] = []
         self.steps = -(-len(train) // settings.batch)
         self.optimiser = torch.optim.AdamW(self.model.parameters(), weight_decay=settings.weight_decay)
+
+    def start(self, weights: Mapping[str, Tensor]) -> None:
+        """Begin with the first network of a recipe's weights.
+
+        Raises:
+            RecipeError: They are of another network.
+        """
+        own = {name.removeprefix(_FIRST): tensor.float() for name, tensor in weights.items() if name.startswith(_FIRST)}
+        try:
+            for model in (self.model, self.average):
+                model.load_state_dict(own)
+        except RuntimeError as error:
+            raise RecipeError(
+                f"the weights to start from are of another network: {' '.join(str(error).split())}"
+            ) from None
 
     def run(self) -> PageNet:
         """Train until the last epoch, and return the mean of the weights.

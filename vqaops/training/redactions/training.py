@@ -22,6 +22,7 @@ from vqaserve.families.backbones.fusing import fuse
 from vqaserve.families.redactions.config import RedactionsConfig
 from vqaserve.families.redactions.family import Redactions
 from vqaserve.families.redactions.network import Networks
+from vqaserve.families.weight_files import read_tensors
 
 log = logging.getLogger(__name__)
 
@@ -47,27 +48,37 @@ def train_redactions(settings: RedactionTrainSettings, data: Path, state: Path, 
         output: The recipe's folder.
 
     Raises:
-        RecipeError: The documents cannot be read.
+        RecipeError: The documents or the weights to start from cannot be read.
     """
+    first = read_tensors(output / settings.start) if settings.start else {}
     pages = render_documents(data / "train", settings.pages_per_document, state / "pages")
     kept, held_out = hold_out_documents(pages, _CALIBRATION_SHARE)
     log.info("%d pages for training, %d of other documents for the calibration", len(kept), len(held_out))
     own = hashlib.sha256(f"{fingerprint(pages)} {settings.seed} {settings.typed} {settings.model.side}".encode())
     folder = state / f"examples-{own.hexdigest()[:12]}"
     sources = [Source(part, settings.typed, settings.seed + n) for n, part in enumerate((kept, held_out))]
-    train = draw_examples(sources[0], settings.examples, settings.model.side, folder / "train")
-    calibration = draw_examples(sources[1], settings.calibration, settings.model.side, folder / "calibration")
+    counts = (settings.examples, settings.calibration) if settings.epochs else (0, 0)
+    train, calibration = (
+        draw_examples(source, count, settings.model.side, folder / name)
+        for source, count, name in zip(sources, counts, ("train", "calibration"), strict=True)
+    )
     trainer = RedactionTrainer(settings, train, calibration, state / "state.pt", own.hexdigest())
+    if first:
+        trainer.start(first)
     model = Networks(settings.model)
     model.pages.load_state_dict(trainer.run().state_dict())
     plain = settings.model.model_copy(update={"temperature": 1.0, "bias": 0.0})
     family = Redactions(fuse(copy.deepcopy(model)), plain, torch.device("cpu"))
     others = Source(kept, settings.typed, settings.seed + len(sources))
-    family.model.boxes = train_judge(collect_boxes(family, others, settings.judge_examples), settings)
+    with torch.autocast("cpu", torch.bfloat16, enabled=settings.bf16):
+        boxes = collect_boxes(family, others, settings.judge_examples)
+    family.model.boxes = train_judge(boxes, settings)
     model.boxes.load_state_dict(family.model.boxes.state_dict())
-    config = calibrate(family, sources[1], settings.calibration)
+    with torch.autocast("cpu", torch.bfloat16, enabled=settings.bf16):
+        config = calibrate(family, sources[1], settings.calibration)
     write_weights(output / "weights", model, config)
-    draw_learning_curve(output / "learning-curve.png", trainer.history)
+    if trainer.history:
+        draw_learning_curve(output / "learning-curve.png", trainer.history)
     log.info("wrote %s (temperature %.2f, bias %.2f)", output / "weights", config.temperature, config.bias)
 
 

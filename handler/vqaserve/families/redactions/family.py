@@ -24,7 +24,7 @@ from vqaserve.families.redactions.judge import describe, look_at, to_tensor
 from vqaserve.families.redactions.network import CELL, Networks
 from vqaserve.families.redactions.outlines import Outline, find_outlines
 from vqaserve.families.redactions.preparation import scaled_size, to_ink
-from vqaserve.families.redactions.rectangles import add_rectangles
+from vqaserve.families.redactions.rectangles import add_rectangles, best_of
 from vqaserve.families.weight_files import load_tensors
 from vqaserve.settings import HandlerSettings
 from vqaserve.types import Answer, Query
@@ -87,16 +87,17 @@ class Redactions(Family[Found, list[Found]]):
         """Find the redactions of a page in any size; 150 dpi are enough."""
         grey = page.convert("L")
         outlines = self.outlines(grey)
+        confidences = self.judged(grey, outlines)
         boxes = tuple(
             Box(
-                one.left / grey.width,
-                one.top / grey.height,
-                one.right / grey.width,
-                one.bottom / grey.height,
-                confidence,
+                outlines[number].left / grey.width,
+                outlines[number].top / grey.height,
+                outlines[number].right / grey.width,
+                outlines[number].bottom / grey.height,
+                confidences[number],
             )
-            for one, confidence in zip(outlines, self.judged(grey, outlines), strict=True)
-            if confidence >= _LEAST
+            for number in best_of(outlines, confidences)
+            if confidences[number] >= _LEAST
         )
         return Found(max((box.confidence for box in boxes), default=_LEAST / 2), boxes)
 

@@ -20,17 +20,18 @@ from vqaserve.families.redactions.outlines import Outline
 SIDE = 64
 """Pixels of a view's sides."""
 
-_CHANNELS = (3, 16, 32, 64, 64)
+VIEWS = 5
+_CHANNELS = (VIEWS, 24, 48, 96, 96)
 _SCALE = 1650
 """Pixels of the longer side of a page at 150 dpi, in which the closer views are taken."""
 
 _MARGIN = 0.25
 _CLOSE, _CLOSER = 128, 64
-"""Pixels at 150 dpi around the middle of the box: some lines of text, and the texture of the box."""
+"""Pixels at 150 dpi around the middle of the box and around its ends: some lines of text, and the box's texture."""
 
 
 class BoxJudge(nn.Module):
-    """Four convolutions over three views of a box, joined with its size and the first network's probability."""
+    """Four convolutions over five views of a box, joined with its size and the first network's probability."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -40,13 +41,13 @@ class BoxJudge(nn.Module):
                 for fine, coarse in pairwise(_CHANNELS)
             )
         )
-        self.decide = nn.Sequential(nn.Linear(2 * _CHANNELS[-1] + 4, 64), nn.ReLU(), nn.Linear(64, 1))
+        self.decide = nn.Sequential(nn.Dropout(0.2), nn.Linear(2 * _CHANNELS[-1] + 4, 64), nn.ReLU(), nn.Linear(64, 1))
 
     def forward(self, views: Tensor, traits: Tensor) -> Tensor:
         """Compute a logit for each box.
 
         Args:
-            views: What ``look_at`` returns [n, 3, ``SIDE``, ``SIDE``].
+            views: What ``look_at`` returns [n, ``VIEWS``, ``SIDE``, ``SIDE``].
             traits: What ``describe`` returns [n, 4].
 
         Returns:
@@ -58,25 +59,31 @@ class BoxJudge(nn.Module):
 
 
 def look_at(page: Image.Image, boxes: Sequence[Outline]) -> NDArray[np.uint8]:
-    """Three views of each box: the whole of it with a margin, and two close ones of its middle.
+    """Views of each box: the whole of it with a margin, two close ones of its middle, and one of each end.
 
     Args:
         page: The page in grey.
         boxes: In its pixels.
 
     Returns:
-        uint8 [n, 3, ``SIDE``, ``SIDE``]; what is outside the page is white.
+        uint8 [n, ``VIEWS``, ``SIDE``, ``SIDE``]; what is outside the page is white.
     """
     unit = max(page.size) / _SCALE
-    views = np.empty((len(boxes), 3, SIDE, SIDE), np.uint8)
+    views = np.empty((len(boxes), VIEWS, SIDE, SIDE), np.uint8)
     for number, box in enumerate(boxes):
         across, down = box.right - box.left, box.bottom - box.top
         margins = (_MARGIN * across + 16 * unit, _MARGIN * down + 16 * unit)
         x, y = (box.left + box.right) / 2, (box.top + box.bottom) / 2
-        sizes = [(across / 2 + margins[0], down / 2 + margins[1])]
-        sizes += [(side * unit / 2, side * unit / 2) for side in (_CLOSE, _CLOSER)]
-        for view, (half_width, half_height) in enumerate(sizes):
-            area = (round(x - half_width), round(y - half_height), round(x + half_width), round(y + half_height))
+        close, closer = (side * unit / 2 for side in (_CLOSE, _CLOSER))
+        seen = [(x, across / 2 + margins[0], down / 2 + margins[1]), (x, close, close), (x, closer, closer)]
+        seen += [(float(box.left), close, close), (float(box.right), close, close)]
+        for view, (middle, half_width, half_height) in enumerate(seen):
+            area = (
+                round(middle - half_width),
+                round(y - half_height),
+                round(middle + half_width),
+                round(y + half_height),
+            )
             views[number, view] = _view(page, area)
     return views
 

@@ -23,6 +23,9 @@ _REACH = 7
 _PLAIN = 0.55
 """Share of a box that has the box's own shade, from which on the shade tells where it ends."""
 
+_FAINTEST, _FAINT = 18, 60
+"""Differences of a bar's shade to that of the paper."""
+
 _UPRIGHT = 0.85
 """Share of its box that a bar fills, unless it is tilted."""
 
@@ -123,8 +126,10 @@ def _filled(crop: Grey, inside: Mask) -> Mask | None:
     shades = crop[inside]
     shade = float(np.median(shades))
     paper = float(np.percentile(crop[around], 80)) if around.any() else 255.0
-    if paper - shade < 40 or np.mean(np.abs(shades - shade) < 30) < _PLAIN:
+    if paper - shade < _FAINTEST or np.mean(np.abs(shades - shade) < 30) < _PLAIN:
         return None
+    if paper - shade < _FAINT:  # the grain of a scan is as strong as the bar
+        crop = ndimage.uniform_filter(crop, 5)
     dark: Mask = (crop < (shade + paper) / 2) & near
     filled: Mask = ndimage.binary_fill_holes(dark)
     # Letters that touch the bar, and rules that lead to it, are thinner than any bar: a morphological opening.

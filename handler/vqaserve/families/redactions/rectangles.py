@@ -1,7 +1,7 @@
-"""Plain rectangles of a page, found without a network: areas of one shade, and white areas within an outline.
+"""Rectangles of a page, found without a network: areas of one shade, white areas within an outline, and solid ink.
 
 Most are cells of tables and parts of figures. The second network tells, and so finds the redactions that the first
-one overlooks: grey bars and white boxes are rare in what it sees.
+one overlooks: grey bars, hatched and white boxes are rare in what it sees.
 """
 
 from __future__ import annotations
@@ -20,17 +20,28 @@ _CELL = 2
 _FLAT = 24
 """The difference of shades within an area that counts as plain."""
 
-_CONTRAST = 30
-_FULL = 0.75
-"""Share of its box that an area covers if it is a rectangle, perhaps with a word in it."""
+_CONTRAST, _INK = 30, 60
+"""Differences to the paper from which on a cell is part of a plain area, and from which on it is ink."""
+
+_FULL = 0.8
+"""Share of its box that an area covers if it is a rectangle, what is written in it included."""
+
+_SOLID = 0.85
+"""Share of its box that ink spans, from the first to the last cell of a row or column, if it is a rectangle."""
 
 _SHORTEST, _NARROWEST = 6, 8
+_LEAST_FULL = 0.3
 _MOST = 150
-_SAME = 0.7
+_SAME, _SAME_AREA = 0.6, 0.75
+"""Intersection over union from which on two boxes are one, with and without exact edges; of boxes that were judged, the
+first is a share of the smaller."""
+
+_Part = tuple[Mask, tuple[slice, slice]]
+"""Cells that belong together, and where they are."""
 
 
 def add_rectangles(outlines: Sequence[Outline], cells: NDArray[np.float32], page: Grey) -> list[Outline]:
-    """Add the plain rectangles that are none of the boxes yet.
+    """Add the rectangles that are none of the boxes yet.
 
     Args:
         outlines: The boxes of the network.
@@ -46,47 +57,121 @@ def add_rectangles(outlines: Sequence[Outline], cells: NDArray[np.float32], page
         rows = slice(int(top * down), max(int(top * down) + 1, int(bottom * down)))
         columns = slice(int(left * across), max(int(left * across) + 1, int(right * across)))
         one = Outline(left, top, right, bottom, float(cells[rows, columns].mean()))
-        if not any(_is_known(one, other) for other in outlines):
+        if not any(_is_same(one, other) for other in known):
             known.append(one)
     return sorted(connected(known, page), key=lambda one: (one.top, one.left))
+
+
+def best_of(outlines: Sequence[Outline], confidences: Sequence[float]) -> list[int]:
+    """The numbers of the boxes that are kept, in order: of boxes that overlap, the one that fits best."""
+    kept: list[int] = []
+    for number in sorted(range(len(outlines)), key=lambda one: -confidences[one]):
+        one = outlines[number]
+        if not any(_shared(one, outlines[other]) > _SAME * min(_area(one), _area(outlines[other])) for other in kept):
+            kept.append(number)
+    return sorted(kept)
 
 
 def _rectangles(page: Grey) -> Iterator[tuple[int, int, int, int]]:
     height, width = (pixels // _CELL for pixels in page.shape)
     if min(height, width) < 2 * _NARROWEST:
         return
-    small = page[: height * _CELL, : width * _CELL].reshape(height, _CELL, width, _CELL).mean((1, 3), np.float32)
-    paper = float(np.percentile(small, 90))
+    parts = page[: height * _CELL, : width * _CELL].reshape(height, _CELL, width, _CELL)
+    small = _lit_evenly(parts.mean((1, 3), np.float32))
     smooth = ndimage.uniform_filter(small, 3)  # scans have grain
     plain = ndimage.maximum_filter(smooth, 3) - ndimage.minimum_filter(smooth, 3) < _FLAT
+    white: Mask = small > -_CONTRAST
     found = [
-        *_areas(plain & (smooth < paper - _CONTRAST), grow=2),
-        *_areas(small > paper - _CONTRAST, grow=1, enclosed=True),
+        *_plain(plain & (smooth < -_CONTRAST)),
+        *_enclosed(white, grow=1),
+        *_enclosed(ndimage.minimum_filter(white, 3), grow=2),  # in an outline with small gaps
+        *_inked(small < -_INK),
     ]
     found.sort(key=lambda area: -area[0].size)
+    seen: list[Outline] = []
     for own, (rows, columns) in found[:_MOST]:
         area = (columns.start * _CELL, rows.start * _CELL, columns.stop * _CELL, rows.stop * _CELL)
-        yield from refined(page, own, area)
+        one = Outline(*area, 0)
+        if not any(_is_same(one, other, _SAME_AREA) for other in seen):  # an outline encloses what is white
+            seen.append(one)
+            yield from refined(page, own, area)
 
 
-def _areas(mask: Mask, grow: int, enclosed: bool = False) -> Iterator[tuple[Mask, tuple[slice, slice]]]:
-    """The connected areas that are rectangles, with the pixel around them that filters or an outline took away."""
+def _lit_evenly(small: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Differences to the paper, whose shade differs from left to right where a scanner's light does."""
+    paper = np.percentile(small[::4], 90, axis=0)
+    return small - ndimage.uniform_filter1d(paper, min(len(paper), 65), mode="nearest").astype(np.float32)
+
+
+def _plain(mask: Mask) -> Iterator[_Part]:
+    """Areas of one shade, with the cells around them that filters took away; bars that touch are one area."""
+    for own, rows, columns in _connected(mask):
+        around = _grown((rows, columns), 2, mask.shape)
+        whole = np.zeros((around[0].stop - around[0].start, around[1].stop - around[1].start), bool)
+        whole[rows.start - around[0].start :, columns.start - around[1].start :][: own.shape[0], : own.shape[1]] = own
+        yield ndimage.maximum_filter(whole, 5), around
+
+
+def _enclosed(mask: Mask, grow: int) -> Iterator[_Part]:
+    """White rectangles within an outline, with the cells around them that it took away."""
     height, width = mask.shape
+    for own, rows, columns in _connected(mask):
+        is_inside = rows.start > 0 and columns.start > 0 and rows.stop < height and columns.stop < width
+        # With the word in it.
+        if is_inside and np.count_nonzero(ndimage.binary_fill_holes(own)) >= _FULL * own.size:
+            yield _rectangle(_grown((rows, columns), grow, mask.shape))
+
+
+def _connected(mask: Mask) -> Iterator[tuple[Mask, slice, slice]]:
+    """The connected parts of a mask that can be a redaction by their size."""
     labels, _ = ndimage.label(mask)
     sizes = np.bincount(labels.ravel())[1:]
-    for size, (rows, columns) in zip(sizes, ndimage.find_objects(labels), strict=True):
+    for number, (rows, columns) in enumerate(ndimage.find_objects(labels), 1):
         tall, wide = rows.stop - rows.start, columns.stop - columns.start
-        if tall < _SHORTEST or wide < _NARROWEST or size < _FULL * tall * wide:
-            continue
-        if enclosed and (rows.start == 0 or columns.start == 0 or rows.stop == height or columns.stop == width):
-            continue
-        rows = slice(max(0, rows.start - grow), min(height, rows.stop + grow))
-        columns = slice(max(0, columns.start - grow), min(width, columns.stop + grow))
-        yield np.ones((rows.stop - rows.start, columns.stop - columns.start), bool), (rows, columns)
+        if tall >= _SHORTEST and wide >= _NARROWEST and sizes[number - 1] >= _LEAST_FULL * tall * wide:
+            yield labels[rows, columns] == number, rows, columns
 
 
-def _is_known(one: Outline, other: Outline) -> bool:
-    """Whether most of a rectangle is in a box of the network: it is that box, or a part of it beside a code."""
+def _inked(ink: Mask) -> Iterator[_Part]:
+    """Connected ink that spans a rectangle: an outline, a frame with lines or a code in it, a bar."""
+    labels, _ = ndimage.label(ink, np.ones((3, 3), int))
+    for number, (rows, columns) in enumerate(ndimage.find_objects(labels), 1):
+        tall, wide = rows.stop - rows.start, columns.stop - columns.start
+        if tall < _SHORTEST or wide < _NARROWEST:
+            continue
+        own = labels[rows, columns] == number
+        if min(_spanned(own), _spanned(own.T)) >= _SOLID:
+            yield _rectangle(_grown((rows, columns), 1, ink.shape))
+
+
+def _spanned(own: Mask) -> float:
+    """The share of the box between the first and the last cell of each row."""
+    return float(np.mean(np.where(own.any(1), own.shape[1] - own.argmax(1) - own[:, ::-1].argmax(1), 0))) / own.shape[1]
+
+
+def _rectangle(place: tuple[slice, slice]) -> _Part:
+    return np.ones((place[0].stop - place[0].start, place[1].stop - place[1].start), bool), place
+
+
+def _grown(place: tuple[slice, slice], cells: int, shape: tuple[int, ...]) -> tuple[slice, slice]:
+    rows, columns = (
+        slice(max(0, side.start - cells), min(length, side.stop + cells))
+        for side, length in zip(place, shape, strict=True)
+    )
+    return rows, columns
+
+
+def _shared(one: Outline, other: Outline) -> int:
+    """The area that two boxes share."""
     across = min(one.right, other.right) - max(one.left, other.left)
     down = min(one.bottom, other.bottom) - max(one.top, other.top)
-    return across > 0 and down > 0 and across * down > _SAME * (one.right - one.left) * (one.bottom - one.top)
+    return max(0, across) * max(0, down)
+
+
+def _area(one: Outline) -> int:
+    return (one.right - one.left) * (one.bottom - one.top)
+
+
+def _is_same(one: Outline, other: Outline, least: float = _SAME) -> bool:
+    shared = _shared(one, other)
+    return shared > least * (_area(one) + _area(other) - shared)

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
+from safetensors.torch import save_file
 from typer.testing import CliRunner, Result
 
 from scripts.redaction_figures import app as figures_app
@@ -80,6 +82,27 @@ def test_a_resumed_run_ends_as_one_that_never_stopped(tmp_path: Path, documents:
     assert not (broken / "weights").exists()
     assert invoke(broken, documents).exit_code == 0
     assert_same_weights(weights(broken), weights(whole))
+
+
+def test_a_training_that_starts_from_weights_keeps_the_first_network_if_it_has_no_epochs(
+    tmp_path: Path, documents: Path
+):
+    first = make_recipe(tmp_path / "first" / "recipe", epochs=1)
+    assert invoke(first, documents).exit_code == 0
+    second = make_recipe(tmp_path / "second" / "recipe", epochs=0, start="start.safetensors")
+    (second / "start.safetensors").write_bytes((first / "weights" / "model.safetensors").read_bytes())
+    assert invoke(second, documents).exit_code == 0
+    before, after = weights(first), weights(second)
+    for name in before:
+        assert name.startswith("boxes.") or torch.equal(before[name], after[name]), name
+
+
+def test_weights_of_another_network_are_no_start(tmp_path: Path, documents: Path):
+    recipe = make_recipe(tmp_path / "recipe", start="start.safetensors")
+    save_file({"pages.head.bias": torch.zeros(3)}, recipe / "start.safetensors")
+    result = invoke(recipe, documents)
+    assert result.exit_code == 1
+    assert "the weights to start from are of another network" in result.output
 
 
 def test_a_folder_without_documents_is_refused(tmp_path: Path):
