@@ -100,7 +100,8 @@ def _rectangles(page: Grey) -> Iterator[tuple[int, int, int, int]]:
 def _lit_evenly(small: NDArray[np.float32]) -> NDArray[np.float32]:
     """Differences to the paper, whose shade differs from left to right where a scanner's light does."""
     paper = np.percentile(small[::4], 90, axis=0)
-    return small - ndimage.uniform_filter1d(paper, min(len(paper), 65), mode="nearest").astype(np.float32)
+    even: NDArray[np.float32] = ndimage.uniform_filter1d(paper, min(len(paper), 65), mode="nearest").astype(np.float32)
+    return small - even
 
 
 def _plain(mask: Mask) -> Iterator[_Part]:
@@ -146,7 +147,8 @@ def _inked(ink: Mask) -> Iterator[_Part]:
 
 def _spanned(own: Mask) -> float:
     """The share of the box between the first and the last cell of each row."""
-    return float(np.mean(np.where(own.any(1), own.shape[1] - own.argmax(1) - own[:, ::-1].argmax(1), 0))) / own.shape[1]
+    spans = np.where(own.any(1), own.shape[1] - own.argmax(1) - own[:, ::-1].argmax(1), 0)
+    return float(spans.mean()) / int(own.shape[1])
 
 
 def _rectangle(place: tuple[slice, slice]) -> _Part:
