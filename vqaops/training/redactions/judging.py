@@ -123,13 +123,13 @@ def _verdicts(sample: Sample, outlines: Sequence[Outline]) -> Iterator[bool | No
     true = [to_box(mark, sample.page.shape) for mark in sample.redactions]
     boxes = [to_box(Mark((one.left, one.top, one.right, one.bottom), ""), sample.page.shape) for one in outlines]
     overlaps = np.array([[overlap(box, other) for other in true] for box in boxes]).reshape(len(boxes), len(true))
-    is_found = (overlaps >= _FITS).any(0)
+    is_found = np.any(overlaps >= _FITS, axis=0, keepdims=True)
     for one, row in zip(outlines, overlaps, strict=True):
         share = float(sample.truth[one.top : one.bottom, one.left : one.right].mean()) / 255
         if (row >= _FITS).any():
             yield True
         else:
-            yield False if share < _NOT_REDACTED or is_found[row > 0].any() else None
+            yield False if share < _NOT_REDACTED or (is_found & (row > 0)).any() else None
 
 
 def _drawn(sample: Sample, rng: Generator) -> list[Outline]:
