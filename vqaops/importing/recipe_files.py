@@ -8,11 +8,14 @@ from typing import Final
 
 CONFIG: Final = "model-config.yaml"
 CARD: Final = "README.md"
-_TOP: Final = frozenset({CONFIG, CARD, "train.yaml", "LICENSE", "LICENSE.txt", "LICENSE.md", "NOTICE", "NOTICE.txt"})
+_TOP: Final = frozenset(
+    {CONFIG, CARD, "train.yaml", "documents.txt", "LICENSE", "LICENSE.txt", "LICENSE.md", "NOTICE", "NOTICE.txt"}
+)
 _PICTURES: Final = frozenset({".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".svg", ".avif"})
 _BY_FOLDER: Final = {
     "": _PICTURES,
     "samples": _PICTURES | {".jsonl"},
+    "unanswerable": _PICTURES | {".jsonl"},
     "weights": frozenset({".safetensors", ".json", ".txt", ".jinja", ".model", ".tiktoken", ".vocab", ".md"}),
 }
 """Endings of the files that a recipe consists of, by the folder below the recipe's. A Python file at the top of an

@@ -32,7 +32,9 @@ def test_what_may_run_where_it_is_loaded_is_left_out_and_named(recipe: Path):
     assert not [name for name in publication.files if name.startswith(".")]
 
 
-@pytest.mark.parametrize(("name", "license"), [("shapes", "apache-2.0"), ("rooms", "other")])
+@pytest.mark.parametrize(
+    ("name", "license"), [("shapes", "apache-2.0"), ("rooms", "other"), ("redactions", "apache-2.0")]
+)
 def test_the_recipes_of_the_project_can_be_published_whole(name: str, license: str):
     publication = model_publication(RECIPES / name)
     assert publication.license == license
