@@ -55,10 +55,10 @@ def tune_last_layer(recipe: Path, new: Sequence[Question], old: Sequence[Questio
     family = HfClassifier.load(recipe, settings.model_copy(update=plain))
     name, layer = _last_layer(family.model, len(family.answers))
     lesson = Lesson.of(new, old, family.answers)
-    kept, held_out = hold_out((*lesson.new, *lesson.old), _HELD_OUT, 0)
+    kept, held_out = hold_out(lesson.new, _HELD_OUT, 0)  # none of the old ones, which the model knows by heart
     pairs = [] if lesson.old else draw_pairs(kept, sample_texts(recipe), 0)
     rehearsed = [Question(image, text, ()) for image, text in pairs]
-    inputs = _inputs(family, layer, [*kept, *rehearsed, *held_out], state)
+    inputs = _inputs(family, layer, [*kept, *lesson.old, *rehearsed, *held_out], state)
     independent = read_options(ClassifierOptions, settings).scores == "sigmoid"
     student = _widened(layer, len(lesson.answers))
 
@@ -68,7 +68,7 @@ def tune_last_layer(recipe: Path, new: Sequence[Question], old: Sequence[Questio
             own = family.scores(student(rows))
         return _Data(rows, _targets(questions, own, lesson.answers, independent), independent)
 
-    best = _trained(student, data([*kept, *rehearsed]), data(held_out))
+    best = _trained(student, data([*kept, *lesson.old, *rehearsed]), data(held_out))
     _write(family, name, best, lesson.answers, output / settings.weights)
 
 
