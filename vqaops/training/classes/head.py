@@ -45,8 +45,8 @@ class HeadTrainer:
         pictures (Guo et al. 2017).
         """
         settings = self.settings
-        optimiser = torch.optim.AdamW(
-            self.layer.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
+        optimiser = torch.optim.SGD(
+            self.layer.parameters(), settings.learning_rate, momentum=0.9, weight_decay=settings.weight_decay
         )
         best, since = copy.deepcopy(self.layer), 0
         for number in track(range(settings.epochs), "training the head", transient=True):

@@ -41,7 +41,7 @@ class ClassTrainSettings(FrozenModel):
         patience: Stop after this many epochs without improvement on the held-out pictures.
         batch: Pictures in a step.
         learning_rate: Learning rate of the first epoch.
-        weight_decay: Weight decay of AdamW.
+        weight_decay: Weight decay of stochastic gradient descent with momentum.
     """
 
     family: Literal["torchvision_classifier"]
@@ -52,13 +52,13 @@ class ClassTrainSettings(FrozenModel):
     test: Share = 0.2
     held_out: Share = 0.15
     unlike: Share = 0.01
-    views: Count = 3
+    views: Count = 2
     smallest_part: Annotated[float, Field(gt=0, le=1)] | None = None
     epochs: Count = 60
     patience: Count = 10
     batch: Count = 64
-    learning_rate: Annotated[float, Field(gt=0)] = 0.002
-    weight_decay: Annotated[float, Field(ge=0)] = 0.05
+    learning_rate: Annotated[float, Field(gt=0)] = 0.01
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
 
     @property
     def least_area(self) -> float:

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from vqaserve.families.backbones.efficientnet_lite import lite_layers
 
@@ -31,19 +32,21 @@ class EfficientNetLite0(nn.Module):
 class EfficientNetLite0Details(nn.Module):
     """The same blocks for surfaces and other pictures whose classes differ in details.
 
-    A mean over the whole picture loses a fault of ten pixels. So the features are the mean, deviation, least and
-    greatest value of each channel after two early blocks, and the mean after the last block.
+    A mean over the whole picture loses a fault of ten pixels. So the features are the mean after the last block, and,
+    after an early one, the extremes of each channel, and of its mean and its energy in small windows.
     """
 
-    EARLY: ClassVar[dict[int, int]] = {2: 24, 10: 112}
-    """Channels after the two early blocks, by number."""
+    EARLY: ClassVar[int] = 1
+    """The number of the early block, whose maps have a cell for every 4 x 4 pixels."""
+    WINDOWS: ClassVar[tuple[int, ...]] = (3, 7)
+    """Sides of the windows, in cells."""
 
     def __init__(self) -> None:
         """Build the ``lite_layers`` without the head."""
         super().__init__()
         layers, _ = lite_layers()
         self.stem, self.blocks = layers["stem"], layers["blocks"]
-        self.width = 4 * sum(self.EARLY.values()) + 320
+        self.width = 24 * (3 + 4 * len(self.WINDOWS)) + 320
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Map normalised pixels to features [n, width]."""
@@ -51,14 +54,17 @@ class EfficientNetLite0Details(nn.Module):
         found: list[Tensor] = []
         for number, block in enumerate(self.blocks.children()):
             maps = block(maps)
-            if number in self.EARLY:
-                found += _statistics(maps)
+            if number == self.EARLY:
+                found += self._extremes(maps.float())  # a deviation is a small difference, which bfloat16 rounds away
         return torch.cat([*found, maps.float().mean((2, 3))], 1).to(maps.dtype)
 
-
-def _statistics(maps: Tensor) -> tuple[Tensor, ...]:
-    """Mean, deviation, least and greatest value of each channel, each [n, channels]; in float32 at every precision."""
-    maps = maps.float()
-    mean = maps.mean((2, 3))
-    deviation = (maps.square().mean((2, 3)) - mean.square()).clamp(min=0).sqrt()
-    return mean, deviation, maps.amin((2, 3)), maps.amax((2, 3))
+    def _extremes(self, maps: Tensor) -> list[Tensor]:
+        """Each [n, channels]."""
+        centred = maps - maps.mean((2, 3), keepdim=True)
+        energy = centred.square()
+        found = [maps.amax((2, 3)), maps.amin((2, 3)), energy.mean((2, 3)).sqrt()]
+        for window in self.WINDOWS:
+            for measured in (centred, energy):
+                around = F.avg_pool2d(measured, window, 1)
+                found += [around.amax((2, 3)), around.amin((2, 3))]
+        return found

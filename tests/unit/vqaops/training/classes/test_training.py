@@ -145,7 +145,7 @@ def test_details_of_early_layers_can_be_the_features(data: Path, tmp_path: Path)
     recipe = make_recipe(tmp_path / "dots", base="efficientnet_lite0_details")
     result = invoke(recipe, data)
     assert result.exit_code == 0, result.output
-    assert load(recipe).model.head.in_features == 864
+    assert load(recipe).model.head.in_features == 584
 
 
 def test_a_base_for_settings_that_exist_is_refused(trained: Path, data: Path):
