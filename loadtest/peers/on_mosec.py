@@ -18,6 +18,9 @@ from python_multipart.multipart import Field, File
 from loadtest.peers.peer_model import PeerModel, PeerRequest
 from loadtest.peers.peer_settings import DELAY_MS, WORKERS, PeerSettings
 
+TIMEOUT_MS = 60_000
+"""How long a request may take, as in the recipes; mosec's own 3 s are over on a busy machine with a large model."""
+
 
 class MosecWorker(Worker):
     def __init__(self) -> None:
@@ -46,6 +49,7 @@ class MosecWorker(Worker):
 if __name__ == "__main__":
     settings = PeerSettings.from_environment()
     os.environ |= {"MOSEC_ADDRESS": "127.0.0.1", "MOSEC_PORT": str(settings.port), "MOSEC_LOG_LEVEL": "warning"}
+    os.environ["MOSEC_TIMEOUT"] = str(TIMEOUT_MS)
     server = Server()
     runtime = Runtime(MosecWorker, num=WORKERS, max_batch_size=settings.batch, max_wait_time=DELAY_MS)
     server.register_runtime({settings.path: [runtime]})
