@@ -24,6 +24,8 @@ def help_texts() -> dict[str, str]:
     for section in re.split(r"^#+ (?=`)", reference.commands(), flags=re.M)[1:]:
         name = section[1 : section.index("`", 1)]
         found[name] = section
+        if name.startswith("loadtest/"):  # may also be run as a module
+            found[f"-m {name.removesuffix('.py').replace('/', '.')}"] = section
     return found
 
 
