@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 import torch
 from torch import Tensor, nn
 
+from vqaserve.calibration import Machine
 from vqaserve.errors import RecipeError
 from vqaserve.families.int8 import to_int8
 from vqaserve.families.probe import ChangedAnswers, ProbedFamily, agreement, ask_once, probe_answers
@@ -97,8 +98,7 @@ def fastest(device: torch.device, work: Callable[[], int]) -> str:
     """
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
-    capabilities = torch.cpu.get_capabilities()
-    native = capabilities.get("avx512_bf16") or capabilities.get("amx_bf16")
+    native = {"avx512_bf16", "amx_bf16"} & set(Machine.here().flags)
     return "bf16" if native and work() >= _MIN_WORK else "fp32"
 
 

@@ -11,6 +11,7 @@ from torch import nn
 
 from tests.support.families import PAIRS, answers, assert_plausible, assert_same
 from tests.tiny.kinds import Tiny
+from vqaserve.calibration import Machine
 from vqaserve.errors import RecipeError
 from vqaserve.families import precision
 from vqaserve.families.clip_llm import family as clip_llm
@@ -87,18 +88,19 @@ def test_auto_uses_what_the_machine_has_when_answers_stay(
 
 
 @pytest.mark.parametrize(
-    ("capabilities", "work", "expected"),
+    ("flags", "work", "expected"),
     [
-        ({"avx512_bf16": True}, 2 * 10**9, "bf16"),
-        ({"amx_bf16": True}, 2 * 10**9, "bf16"),
-        ({"avx512_bf16": True}, 10**7, "fp32"),
-        ({}, 2 * 10**9, "fp32"),
+        (("avx512_bf16",), 2 * 10**9, "bf16"),
+        (("amx_bf16",), 2 * 10**9, "bf16"),
+        (("avx512_bf16",), 10**7, "fp32"),
+        (("avx512_vnni",), 2 * 10**9, "fp32"),
     ],
 )
 def test_bf16_is_for_processors_that_have_it_and_models_that_have_much_to_do(
-    capabilities: dict[str, bool], work: int, expected: str, monkeypatch: pytest.MonkeyPatch
+    flags: tuple[str, ...], work: int, expected: str, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+    here = Machine(processor="", flags=flags, limit="", libraries={})
+    monkeypatch.setattr(precision.Machine, "here", lambda: here)
     assert fastest(torch.device("cpu"), lambda: work) == expected
 
 
