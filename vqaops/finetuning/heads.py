@@ -32,7 +32,7 @@ from vqaserve.settings import ModelConfig
 log = logging.getLogger(__name__)
 
 _BATCH = 8
-_EPOCHS, _STEPS = 6, 120
+_EPOCHS, _STEPS = 6, 300
 """Epochs, but at least so many steps: a handful of corrections needs more rounds than thousands of them."""
 
 _CALIBRATING = 200
