@@ -75,7 +75,7 @@ def _repeated(source: pypdfium2.PdfDocument, count: int, mark: int) -> bytes:
     copy = pypdfium2.PdfDocument.new()
     copy.import_pages(source, [number % len(source) for number in range(count)])  # at once: pictures are copied once
     for number in range(count):
-        dot = pypdfium2.raw.FPDFPageObj_CreateNewRect(2 + 0.1 * mark, 2 + 0.1 * number, 0.8, 0.8)
+        dot = pypdfium2.raw.FPDFPageObj_CreateNewRect(2 + mark, 2 + 0.2 * number, 0.8, 0.8)
         pypdfium2.raw.FPDFPageObj_SetFillColor(dot, 180, 180, 180, 255)
         pypdfium2.raw.FPDFPath_SetDrawMode(dot, pypdfium2.raw.FPDF_FILLMODE_ALTERNATE, False)
         page = copy[number]
