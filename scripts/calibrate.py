@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from vqaops.calibration.calibration import Calibration, calibrate, judge_unanswerable, read_unanswerable
-from vqaops.calibration.files import CURVE, write_calibration
-from vqaops.calibration.halves import Half, try_halves
-from vqaops.calibration.judged import Judged, judge
+from vqaops.confidence.calibration import Calibration, calibrate, judge_unanswerable, read_unanswerable
+from vqaops.confidence.files import CURVE, write_calibration
+from vqaops.confidence.halves import Half, try_halves
+from vqaops.confidence.judged import Judged, judge
 from vqaops.console import new_console, one_line_errors
 from vqaops.paths import resolved
 from vqaops.questions import pictures_beside, read_questions

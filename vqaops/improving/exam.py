@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vqaops.calibration.judged import Judged, judge
+from vqaops.confidence.judged import Judged, judge
 from vqaops.questions import Question
 from vqaops.rollout.gate import GateResult
 

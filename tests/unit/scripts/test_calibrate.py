@@ -14,7 +14,7 @@ from scripts import calibrate
 from tests.support.families import encoded, photo
 from tests.tiny import make_weights
 from tests.tiny.recipe import complete_recipe
-from vqaops.calibration.judged import judge
+from vqaops.confidence.judged import judge
 from vqaops.questions import Question, read_questions
 from vqaserve.families.modular import Modular
 from vqaserve.settings import ModelConfig

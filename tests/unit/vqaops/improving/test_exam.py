@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vqaops.calibration.judged import Judged
+from vqaops.confidence.judged import Judged
 from vqaops.improving.exam import Exam, kept, learned
 
 

@@ -7,7 +7,7 @@ the exact binomial test (Clopper and Pearson, 1934), until one test cannot rejec
 order are fixed before an answer is seen, a whole sequence errs as rarely as one test, and the sequences share the risk.
 
 The tests take questions as independent draws of what will be asked. Questions about one picture are not quite that, and
-the temperature is fitted to the same questions; ``vqaops.calibration.halves`` measures what remains of the promise.
+the temperature is fitted to the same questions; ``vqaops.confidence.halves`` measures what remains of the promise.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import binomtest
 
-from vqaops.calibration.judged import Judged
+from vqaops.confidence.judged import Judged
 from vqaserve.errors import RecipeError
 
 _STEPS = 100

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from vqaops.calibration.judged import Judged, judge
-from vqaops.calibration.threshold import Promise, choose_threshold
+from vqaops.confidence.judged import Judged, judge
+from vqaops.confidence.threshold import Promise, choose_threshold
 from vqaops.questions import Question, read_questions
 from vqaserve.errors import RecipeError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from vqaops.calibration.calibration import Calibration, risk_and_coverage
+from vqaops.confidence.calibration import Calibration, risk_and_coverage
 from vqaops.files import replace_whole
 from vqaops.yaml_edit import with_values
 from vqaserve.families.modular.config import ModularConfig

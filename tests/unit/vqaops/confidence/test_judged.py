@@ -11,7 +11,7 @@ from tests.support.families import encoded, photo
 from tests.tiny import make_weights
 from tests.tiny.modular import edit_config
 from tests.tiny.recipe import complete_recipe
-from vqaops.calibration.judged import Judged, judge
+from vqaops.confidence.judged import Judged, judge
 from vqaops.questions import Question
 from vqaserve.errors import RecipeError
 

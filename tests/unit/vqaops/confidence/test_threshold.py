@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vqaops.calibration.halves import try_halves
-from vqaops.calibration.judged import Judged
-from vqaops.calibration.threshold import choose_threshold
+from vqaops.confidence.halves import try_halves
+from vqaops.confidence.judged import Judged
+from vqaops.confidence.threshold import choose_threshold
 from vqaserve.errors import RecipeError
 
 

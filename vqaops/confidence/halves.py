@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vqaops.calibration.judged import Judged
-from vqaops.calibration.threshold import choose_threshold
+from vqaops.confidence.judged import Judged
+from vqaops.confidence.threshold import choose_threshold
 from vqaserve.errors import RecipeError
 
 
