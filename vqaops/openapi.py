@@ -230,4 +230,4 @@ def _reference(model: type[BaseModel]) -> JSON:
 
 def text() -> str:
     """The document as it is committed."""
-    return json.dumps(document(), indent=1, sort_keys=True) + "\n"
+    return json.dumps(document(), indent=1) + "\n"
