@@ -47,7 +47,7 @@ def main(
 ) -> None:
     """Compare a recipe's explanations with a random map, the centre and the picture's edges.
 
-    Example: python loadtest/explanations.py recipes/rooms path/to/daquar --limit 200
+    Example: python -m loadtest.explanations recipes/rooms path/to/daquar --limit 200
     """
     with one_line_errors("explanations"):
         questions = read_split(data, "eval")

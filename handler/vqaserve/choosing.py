@@ -16,7 +16,7 @@ from vqaserve.settings import HandlerSettings, ModelConfig, run_folder
 log = logging.getLogger(__name__)
 
 CONTENT = "MAR-INF/CONTENT.sha256"
-"""The file of an archive with the hash of all that it was built from."""
+"""The file of an archive with the hash of all that it was built from (``vqaops/building/archive_content.py``)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,15 @@ def _vilt(result: BenchResult) -> Iterator[Bar]:
     yield from _against_eager(result)
     if result.agreement is not None:
         yield fp32_agreement("vilt", result.agreement)
+    alone, floor = result.workloads[closed_name("unique", 1)], result.workloads[floor_name(1)]
+    ratio = alone.percentile_ms(50) / floor.percentile_ms(50)
+    yield Bar(
+        "vilt, 1 connection: p50 / the floor's p50 at batch 1",
+        f"{ratio:.2f}",
+        "<= 1.25",
+        ratio <= 1.25,
+        f"{alone.percentile_ms(50):.1f} ms against {floor.percentile_ms(50):.1f}",
+    )
     if fp32 := result.workloads.get(twin_name("fp32", busy)):
         bf16 = result.workloads.get(twin_name("bf16", busy), unique)
         ratio = fp32.cpu_ms / bf16.cpu_ms

@@ -55,7 +55,7 @@ def measure(
     count, run = len(measured.server.client.workers(model.name)), measured.server.run.resolve()
     command = "loadtest.bench.parallel_floor", str(model.recipe.resolve()), str(run)
     with Processes(command, model.recipe, count if count > 1 else 0, os.environ) as floors:
-        return _measure(model, plan, measured, progress, {**parallel_workloads(plan, floors, count)}, peers)
+        return _measure(model, plan, measured, progress, parallel_workloads(plan, floors, count), peers)
 
 
 def _measure(

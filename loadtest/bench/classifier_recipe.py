@@ -1,28 +1,12 @@
-"""A recipe with an EfficientNet-B2 and random weights, for the benchmark.
-
-A picture costs the same whatever the weights are. The scores must still differ from picture to picture, so that a
-mix-up of requests shows: the batch normalisations know the photographs, and the head is scaled to the features.
-"""
+"""A recipe with an EfficientNet-B2 and random weights, for the benchmark."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from io import BytesIO
 from pathlib import Path
 
-import torch
-from PIL import Image
-from safetensors.torch import save_file
-from torch import Tensor, nn
-
-from vqaserve.families.torchvision_classifier.architectures import ARCHITECTURES, Classifier
-from vqaserve.families.torchvision_classifier.config import TorchvisionConfig
-from vqaserve.families.torchvision_classifier.preparation import to_pixels
-
 NAME = "effnet-b2"
-_ARCHITECTURE = "efficientnet_b2"
-_LABELS = ("pizza", "steak", "sushi")
 
 _CONFIG = """\
 # TorchServe reads the top level, the handler reads `handler:`.
@@ -62,7 +46,9 @@ def make_recipe(folder: Path, photographs: Sequence[bytes]) -> Path:
     (recipe / "weights").mkdir(parents=True, exist_ok=True)
     (recipe / "samples").mkdir(exist_ok=True)
     if not (recipe / "weights" / "model.safetensors").exists():
-        _write_weights(recipe / "weights", photographs)
+        from loadtest.bench.classifier_weights import write_weights  # imports torch, which takes seconds
+
+        write_weights(recipe / "weights", photographs)
     (recipe / "samples" / "picture.jpg").write_bytes(photographs[0])
     for name, text in {
         "samples/questions.jsonl": json.dumps({"image": "picture.jpg"}) + "\n",
@@ -71,26 +57,3 @@ def make_recipe(folder: Path, photographs: Sequence[bytes]) -> Path:
     }.items():
         (recipe / name).write_text(text, encoding="utf-8")
     return recipe
-
-
-@torch.no_grad()
-def _write_weights(folder: Path, photographs: Sequence[bytes]) -> None:
-    torch.manual_seed(0)
-    transforms = ARCHITECTURES[_ARCHITECTURE].transforms
-    model = Classifier(_ARCHITECTURE, len(_LABELS))
-    for layer in model.modules():
-        if isinstance(layer, nn.BatchNorm2d):
-            layer.momentum = 1.0  # statistics of one batch alone, without which random layers fade a picture out
-    pixels = torch.stack([to_pixels(_open(photograph), transforms) for photograph in photographs])
-    model(pixels)
-    features: Tensor = model.eval().backbone(pixels)
-    deviation, mean = torch.std_mean(features, 0)
-    nn.init.normal_(model.head.weight, std=2 / float(deviation.norm()))
-    model.head.bias.copy_(-model.head.weight @ mean)
-    save_file(model.state_dict(), folder / "model.safetensors")
-    config = TorchvisionConfig(architecture=_ARCHITECTURE, labels=_LABELS, transforms=transforms)
-    (folder / "config.json").write_text(config.model_dump_json(), encoding="utf-8")
-
-
-def _open(photograph: bytes) -> Image.Image:
-    return Image.open(BytesIO(photograph)).convert("RGB")

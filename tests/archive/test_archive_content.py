@@ -16,7 +16,8 @@ from scripts import build_mar
 from tests.support.recipes import RecipeMaker
 from vqaops.building import archive_content
 from vqaops.building.build import archive_of, build, is_current
-from vqaops.store.archive import CONTENT, Archive
+from vqaops.store.archive import Archive
+from vqaserve.choosing import CONTENT
 from vqaserve.errors import RecipeError
 from vqaserve.settings import HandlerSettings
 

@@ -1,18 +1,17 @@
-"""Tiny pictures in a folder for each class, and a training on them."""
+"""Tiny pictures in a folder for each class, and settings to train on them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-import yaml
 from PIL import Image, ImageDraw
-from typer.testing import CliRunner, Result
 
-from scripts.train import app
+from tests.support.training import make_recipe
 
 CLASSES = {"blue dots": "blue", "green dots": "green", "red dots": "red"}
-SETTINGS = {"family": "torchvision_classifier", "resize": 72, "crop": 64, "views": 2, "epochs": 15}
+SETTINGS: dict[str, Any] = {"family": "torchvision_classifier", "resize": 72, "crop": 64, "views": 2, "epochs": 15}
 
 
 def draw(colour: str, number: int) -> Image.Image:
@@ -32,14 +31,6 @@ def make_classes(folder: Path, classes: Mapping[str, str] = CLASSES, each: int =
     return folder
 
 
-def make_recipe(folder: Path, **changes: object) -> Path:
-    """A recipe folder with a ``train.yaml`` alone."""
-    folder.mkdir(parents=True)
-    (folder / "train.yaml").write_text(yaml.safe_dump(SETTINGS | changes))
-    return folder
-
-
-def invoke(recipe: Path, data: Path, *arguments: str) -> Result:
-    """The command's result; its state is beside the recipe."""
-    state = str(recipe.parent / "state")
-    return CliRunner().invoke(app, [str(recipe), "--data", str(data), "--state", state, "--threads", "1", *arguments])
+def make_class_recipe(folder: Path, **changes: Any) -> Path:
+    """A recipe folder with a classifier's ``train.yaml`` alone."""
+    return make_recipe(folder, SETTINGS, **changes)

@@ -52,10 +52,10 @@ def make_data(folder: Path, split: str = "train") -> Path:
     return folder
 
 
-def make_recipe(folder: Path, **changes: Any) -> Path:
+def make_recipe(folder: Path, settings: dict[str, Any] = SETTINGS, **changes: Any) -> Path:
     """A recipe folder with a ``train.yaml`` alone."""
     folder.mkdir(parents=True)
-    (folder / "train.yaml").write_text(yaml.safe_dump(SETTINGS | changes))
+    (folder / "train.yaml").write_text(yaml.safe_dump(settings | changes))
     return folder
 
 

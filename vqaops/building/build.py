@@ -17,9 +17,10 @@ from model_archiver.model_packaging_utils import ModelExportUtils
 from vqaops.building.archive_content import Content, files_in
 from vqaops.paths import HANDLER, MODEL_STORE, resolved
 from vqaops.store import checksums
-from vqaops.store.archive import CONTENT, MANIFEST, Archive
+from vqaops.store.archive import MANIFEST, Archive
 from vqaops.store.names import check_model_name, check_version
 from vqaops.yaml_edit import with_values
+from vqaserve.choosing import CONTENT
 from vqaserve.errors import RecipeError
 from vqaserve.families import prepare
 from vqaserve.settings import ModelConfig

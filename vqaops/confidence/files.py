@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
+from vqaops.card_sections import with_section
 from vqaops.confidence.calibration import Calibration, risk_and_coverage
 from vqaops.files import replace_whole
 from vqaops.yaml_edit import with_values
@@ -13,7 +13,6 @@ from vqaserve.settings import ModelConfig
 from vqaserve.text_files import read_text
 
 CURVE = "risk-coverage.png"
-_SECTION = re.compile(r"<!-- written by scripts/calibrate\.py -->\n.*?<!-- end -->\n", re.S)
 
 
 def write_calibration(recipe: Path, found: Calibration, source: str) -> None:
@@ -40,13 +39,6 @@ def write_calibration(recipe: Path, found: Calibration, source: str) -> None:
             replace_whole(weights, tempered.model_dump_json(indent=2) + "\n")
     replace_whole(config, settings)
     replace_whole(card, text)
-
-
-def with_section(card: str, section: str) -> str:
-    """The text of a model card with the section in the place of the earlier one, or at the end."""
-    if _SECTION.search(card):
-        return _SECTION.sub(lambda match: section, card, count=1)
-    return f"{card.rstrip()}\n\n{section}"
 
 
 def section(found: Calibration, source: str) -> str:
@@ -79,7 +71,7 @@ def section(found: Calibration, source: str) -> str:
             f"| {one.kind} | {one.questions} | {100 * one.unsure / one.questions:.0f} % |" for one in found.unanswerable
         ]
         lines.append("")
-    return "\n".join([*lines, "<!-- end -->\n"])
+    return "\n".join([*lines, "<!-- end -->"])
 
 
 def _percent(share: float) -> str:

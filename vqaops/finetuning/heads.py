@@ -13,6 +13,7 @@ from rich.progress import track
 from torch import Tensor
 
 from vqaops.console import new_console
+from vqaops.finetuning.layers import widened_layer
 from vqaops.finetuning.lesson import Lesson, sample_texts
 from vqaops.finetuning.rehearsal import Rehearsal, draw_pairs
 from vqaops.questions import Question
@@ -22,7 +23,8 @@ from vqaops.training.datasets import fingerprint, hash_images, hold_out
 from vqaops.training.export import draw_learning_curve, fit_temperature, write_weights
 from vqaops.training.pretrained import load_pixels
 from vqaops.training.settings import Augmentation, Optimisation, TrainSettings
-from vqaops.training.trainer import Trainer, load_state, stored_features
+from vqaops.training.states import load_state, save_state
+from vqaops.training.trainer import Trainer, stored_features
 from vqaserve.families.modular.config import ModularConfig
 from vqaserve.families.modular.files import read_answers, read_tokenizer, read_weights
 from vqaserve.families.modular.model import Head, ModularModel
@@ -96,16 +98,13 @@ class _LastBest(Trainer):
 
 
 def widened(model: ModularModel, config: ModularConfig, vocabulary: int, answers: int) -> ModularModel:
-    """A copy of a model that can give further answers, which it takes for as unlikely as its rarest ones."""
+    """A copy of a model that can give further answers."""
     copy = ModularModel(config, vocabulary=vocabulary, answers=answers)
     tensors = model.state_dict()
     for number, head in enumerate(model.heads):
         assert isinstance(head, Head)
-        more = answers - head.classifier.out_features
-        weight, bias = head.classifier.weight.detach(), head.classifier.bias.detach()
-        name = f"heads.{number}.classifier"
-        tensors[f"{name}.weight"] = torch.cat([weight, weight.new_zeros(more, weight.shape[1])])
-        tensors[f"{name}.bias"] = torch.cat([bias, bias.min().expand(more)])
+        wide = widened_layer(head.classifier, answers)
+        tensors |= {f"heads.{number}.classifier.{name}": tensor for name, tensor in wide.state_dict().items()}
     copy.load_state_dict(tensors)
     return copy
 
@@ -158,10 +157,7 @@ def _features(
             with torch.autocast("cpu", torch.bfloat16, enabled=settings.optimisation.bf16):
                 view.append(model.encode(pixels.contiguous(memory_format=torch.channels_last)).half())
     features = torch.stack([torch.cat(view) for view in views])
-    state.mkdir(parents=True, exist_ok=True)
-    partial = cache.with_suffix(".partial")
-    torch.save({"key": key, "features": features}, partial)
-    partial.replace(cache)
+    save_state(cache, {"key": key, "features": features})
     return features
 
 

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 import torch
 from rich.progress import track
@@ -18,12 +17,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vqaops.console import new_console
+from vqaops.finetuning.layers import widened_layer
 from vqaops.finetuning.lesson import Lesson, sample_texts
 from vqaops.finetuning.rehearsal import draw_pairs
 from vqaops.questions import Question
 from vqaops.training.datasets import fingerprint, hold_out
 from vqaops.training.pretrained import open_pixels
-from vqaops.training.trainer import load_state
+from vqaops.training.states import load_state, save_state
 from vqaserve.errors import RecipeError
 from vqaserve.families.hf_classifier import HfClassifier
 from vqaserve.families.hf_classifier.family import ClassifierOptions
@@ -60,7 +60,7 @@ def tune_last_layer(recipe: Path, new: Sequence[Question], old: Sequence[Questio
     rehearsed = [Question(image, text, ()) for image, text in pairs]
     inputs = _inputs(family, layer, [*kept, *lesson.old, *rehearsed, *held_out], state)
     independent = read_options(ClassifierOptions, settings).scores == "sigmoid"
-    student = _widened(layer, len(lesson.answers))
+    student = widened_layer(layer, len(lesson.answers))
 
     def data(questions: Sequence[Question]) -> _Data:
         rows = torch.stack([inputs[_key(one)] for one in questions])
@@ -108,16 +108,6 @@ def _last_layer(model: nn.Module, answers: int) -> tuple[str, nn.Linear]:
     return found[-1]
 
 
-def _widened(layer: nn.Linear, answers: int) -> nn.Linear:
-    """A copy of the layer with further answers, which it takes for as unlikely as its rarest ones."""
-    wide = nn.Linear(layer.in_features, answers)
-    more = answers - layer.out_features
-    with torch.no_grad():
-        wide.weight.copy_(torch.cat([layer.weight, layer.weight.new_zeros(more, layer.in_features)]))
-        wide.bias.copy_(torch.cat([layer.bias, layer.bias.min().expand(more)]))
-    return wide
-
-
 @torch.inference_mode()
 def _inputs(family: HfClassifier, layer: nn.Linear, questions: Sequence[Question], state: Path) -> dict[str, Tensor]:
     """What the network gives to its last layer [width], by picture and question; kept in ``state``."""
@@ -140,7 +130,7 @@ def _inputs(family: HfClassifier, layer: nn.Linear, questions: Sequence[Question
             family.forward([features] * len(asked), [Query(b"", one.text) for one in asked])
             known |= dict(zip(map(_key, asked), torch.cat(seen), strict=True))
             if number % 50 == 0 or number == len(by_picture):
-                _save(cache, {"content": content, "inputs": known})
+                save_state(cache, {"content": content, "inputs": known})
     finally:
         hook.remove()
     return known
@@ -152,13 +142,6 @@ def _image(question: Question) -> Path:
 
 def _key(question: Question) -> str:
     return f"{question.image}\n{question.text}"
-
-
-def _save(path: Path, content: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    torch.save(content, partial)
-    partial.replace(path)
 
 
 def _targets(questions: Sequence[Question], own: Tensor, answers: Sequence[str], independent: bool) -> Tensor:

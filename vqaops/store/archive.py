@@ -14,14 +14,13 @@ from typing import Self
 from vqaops.questions import parse_questions
 from vqaops.store import checksums
 from vqaops.store.names import check_model_name, check_version
+from vqaserve.choosing import CONTENT
 from vqaserve.errors import RecipeError
 from vqaserve.settings import ModelConfig
 from vqaserve.text_files import decode
 from vqaserve.yaml_files import parse_yaml, validate_settings
 
 MANIFEST = "MAR-INF/MANIFEST.json"
-CONTENT = "MAR-INF/CONTENT.sha256"
-"""Hash of all that the archive was built from (`vqaops.building.archive_content`)."""
 _SETTINGS = "model-config.yaml"
 _QUESTIONS = "samples/questions.jsonl"
 # RuntimeError: encrypted, or packed by an unknown method.

@@ -6,11 +6,10 @@ import copy
 import logging
 import math
 import random
-from collections.abc import Callable, Set
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from rich.progress import Progress
@@ -19,7 +18,7 @@ from torch.nn import functional as F
 
 from vqaops.training.batches import Batches
 from vqaops.training.settings import TrainSettings
-from vqaserve.errors import RecipeError
+from vqaops.training.states import load_state, save_state
 from vqaserve.families.modular.model import ModularModel
 
 log = logging.getLogger(__name__)
@@ -179,9 +178,8 @@ class Trainer:
         return len(scores) - 1 - scores.index(max(scores))
 
     def _save(self) -> None:
-        self.state.parent.mkdir(parents=True, exist_ok=True)
-        partial = self.state.with_suffix(".partial")
-        torch.save(
+        save_state(
+            self.state,
             {
                 "settings": self.settings.model_dump(mode="json"),
                 "data": self.data,
@@ -192,9 +190,7 @@ class Trainer:
                 "schedule": self.schedule.state_dict(),
                 "history": [asdict(epoch) for epoch in self.history],
             },
-            partial,
         )
-        partial.replace(self.state)  # an interruption leaves the old state or the new one
 
     def _resume(self) -> None:
         if not self.state.exists():
@@ -213,27 +209,6 @@ class Trainer:
         self.schedule.load_state_dict(state["schedule"])
         self.history = [Epoch(**epoch) for epoch in state["history"]]
         log.info("resumed after epoch %d", len(self.history))
-
-
-def load_state(path: Path, keys: Set[str]) -> dict[str, Any]:
-    """Load a file that a training run saved.
-
-    Args:
-        path: The file.
-        keys: What it must hold.
-
-    Raises:
-        RecipeError: The file is damaged, or something else or another version wrote it.
-    """
-    try:
-        state = torch.load(path, weights_only=True)
-    except Exception as error:  # noqa: BLE001 - torch raises nearly anything on damaged files
-        raise RecipeError(
-            f"{path} cannot be read ({type(error).__name__}); delete it to start from the beginning"
-        ) from None
-    if not isinstance(state, dict) or not keys <= state.keys():
-        raise RecipeError(f"{path} is not a state of a training run; delete it to start from the beginning")
-    return state
 
 
 def _score(found: tuple[Tensor, Tensor]) -> tuple[float, float]:

@@ -15,7 +15,8 @@ from vqaops.training.datasets import fingerprint, hash_images, hold_out
 from vqaops.training.export import draw_learning_curve, fit_temperature, write_weights
 from vqaops.training.pretrained import load_features, load_pixels
 from vqaops.training.settings import TrainSettings
-from vqaops.training.trainer import ImageFeatures, Trainer, encoded_pixels, load_state, stored_features
+from vqaops.training.states import load_state, save_state
+from vqaops.training.trainer import ImageFeatures, Trainer, encoded_pixels, stored_features
 from vqaops.training.vocabulary import build_answers, build_tokenizer
 from vqaserve.families.modular.model import Head, ModularModel
 from vqaserve.tasks.question_text import normalize_question
@@ -81,8 +82,7 @@ def image_features(settings: TrainSettings, model: ModularModel, images: Sequenc
             model.image_encoder.load_state_dict(stored["encoder"])
             return stored_features(stored["features"])
     features = load_features(model, images, settings.model.pixels)
-    cache.parent.mkdir(parents=True, exist_ok=True)
-    torch.save({"key": key, "encoder": model.image_encoder.state_dict(), "features": features}, cache)
+    save_state(cache, {"key": key, "encoder": model.image_encoder.state_dict(), "features": features})
     return stored_features(features)
 
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from vqaops.card_sections import with_section
 from vqaops.training.classes.figures import Figures
 from vqaops.training.classes.pictures import LabelledPicture, Split
 from vqaserve.text_files import read_text
 
 CURVE, CONFUSION = "learning-curve.png", "confusion-matrix.png"
 _BEGIN, _END = "<!-- figures: scripts/train.py replaces what is between these comments -->", "<!-- end of figures -->"
-_MARKED = re.compile(f"{re.escape(_BEGIN)}.*?{re.escape(_END)}", re.DOTALL)
 
 
 def write_figures(card: Path, section: str) -> bool:
@@ -23,9 +22,7 @@ def write_figures(card: Path, section: str) -> bool:
     """
     if not card.is_file():
         return False
-    text = read_text(card)
-    new = _MARKED.sub(lambda _: section, text) if _MARKED.search(text) else f"{text.rstrip()}\n\n{section}\n"
-    card.write_text(new, encoding="utf-8")
+    card.write_text(with_section(read_text(card), section), encoding="utf-8")
     return True
 
 

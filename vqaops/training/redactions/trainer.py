@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from vqaops.training.redactions.examples import Crops, batches
 from vqaops.training.redactions.settings import RedactionTrainSettings
-from vqaops.training.trainer import load_state
+from vqaops.training.states import load_state, save_state
 from vqaserve.errors import RecipeError
 from vqaserve.families.redactions.network import PageNet
 
@@ -135,8 +135,6 @@ class RedactionTrainer:
         return sum(losses) / len(losses)
 
     def _save(self) -> None:
-        self.state.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.state.with_suffix(".partial")
         state = {
             "settings": self.settings.model_dump_json(),
             "data": self.data,
@@ -145,8 +143,7 @@ class RedactionTrainer:
             "optimiser": self.optimiser.state_dict(),
             "history": self.history,
         }
-        torch.save(state, temporary)
-        temporary.replace(self.state)
+        save_state(self.state, state)
 
     def _resume(self) -> None:
         if not self.state.exists():

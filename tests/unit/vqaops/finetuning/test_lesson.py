@@ -8,8 +8,10 @@ import pytest
 
 from vqaops.finetuning.lesson import Lesson
 from vqaops.finetuning.rehearsal import draw_pairs
+from vqaops.finetuning.tuning import LEARNING
 from vqaops.questions import Question
 from vqaserve.errors import RecipeError
+from vqaserve.families import FAMILIES, find_family
 
 
 def asked(picture: int, answer: str, text: str = "what?") -> Question:
@@ -51,3 +53,7 @@ def test_what_is_rehearsed_was_not_asked():
     assert not set(pairs) & {(question.image, question.text) for question in questions}
     assert {image for image, _ in pairs} <= {question.image for question in questions}
     assert pairs == draw_pairs(questions, ["why?"], 0)
+
+
+def test_the_families_that_an_error_names_are_those_that_learn():
+    assert [name for name in sorted(FAMILIES) if find_family(name).learns] == list(LEARNING)

@@ -11,7 +11,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from scripts.class_figures import app as figures_app
-from tests.support.classes import CLASSES, draw, invoke, make_classes, make_recipe
+from tests.support.classes import CLASSES, draw, make_class_recipe, make_classes
+from tests.support.training import invoke
 from vqaops.training.classes.features import Encoder
 from vqaops.training.classes.training import load_trained
 from vqaserve.families.torchvision_classifier import TorchvisionClassifier
@@ -33,7 +34,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A trained recipe, which tests must not change."""
-    recipe = make_recipe(tmp_path_factory.mktemp("trained") / "dots")
+    recipe = make_class_recipe(tmp_path_factory.mktemp("trained") / "dots")
     result = invoke(recipe, data)
     assert result.exit_code == 0, result.output
     return recipe
@@ -112,7 +113,7 @@ def test_an_interrupted_run_computes_only_the_features_that_are_missing(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("vqaops.training.classes.features._PART", 8)
-    recipe, encode, calls = make_recipe(tmp_path / "dots"), Encoder._encode, []
+    recipe, encode, calls = make_class_recipe(tmp_path / "dots"), Encoder._encode, []
 
     def counted(encoder: Encoder, *arguments: object) -> None:
         calls.append(arguments)
@@ -142,7 +143,7 @@ def test_another_recipes_network_can_be_the_base(trained: Path, data: Path, tmp_
 
 
 def test_details_of_early_layers_can_be_the_features(data: Path, tmp_path: Path):
-    recipe = make_recipe(tmp_path / "dots", base="efficientnet_lite0_details")
+    recipe = make_class_recipe(tmp_path / "dots", base="efficientnet_lite0_details")
     result = invoke(recipe, data)
     assert result.exit_code == 0, result.output
     assert load(recipe).model.head.in_features == 584
@@ -166,7 +167,7 @@ def test_a_base_for_settings_that_exist_is_refused(trained: Path, data: Path):
 def test_settings_that_cannot_be_used_are_one_line(
     data: Path, tmp_path: Path, changes: dict[str, object], message: str
 ):
-    result = invoke(make_recipe(tmp_path / "dots", **changes), data)
+    result = invoke(make_class_recipe(tmp_path / "dots", **changes), data)
     assert result.exit_code == 1
     assert message in result.output
 
@@ -175,7 +176,7 @@ def test_every_picture_that_cannot_be_read_is_named(tmp_path: Path):
     data = make_classes(tmp_path / "data", each=5)
     for name in ("blue dots/7.jpg", "red dots/8.png"):
         (data / name).write_bytes(name.encode())
-    result = invoke(make_recipe(tmp_path / "dots", test=0.01, held_out=0.01), data)
+    result = invoke(make_class_recipe(tmp_path / "dots", test=0.01, held_out=0.01), data)
     assert result.exit_code == 1
     assert "remove the pictures that cannot be read:" in result.output
     assert all(name in result.output for name in ("7.jpg", "8.png"))

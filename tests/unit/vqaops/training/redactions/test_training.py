@@ -7,14 +7,12 @@ from typing import Any
 
 import pytest
 import torch
-import yaml
 from safetensors.torch import load_file, save_file
-from typer.testing import CliRunner, Result
+from typer.testing import CliRunner
 
 from scripts.redaction_figures import app as figures_app
-from scripts.train import app
 from tests.support.redacted_pages import text_page, write_pdf
-from tests.support.training import assert_same_weights, weights
+from tests.support.training import assert_same_weights, invoke, make_recipe, weights
 from vqaops.training.redactions import trainer
 from vqaserve.families.redactions import Redactions
 from vqaserve.settings import HandlerSettings
@@ -25,7 +23,8 @@ SETTINGS: dict[str, Any] = {
     "typed": 0.2,
     "examples": 8,
     "calibration": 4,
-    "judge_examples": 16,
+    "judge_examples": 8,
+    "judge_epochs": 2,
     "epochs": 2,
     "batch": 4,
     "learning_rate": 0.01,
@@ -42,19 +41,8 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def make_recipe(folder: Path, **changes: Any) -> Path:
-    folder.mkdir(parents=True)
-    (folder / "train.yaml").write_text(yaml.safe_dump(SETTINGS | changes))
-    return folder
-
-
-def invoke(recipe: Path, data: Path, *more: str) -> Result:
-    state = str(recipe.parent / "state")
-    return CliRunner().invoke(app, [str(recipe), "--data", str(data), "--state", state, "--threads", "1", *more])
-
-
 def test_a_trained_recipe_is_complete_and_is_measured(tmp_path: Path, documents: Path):
-    recipe = make_recipe(tmp_path / "recipe")
+    recipe = make_recipe(tmp_path / "recipe", SETTINGS)
     result = invoke(recipe, documents)
     assert result.exit_code == 0, result.output
     settings = HandlerSettings(version="1.0.0", family="redactions", device="cpu", task="image_classification")
@@ -68,7 +56,10 @@ def test_a_trained_recipe_is_complete_and_is_measured(tmp_path: Path, documents:
 
 
 def test_a_resumed_run_ends_as_one_that_never_stopped(tmp_path: Path, documents: Path, monkeypatch: pytest.MonkeyPatch):
-    whole, broken = make_recipe(tmp_path / "whole" / "recipe"), make_recipe(tmp_path / "broken" / "recipe")
+    whole, broken = (
+        make_recipe(tmp_path / "whole" / "recipe", SETTINGS),
+        make_recipe(tmp_path / "broken" / "recipe", SETTINGS),
+    )
     assert invoke(whole, documents).exit_code == 0
     save = trainer.RedactionTrainer._save
 
@@ -87,9 +78,9 @@ def test_a_resumed_run_ends_as_one_that_never_stopped(tmp_path: Path, documents:
 def test_a_training_that_starts_from_weights_keeps_the_first_network_if_it_has_no_epochs(
     tmp_path: Path, documents: Path
 ):
-    first = make_recipe(tmp_path / "first" / "recipe", epochs=1)
+    first = make_recipe(tmp_path / "first" / "recipe", SETTINGS, epochs=1)
     assert invoke(first, documents).exit_code == 0
-    second = make_recipe(tmp_path / "second" / "recipe", epochs=0, start="start.safetensors")
+    second = make_recipe(tmp_path / "second" / "recipe", SETTINGS, epochs=0, start="start.safetensors")
     (second / "start.safetensors").write_bytes((first / "weights" / "model.safetensors").read_bytes())
     assert invoke(second, documents).exit_code == 0
     before, after = (load_file(recipe / "weights" / "model.safetensors") for recipe in (first, second))
@@ -98,7 +89,7 @@ def test_a_training_that_starts_from_weights_keeps_the_first_network_if_it_has_n
 
 
 def test_weights_of_another_network_are_no_start(tmp_path: Path, documents: Path):
-    recipe = make_recipe(tmp_path / "recipe", start="start.safetensors")
+    recipe = make_recipe(tmp_path / "recipe", SETTINGS, start="start.safetensors")
     save_file({"pages.head.bias": torch.zeros(3)}, recipe / "start.safetensors")
     result = invoke(recipe, documents)
     assert result.exit_code == 1
@@ -106,7 +97,7 @@ def test_weights_of_another_network_are_no_start(tmp_path: Path, documents: Path
 
 
 def test_a_folder_without_documents_is_refused(tmp_path: Path):
-    result = invoke(make_recipe(tmp_path / "recipe"), tmp_path / "nothing")
+    result = invoke(make_recipe(tmp_path / "recipe", SETTINGS), tmp_path / "nothing")
     assert result.exit_code == 1
     assert "has no PDF file" in result.output
 
@@ -114,18 +105,18 @@ def test_a_folder_without_documents_is_refused(tmp_path: Path):
 def test_a_damaged_document_is_refused(tmp_path: Path):
     (tmp_path / "data" / "train").mkdir(parents=True)
     (tmp_path / "data" / "train" / "a.pdf").write_bytes(b"%PDF-1.7 and no more")
-    result = invoke(make_recipe(tmp_path / "recipe"), tmp_path / "data")
+    result = invoke(make_recipe(tmp_path / "recipe", SETTINGS), tmp_path / "data")
     assert result.exit_code == 1
     assert "cannot be read as PDF" in result.output
 
 
 def test_an_unknown_family_is_refused(tmp_path: Path, documents: Path):
-    result = invoke(make_recipe(tmp_path / "recipe", family="stitches"), documents)
+    result = invoke(make_recipe(tmp_path / "recipe", SETTINGS, family="stitches"), documents)
     assert result.exit_code == 1
     assert "family 'stitches' cannot be trained here; there are: modular, redactions" in result.output
 
 
 def test_training_without_the_picture_is_refused(tmp_path: Path, documents: Path):
-    result = invoke(make_recipe(tmp_path / "recipe"), documents, "--text-only")
+    result = invoke(make_recipe(tmp_path / "recipe", SETTINGS), documents, "--text-only")
     assert result.exit_code == 1
     assert "--text-only is for models that answer questions" in result.output
