@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from vqaops.gateway.nginx import Gateway
 from vqaops.gateway.routes import Route
 from vqaops.rollout import canary, listing
 from vqaops.rollout.autoscale import ScalingRule, autoscale
+from vqaops.rollout.defaults import defaults
 from vqaops.rollout.gate import GateResult
 from vqaops.rollout.rollout import Rollout
 
@@ -63,8 +64,15 @@ class Operations:
     def list(self) -> Report:
         """All versions, and the routes of the gateway."""
         rows, routes = listing.rows(self.rollout.management), self.gateway.routes.all()
+        server = self.rollout.server
+        state = server.state()
+        served = [state.version(row.model, row.version) if state else None for row in rows]
         fields = {
-            "versions": [row.as_dict() for row in rows],
+            "versions": [
+                {**row.as_dict(), "sha256": known.sha256 if known else ""}
+                for row, known in zip(rows, served, strict=True)
+            ],
+            "defaults": {name: asdict(one) for name, one in defaults(server).items()},
             "routes": {name: asdict(route) for name, route in routes.items()},
         }
         shares = [
@@ -88,9 +96,9 @@ class Operations:
             {**fields, "gates": [result.as_dict() for result in results]}, [*map(gate_line, results), last], promoted
         )
 
-    def rollback(self, model: str | None) -> Report:
-        """Make the default before the present one the default again; the model's canary ends."""
-        change = self.rollout.rollback(model or self.rollout.only_model())
+    def rollback(self, model: str | None, to: str | None = None) -> Report:
+        """Make the default before the present one the default again, if it is ``to``; the model's canary ends."""
+        change = self.rollout.rollback(model or self.rollout.only_model(), to)
         self._end_canary(change.model)
         before = change.figures["from"]
         return Report(
@@ -158,12 +166,25 @@ class Operations:
         canary.end(self.rollout.server, self.gateway, name, version)
 
     def _target(self, target: Sequence[str]) -> tuple[str, str]:
-        match target:
-            case [version]:
-                return self.rollout.only_model(), version
-            case [name, version]:
-                return name, version
-        raise ServerError(f"give a model and a version, as in: shapes 1.1.0; {len(target)} arguments came: {target}")
+        return parse_target(target, self.rollout.only_model)
+
+
+def parse_target(target: Sequence[str], only_model: Callable[[], str]) -> tuple[str, str]:
+    """Model and version in the words of a command line.
+
+    Args:
+        target: ``MODEL VERSION``, or ``VERSION`` where there is one model.
+        only_model: Returns that model.
+
+    Raises:
+        ServerError: There are other words.
+    """
+    match target:
+        case [version]:
+            return only_model(), version
+        case [name, version]:
+            return name, version
+    raise ServerError(f"give a model and a version, as in: shapes 1.1.0; {len(target)} arguments came: {target}")
 
 
 def parse_share(text: str) -> float:

@@ -13,6 +13,7 @@ from vqaops.errors import ServerError
 from vqaops.files import locked
 from vqaops.paths import resolved
 from vqaops.rollout import gate
+from vqaops.rollout.defaults import checked_target
 from vqaops.rollout.drain import drain
 from vqaops.rollout.gate import GateResult
 from vqaops.rollout.workers import Progress, Workers
@@ -118,8 +119,10 @@ class Rollout:
             ServerError: The version is not registered, has no ready worker, or is already the default.
         """
         with self._changing() as state:
-            current = self.management.default(name)
+            answering, recorded = self.management.default(name), state.default(name)
             new = self.management.version(name, version)
+            # They differ after a promotion that was killed before it was recorded: it is done again.
+            current = recorded if recorded and answering == version else answering
             if current == version:
                 raise ServerError(f"{name} {version} is already the default")
             archive = self._archive(state, new)
@@ -137,21 +140,20 @@ class Rollout:
             self._record(state.with_default(name, version), change)
             return results, True
 
-    def rollback(self, name: str) -> Change:
+    def rollback(self, name: str, to: str | None = None) -> Change:
         """Make the previous default the default again; it is loaded from the store if it was removed.
+
+        Args:
+            name: The model.
+            to: The version that the caller takes for the previous default; None for any.
 
         Raises:
             RecipeError: Its archive is missing or has changed.
-            ServerError: There is no previous default, or it cannot be loaded.
+            ServerError: There is no previous default, it is another one than ``to``, or it cannot be loaded.
         """
         with self._changing() as state:
             current = self.management.default(name)
-            before = history.defaults(history.read(self.server.history_file), name)
-            while before and before[-1].version == current:
-                before.pop()
-            if not before:
-                raise ServerError(f"{name} {current} is the first default in {self.server.history_file}")
-            target = before[-1]
+            target = checked_target(self.server, name, current, state.default(name), to)
             served = state.version(name, target.version)
             if served is None:
                 state = self._serve_again(state, target)

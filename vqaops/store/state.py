@@ -95,6 +95,10 @@ class State(FrozenModel):
         model = self.models.get(name)
         return model.versions.get(version) if model else None
 
+    def default(self, name: str) -> str | None:
+        """The default that is recorded for a model; None if the model is not served."""
+        return self.models[name].default if name in self.models else None
+
     def with_version(self, archive: Archive) -> Self:
         """The state with an archive added; the model's default stays, unless the model is new."""
         settings = archive.settings

@@ -1,0 +1,1 @@
+"""Versions on several machines: the same change on one machine after another."""
