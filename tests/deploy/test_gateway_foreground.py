@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import ssl
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 import yaml
 
 from tests.support.gateways import answer_of, ask
+from tests.support.pictures import as_base64, encoded
 from tests.support.recipes import RecipeMaker
 from vqaops.building.build import build
 from vqaops.errors import ServerError
@@ -85,6 +87,56 @@ def start(store: Path, gateway: Gateway, tmp_path: Path) -> Iterator[Callable[[]
     Server(gateway.run).stop(at_once=True)
 
 
+KSERVE = """
+import asyncio, base64, json, sys
+
+import httpx
+import numpy as np
+from kserve import InferenceRESTClient, InferInput, InferRequest, RESTConfig
+from kserve.protocol.rest.v2_datamodels import ModelMetadataResponse, ServerMetadataResponse
+
+url, key, authority, picture = json.loads(sys.stdin.read())
+headers = {"Authorization": f"Bearer {key}"}
+
+
+async def main():
+    v1, v2 = [InferenceRESTClient(RESTConfig(protocol=one, retries=0, verify=authority)) for one in ("v1", "v2")]
+    instances = {"instances": [{"image": {"b64": picture}, "question": "q"}]}
+    said = await v1.infer(url, instances, model_name="dummy", headers=headers)
+    yield said["predictions"][0]["answer"]
+    image = InferInput("image", [1], "BYTES")
+    image.set_data_from_numpy(np.array([base64.b64decode(picture)], dtype=object), binary_data=True)
+    question = InferInput("question", [1], "BYTES", ["q"])
+    said = await v2.infer(url, InferRequest("dummy", [image, question]), model_name="dummy", headers=headers)
+    yield said.outputs[0].as_numpy().tolist()[0][0]
+    yield await v1.is_server_live(url)
+    yield await v2.is_server_live(url)
+    yield await v2.is_server_ready(url)
+    for client in (v1, v2):
+        yield await client.is_model_ready(url, "dummy", headers=headers)
+    with httpx.Client(base_url=url, verify=authority, headers=headers) as http:  # the client has no call for metadata
+        yield ServerMetadataResponse.model_validate(http.get("/v2").json()).name
+        described = ModelMetadataResponse.model_validate(http.get("/v2/models/dummy").json())
+        yield [tensor.name for tensor in described.inputs]
+
+
+async def collect():
+    return [answer async for answer in main()]
+
+
+print(json.dumps(asyncio.run(collect())))
+"""
+
+
+def kserve_answers(gateway: Gateway, key: str) -> list[object]:
+    """What KServe's client is told by both protocols; kserve and tritonclient cannot share a process."""
+    given = json.dumps([gateway.url, key, str(gateway.certificate.chain), as_base64(encoded("red"))])
+    done = subprocess.run([sys.executable, "-c", KSERVE], input=given, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    answers: list[object] = json.loads(done.stdout.splitlines()[-1])
+    return answers
+
+
 def test_it_serves_the_highest_version_of_a_store_behind_the_gateway_and_ends_with_both(
     start: Callable[[], subprocess.Popen[str]], gateway: Gateway
 ):
@@ -101,6 +153,8 @@ def test_it_serves_the_highest_version_of_a_store_behind_the_gateway_and_ends_wi
         gateway.rotate_log(limit=0)
         assert "/v2/health/ready" in log.with_suffix(".log.1").read_text()
         assert answer_of(ask(client))
+    answer = "4x3 #ff0000: q"
+    assert kserve_answers(gateway, key) == [answer, answer, *[True] * 5, "vqaserve", ["image", "question"]]
 
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=PATIENCE)
