@@ -1,10 +1,12 @@
-"""The stage that says what an answer rests on: the model answers again with one part of what it saw hidden.
+"""The stage that says what an answer rests on.
 
-This is occlusion (Zeiler and Fergus, "Visualizing and Understanding Convolutional Networks", 2014), in both directions:
-the weight of a part is what the answer's score loses without it, plus what it gains from that part alone. The loss is
-zero where the rest of an object is enough for the answer, and the gain is zero where one part is not (as deletion and
-insertion in Petsiuk et al., "RISE", 2018). It needs nothing of a family but answers. A family whose features are a grid
-hides cells of it instead of pixels, so that the picture is encoded once. Words are left out one at a time.
+A family with an exact method of its own (``Family.attribute``) is asked for it. Otherwise the model answers again with
+one part of what it saw hidden. This is occlusion (Zeiler and Fergus, "Visualizing and Understanding Convolutional
+Networks", 2014), in both directions: the weight of a part is what the answer's score loses without it, plus what it
+gains from that part alone. The loss is zero where the rest of an object is enough for the answer, and the gain is zero
+where one part is not (as deletion and insertion in Petsiuk et al., "RISE", 2018). It needs nothing of a family but
+answers. A family whose features are a grid hides cells of it instead of pixels, so that the picture is encoded once.
+Words are left out one at a time.
 """
 
 from __future__ import annotations
@@ -16,13 +18,16 @@ from dataclasses import replace
 from itertools import islice, product
 from typing import Any
 
-from PIL import Image, ImageStat
+from PIL import Image
 
+from vqaserve.attribution import Attribution, unknown_answer
 from vqaserve.deadline import late_error
-from vqaserve.errors import InvalidParameter, Overloaded
+from vqaserve.errors import Overloaded
 from vqaserve.families.base import Family
 from vqaserve.heat_map import draw_heat_map
+from vqaserve.hiding import hidden_pixels, parts_of, without_words
 from vqaserve.metrics import Stopwatch
+from vqaserve.settings import Explain
 from vqaserve.stages import run_stage
 from vqaserve.types import Explanation, Item, Query
 
@@ -35,24 +40,21 @@ _ALL = 10_000
 _DIGITS = 4
 
 
-_Part = tuple[int, int, int, int]
-"""A part of a picture or of a grid as Pillow has boxes: left, top, right and bottom, the last two exclusive."""
-
-
 class Explainer:
     """Explains answers with a model family."""
 
-    def __init__(self, family: Family[Any, Any], samples: int, seconds: float, stopwatch: Stopwatch) -> None:
+    def __init__(self, family: Family[Any, Any], settings: Explain, seconds: float, stopwatch: Stopwatch) -> None:
         """Keep what explanations may cost.
 
         Args:
             family: The model.
-            samples: Parts of a picture at most, and words of a question at most.
+            settings: The method, and the parts of a picture and words of a question at most.
             seconds: Wall-clock time for the explanations of one group of a batch.
             stopwatch: Measures the stage ``explain``.
         """
         self._family = family
-        self._samples = samples
+        self._samples = settings.samples
+        self._is_exact = settings.method == "auto"
         self._seconds = seconds
         self._stopwatch = stopwatch
 
@@ -70,21 +72,36 @@ class Explainer:
             scorer = _Scorer(self._family, item, deadline)
             *earlier, picture = [one.pixels for one in item.pictures if one.pixels]
             *before, features = self._family.encode([*earlier, picture])
-            [score] = scorer.score([(self._family.join([*before, features]), item.query)])
-            if not scorer.is_known:
-                raise InvalidParameter(
-                    f"the model does not give the answer {scorer.answer!r:.80} here; name one of its answers to explain"
-                )
-            copies = (self._family.join([*before, copy]) for copy in self._copies(picture, features))
-            nothing, *found = scorer.score((copy, item.query) for copy in copies)
-            gains = [score - without + alone - nothing for without, alone in zip(found[::2], found[1::2], strict=True)]
-            words = item.query.question.split()[: self._samples] if not item.query.conversation else []
-            whole = self._family.join([*before, features])
-            losses = [score - one for one in scorer.score((whole, one) for one in _shorter(item.query, words))]
-            grid = _rows(_weights(gains), self._shape(picture)[1])
+            found = self._attributed(scorer, item.query, self._family.join([*before, features]))
+            if found is None:
+                found = self._occluded(scorer, item.query, before, picture, features)
+            columns = len(found.grid[0])
+            grid = _rows(_weights([weight for row in found.grid for weight in row]), columns)
             drawing = draw_heat_map(picture, grid, item.picture.aspect) if item.query.explain == "png" else b""
-            by_word = tuple(zip(words, _weights(losses), strict=True))
-            return replace(item, explanation=Explanation(scorer.answer, score, grid, by_word, drawing))
+            by_word = tuple(zip(item.query.question.split(), _weights(found.words), strict=False))
+            return replace(item, explanation=Explanation(scorer.answer, found.score, grid, by_word, drawing))
+
+    def _attributed(self, scorer: _Scorer, query: Query, whole: Any) -> Attribution | None:
+        """What the family says itself, if it does and may."""
+        if not self._is_exact:
+            return None
+        scorer.check_time()
+        return self._family.attribute(whole, query, scorer.answer)
+
+    def _occluded(
+        self, scorer: _Scorer, query: Query, before: Sequence[Any], picture: Image.Image, features: Any
+    ) -> Attribution:
+        """What the score loses without each part, plus what it gains from that part alone."""
+        whole = self._family.join([*before, features])
+        [score] = scorer.score([(whole, query)])
+        if not scorer.is_known:
+            raise unknown_answer(scorer.answer)
+        copies = (self._family.join([*before, copy]) for copy in self._copies(picture, features))
+        nothing, *found = scorer.score((copy, query) for copy in copies)
+        gains = [score - without + alone - nothing for without, alone in zip(found[::2], found[1::2], strict=True)]
+        words = query.question.split()[: self._samples] if not query.conversation else []
+        losses = [score - one for one in scorer.score((whole, one) for one in without_words(query, words))]
+        return Attribution(score, _rows(gains, self._shape(picture)[1]), losses)
 
     def _shape(self, picture: Image.Image) -> tuple[int, int]:
         """Rows and columns of parts, as square as the samples and the grid allow."""
@@ -98,32 +115,14 @@ class Explainer:
         if grid := self._family.grid:
             cells = frozenset(range(grid[0] * grid[1]))
             yield self._family.hide(features, sorted(cells))
-            for left, top, right, bottom in _parts(grid, rows, columns):
+            for left, top, right, bottom in parts_of(grid, rows, columns):
                 inside = {row * grid[1] + column for row, column in product(range(top, bottom), range(left, right))}
                 yield self._family.hide(features, sorted(inside))
                 yield self._family.hide(features, sorted(cells - inside))
             return
-        pictures = _hidden_pixels(picture, list(_parts((picture.height, picture.width), rows, columns)))
+        pictures = hidden_pixels(picture, list(parts_of((picture.height, picture.width), rows, columns)))
         while some := list(islice(pictures, _TOGETHER)):
             yield from self._family.encode(some)
-
-
-def _hidden_pixels(picture: Image.Image, parts: Sequence[_Part]) -> Iterator[Image.Image]:
-    """As ``_copies``; what is hidden has the picture's mean colour, so that nothing stands out there."""
-    mean = tuple(round(channel) for channel in ImageStat.Stat(picture).mean)
-    blank = Image.new("RGB", picture.size, mean)
-    yield blank
-    for part in parts:
-        without, alone = picture.copy(), blank.copy()
-        without.paste(mean, part)
-        alone.paste(picture.crop(part), part)
-        yield from (without, alone)
-
-
-def _shorter(query: Query, words: Sequence[str]) -> Iterator[Query]:
-    """The query without each of its words."""
-    for place in range(len(words)):
-        yield replace(query, question=" ".join((*words[:place], *words[place + 1 :])))
 
 
 class _Scorer:
@@ -154,11 +153,7 @@ class _Scorer:
         return scores + (self._forward(together) if together else [])
 
     def _forward(self, asked: Sequence[tuple[Any, Query]]) -> list[float]:
-        now = time.time()
-        if now >= self._item.deadline:
-            raise late_error()
-        if now >= self._deadline:
-            raise Overloaded("the server is too busy to explain this answer now; ask again later")
+        self.check_time()
         top_k = self._item.query.top_k if self._family.writes else _ALL
         queries = [replace(query, top_k=top_k) for _, query in asked]
         ranked = self._family.decode(self._family.forward([features for features, _ in asked], queries), queries)
@@ -166,14 +161,18 @@ class _Scorer:
         self.is_known = self.is_known or any(score is not None for score in found)
         return [score or 0.0 for score in found]
 
+    def check_time(self) -> None:
+        """Refuse to go on when the time is up.
 
-def _parts(shape: tuple[int, int], rows: int, columns: int) -> Iterator[_Part]:
-    """Equal parts of a rectangle of height and width, row by row."""
-    height, width = shape
-    for row, column in product(range(rows), range(columns)):
-        top, bottom = (round(height * one / rows) for one in (row, row + 1))
-        left, right = (round(width * one / columns) for one in (column, column + 1))
-        yield left, top, right, bottom
+        Raises:
+            DeadlineExceeded: The client does not wait any longer.
+            Overloaded: The explanations of this batch have taken too long.
+        """
+        now = time.time()
+        if now >= self._item.deadline:
+            raise late_error()
+        if now >= self._deadline:
+            raise Overloaded("the server is too busy to explain this answer now; ask again later")
 
 
 def _weights(gains: Sequence[float]) -> list[float]:

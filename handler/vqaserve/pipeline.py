@@ -78,7 +78,7 @@ class Pipeline:
         self.opener = Opener(settings.limits.pictures, family.squeeze, self.stopwatch)
         self.answerer = Answerer(family, settings.cache, self.stopwatch, shared)
         self.recorder = BatchRecorder(settings, model, emit)
-        self.explainer = Explainer(family, settings.explain.samples, opening_seconds / 2, self.stopwatch)
+        self.explainer = Explainer(family, settings.explain, opening_seconds / 2, self.stopwatch)
         self._opening_seconds = opening_seconds
 
     @classmethod

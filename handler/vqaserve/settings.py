@@ -113,13 +113,16 @@ class Gate(FrozenModel):
 
 
 class Explain(FrozenModel):
-    """What an explanation may cost.
+    """How answers are explained, and what that may cost.
 
     Attributes:
-        samples: Parts of the picture at most. The model answers twice for each: without it, and with nothing else. As
-            many words of the question are left out at most, one at a time.
+        method: ``auto`` takes the family's own exact method where it has one (a ViLT on torch: gradient-weighted
+            attention, for the time of two answers), and else ``occlusion``, which hides parts.
+        samples: Of occlusion, parts of the picture at most. The model answers twice for each: without it, and with
+            nothing else. As many words of the question are left out at most, one at a time.
     """
 
+    method: Literal["auto", "occlusion"] = "auto"
     samples: Annotated[int, Field(ge=4, le=400)] = 24
 
 
@@ -146,7 +149,7 @@ class HandlerSettings(FrozenModel):
         top_k: Ranked answers in a reply if the client sends no ``top_k``; for candidate labels, all of them.
         abstain_below: An answer with a lower score is marked as ``abstained`` in the reply, and counted
             (``scripts/calibrate.py`` chooses it).
-        explain: Cost of an explanation.
+        explain: Method and cost of an explanation.
         limits: Limits of a request.
         cache: Sizes of the caches.
         remote_images: Hosts from which pictures are fetched by URL.

@@ -9,6 +9,7 @@ from typing import ClassVar, Generic, Self, TypeVar
 
 from PIL.Image import Image
 
+from vqaserve.attribution import Attribution
 from vqaserve.calibration import Arithmetic, Machine
 from vqaserve.errors import InvalidParameter
 from vqaserve.families.rule import left_open
@@ -80,6 +81,20 @@ class Family(ABC, Generic[Features, Outputs]):
             hidden: The cells, counted row by row from the top left.
         """
         raise NotImplementedError
+
+    def attribute(self, features: Features, query: Query, answer: str) -> Attribution | None:
+        """What an answer rests on, by the family's own exact method; None if it has none here, and parts are hidden.
+
+        Args:
+            features: As of ``forward``.
+            query: The question.
+            answer: The answer to explain.
+
+        Raises:
+            InvalidParameter: The model does not give the answer.
+        """
+        del features, query, answer
+        return None
 
     @property
     def parameters(self) -> Mapping[str, tuple[float, float]]:

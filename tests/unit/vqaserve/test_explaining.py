@@ -21,7 +21,7 @@ from vqaserve.heat_map import draw_heat_map
 from vqaserve.metrics import Stopwatch
 from vqaserve.pictures import Picture
 from vqaserve.pipeline import Pipeline
-from vqaserve.settings import HandlerSettings
+from vqaserve.settings import Explain, HandlerSettings
 from vqaserve.tasks.visual_question_answering import VisualQuestionAnswering
 from vqaserve.types import Answer, Item, Model, Query, Request
 
@@ -79,7 +79,7 @@ def item(picture: Image.Image, question: str = "which colour?", **asked: Any) ->
 
 
 def explain(family: Dummy, *items: Item, seconds: float = 60) -> list[Item]:
-    return Explainer(family, 24, seconds, Stopwatch()).explain(items)
+    return Explainer(family, Explain(), seconds, Stopwatch()).explain(items)
 
 
 @pytest.mark.parametrize("family", [SeesRed, SeesRedInCells])

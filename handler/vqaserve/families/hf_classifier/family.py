@@ -12,6 +12,7 @@ from PIL.Image import Image
 from torch import Tensor
 from transformers import AutoModelForVisualQuestionAnswering
 
+from vqaserve.attribution import Attribution, unknown_answer
 from vqaserve.calibration import Arithmetic, Machine
 from vqaserve.errors import RecipeError
 from vqaserve.families.aspect_ratio import preprocess_any_shape
@@ -19,6 +20,7 @@ from vqaserve.families.base import Family
 from vqaserve.families.class_names import read_class_names
 from vqaserve.families.device import prepare_device
 from vqaserve.families.extras import import_object
+from vqaserve.families.hf_classifier.vilt_attention import relevance, sum_by_word
 from vqaserve.families.hf_folder import read_config, read_model, read_processor
 from vqaserve.families.options import Options, read_options
 from vqaserve.families.pixels import group_by_shape
@@ -139,14 +141,35 @@ class HfClassifier(Family[PreparedPicture, Tensor]):
         rows = self.scores(outputs).cpu()
         return [rank(row, self.answers, query.top_k) for row, query in zip(rows, queries, strict=True)]
 
+    def attribute(self, features: PreparedPicture, query: Query, answer: str) -> Attribution | None:
+        """Gradient-weighted attention of a ViLT; None without gradients (OpenVINO, int8) and for other architectures.
+
+        Raises:
+            InvalidParameter: The model does not give the answer.
+        """
+        tokenizer = self.processor.tokenizer
+        if self.runtime != "torch" or self.precision == "int8":
+            return None
+        if self.model.config.model_type != "vilt" or not tokenizer.is_fast:  # only fast ones know where a token was
+            return None
+        if answer not in self.answers:
+            raise unknown_answer(answer)
+        place = self.answers.index(answer)
+        tokens = self._tokens([query.question], return_offsets_mapping=True)
+        spans = tokens.pop("offset_mapping")[0].tolist()
+        moved = {name: self._to_device(tensor) for name, tensor in tokens.items()}
+        found = relevance(self.model, moved, self._to_device(features["pixel_values"][None]), place)
+        words = sum_by_word(query.question, spans, found.tokens.tolist())
+        return Attribution(float(self.scores(found.logits)[0, place]), found.patches.tolist(), words)
+
     def _pixels(self, picture: Image) -> PreparedPicture:
         prepared = self.processor.image_processor(picture, return_tensors="pt")
         return {name: tensor[0] for name, tensor in prepared.items()}
 
-    def _tokens(self, questions: Sequence[str]) -> dict[str, Tensor]:
+    def _tokens(self, questions: Sequence[str], **more: bool) -> dict[str, Tensor]:
         return dict(
             self.processor.tokenizer(
-                list(questions), padding=True, truncation=True, max_length=self.max_tokens, return_tensors="pt"
+                list(questions), padding=True, truncation=True, max_length=self.max_tokens, return_tensors="pt", **more
             )
         )
 

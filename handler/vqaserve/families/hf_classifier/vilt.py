@@ -43,17 +43,26 @@ class ViltGraph(nn.Module):
         text, image = embeddings.token_type_embeddings.weight[:2]
         question = embeddings.text_embeddings(input_ids=tokens) + text
         patches = embeddings.patch_embeddings((pixels.float() - self.mean) / self.std)  # [1, width, rows, columns]
-        places = self._positions(patches.shape[2], patches.shape[3])
-        first = embeddings.cls_token + embeddings.position_embeddings[:, :1]
-        picture = torch.cat([first, (patches + places).flatten(2).transpose(1, 2)], dim=1) + image
+        picture = embed_patches(embeddings, patches, self.side) + image
         states = torch.cat([question, picture], dim=1)
         for layer in self.vilt.encoder.layer:
             states = layer(states)[0]
         logits: Tensor = self.classifier(self.vilt.pooler(self.vilt.layernorm(states[:, :1])))
         return logits
 
-    def _positions(self, rows: int, columns: int) -> Tensor:
-        """The learned positions of a square grid, interpolated to the picture's grid [1, width, rows, columns]."""
-        learned = self.vilt.embeddings.position_embeddings[:, 1:].transpose(1, 2)
-        grid = learned.unflatten(2, (self.side, self.side))
-        return F.interpolate(grid, size=(rows, columns), mode="bilinear", align_corners=True)
+
+def embed_patches(embeddings: Any, patches: Tensor, side: int) -> Tensor:
+    """A picture's first token and its patches row by row, with their positions [1, 1 + rows x columns, width].
+
+    The learned positions of a square grid are interpolated to the picture's grid.
+
+    Args:
+        embeddings: ``ViltEmbeddings``.
+        patches: Projected patches [1, width, rows, columns].
+        side: Rows and columns of the square grid.
+    """
+    learned = embeddings.position_embeddings[:, 1:].transpose(1, 2).unflatten(2, (side, side))
+    size = (patches.shape[2], patches.shape[3])
+    places = F.interpolate(learned, size=size, mode="bilinear", align_corners=True)
+    first = embeddings.cls_token + embeddings.position_embeddings[:, :1]
+    return torch.cat([first, (patches + places).flatten(2).transpose(1, 2)], dim=1)

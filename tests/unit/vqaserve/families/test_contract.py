@@ -35,6 +35,7 @@ from vqaserve.images import open_picture
 from vqaserve.limits import Limits
 from vqaserve.metrics import Stopwatch
 from vqaserve.pictures import Picture
+from vqaserve.settings import Explain
 from vqaserve.types import Item, Query
 
 
@@ -84,7 +85,7 @@ def test_every_answer_can_be_explained(family: Family[Any, Any]):
     picture, query = PAIRS[0]
     [ranked] = answers(family, [PAIRS[0]])
     item = Item("1", replace(query, explain="json"), Picture("a", picture), answers=ranked)
-    [explained] = Explainer(family, 4, 60, Stopwatch()).explain([item])
+    [explained] = Explainer(family, Explain(method="occlusion", samples=4), 60, Stopwatch()).explain([item])
     assert explained.explanation is not None, explained.error
     grid = np.asarray(explained.explanation.grid)
     assert explained.explanation.answer == ranked[0].answer
