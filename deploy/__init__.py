@@ -1,0 +1,1 @@
+"""How the servers are run: settings of nginx, Docker, Kubernetes and Prometheus, and the Ray Serve adapter."""
