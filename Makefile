@@ -7,7 +7,7 @@ URL ?= http://127.0.0.1:8080
 USERS ?= 8
 SECONDS ?= 60
 
-.PHONY: help install lint test docs serve demo gateway monitor stop load capacity overload chaos bench bench-gpu peers fuzz clean
+.PHONY: help install lint test test-ray docs serve demo gateway monitor stop load capacity overload chaos bench bench-gpu peers fuzz clean
 .DELETE_ON_ERROR:
 
 help: ## list these targets
@@ -29,6 +29,10 @@ help: ## list these targets
 
 .venv/.gateway: pyproject.toml constraints.txt | .venv/bin/python
 	$(PIP) --editable '.[api-docs]'
+	@touch $@
+
+.venv/.ray: pyproject.toml constraints.txt | .venv/bin/python
+	$(PIP) --editable '.[ray]'
 	@touch $@
 
 .venv/.peers: pyproject.toml constraints.txt | .venv/bin/python
@@ -53,6 +57,9 @@ lint: .venv/.develop ## check format, style, types and import rules
 
 test: .venv/.develop .venv-demo/.ready ## run all tests, two files at a time
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
+test-ray: .venv/.develop .venv/.ray ## run the tests that start a Ray cluster
+	$(BIN)/python -m pytest -m ray tests/clients tests/live
 
 docs: .venv/.develop ## build the documentation into site/; a dead link fails
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build

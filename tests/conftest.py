@@ -6,6 +6,7 @@ from __future__ import annotations
 pytest_plugins = [
     "tests.support.recipes",
     "tests.support.servers",
+    "tests.support.ray_servers",
     "tests.support.gateways",
     "tests.support.rollout",
     "tests.support.writers",

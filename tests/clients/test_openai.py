@@ -18,8 +18,8 @@ def asked(colour: str, question: str) -> list[dict]:
 
 
 @pytest.fixture(scope="module")
-def client(dummy_server: Server) -> Iterator[openai.OpenAI]:
-    server = dummy_server.client
+def client(any_server: Server) -> Iterator[openai.OpenAI]:
+    server = any_server.client
     base = f"{server.addresses.inference}/predictions/dummy/1.0.0/v1"
     with openai.OpenAI(base_url=base, api_key=server.token("inference"), max_retries=0) as client:
         yield client
@@ -53,8 +53,8 @@ def test_a_route_that_is_not_there_is_not_found(client: openai.OpenAI):
         client.embeddings.create(model="dummy", input="x")
 
 
-def test_the_hugging_face_clients_chat_is_answered_too(dummy_server: Server):
-    server = dummy_server.client
+def test_the_hugging_face_clients_chat_is_answered_too(any_server: Server):
+    server = any_server.client
     url = f"{server.addresses.inference}/predictions/dummy/1.0.0"
     client = InferenceClient(model=url, token=server.token("inference"))
     completion = client.chat_completion(asked("red", "what?"))

@@ -1,0 +1,57 @@
+"""A Ray Serve cluster of this machine as a fixture, started by the command and asked like a TorchServe."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.support.recipes import RecipeMaker
+from vqaops.building.build import build
+from vqaops.paths import ROOT
+from vqaops.server.ports import free_ports
+from vqaops.server.server import Server
+
+READY_SECONDS = 120
+
+
+@contextmanager
+def serving_with_ray(folder: Path, *archives: Path, options: tuple[str, ...] = ()) -> Iterator[Server]:
+    """Serve archives until the block ends."""
+    run, port = folder / "run", str(free_ports(1)[0])
+    words = ["serve", *map(str, archives), "--run", str(run), "--port", port, "--cpus", "4", *options]
+    with (folder / "log").open("wb") as log:
+        child = subprocess.Popen([sys.executable, "-m", "deploy.ray", *words], cwd=ROOT, stdout=log, stderr=log)
+    try:
+        deadline = time.monotonic() + READY_SECONDS
+        while "Serving at" not in (printed := (folder / "log").read_text()):
+            assert child.poll() is None, printed
+            assert time.monotonic() < deadline, printed
+            time.sleep(0.1)
+        server = Server(run)
+        yield server
+        server.client.http.close()
+    finally:
+        child.terminate()
+        child.wait(60)
+
+
+@pytest.fixture(scope="session")
+def ray_server(run_folder: Callable[[], Path], make_recipe: RecipeMaker) -> Iterator[Server]:
+    """One Ray Serve with the weightless model ``dummy``, shared by all tests that leave it as it was."""
+    folder = run_folder()
+    archive = build(make_recipe(), folder / "store")
+    with serving_with_ray(folder, archive.path) as server:
+        yield server
+
+
+@pytest.fixture(scope="session", params=["dummy_server", pytest.param("ray_server", marks=pytest.mark.ray)])
+def any_server(request: pytest.FixtureRequest) -> Server:
+    """TorchServe, then Ray Serve, with the same archive: a client cannot tell which answers."""
+    server: Server = request.getfixturevalue(request.param)
+    return server
