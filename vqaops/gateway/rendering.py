@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from vqaops import api_docs
 from vqaops.errors import ServerError
+from vqaops.gateway.balancing import ERRORS, balancing
 from vqaops.gateway.certificate import Certificate
 from vqaops.gateway.settings import GatewaySettings, scheme_of
 from vqaops.paths import DEPLOY
@@ -23,10 +24,6 @@ from vqaops.paths import DEPLOY
 GATEWAY_FILES = DEPLOY / "gateway"
 BODY_SECONDS = 15
 """Longest pause between two reads of a request's body."""
-ERRORS = (
-    "error_page 400 401 403 404 405 408 413 414 429 500 501 502 503 504 505 /error; error_page 494 =431 /error; "
-    "error_page 495 496 497 =400 /error;"
-)
 CHECKS = 'if ($methods = "") { return 404; } if ($preflight) { return 204; } if ($allowed = 0) { return 405; }'
 KEY_CHECK = 'if ($key_name = "") { return 401; }'
 NO_SERVER = "127.0.0.1:1 down"
@@ -77,6 +74,12 @@ def render(settings: GatewaySettings, certificate: Certificate, backend: Backend
     several = " max_fails=2 fail_timeout=5s" if len(backend.upstreams) > 1 else ""
     return template.substitute(
         _status_pages(backend),
+        **balancing(
+            settings.balance,
+            [_server(one) for one in backend.upstreams],
+            "https" if backend.is_gateway else "http",
+            settings.upstream_connections,
+        ),
         **_cross_origin(settings.cors_allowed_origins),
         docs_files=" ".join(f'"/docs{_below(name)}" "{escape(path)}";' for name, path in api_docs.files().items()),
         docs_policy=api_docs.CONTENT_SECURITY_POLICY,

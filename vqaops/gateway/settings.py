@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator, model_validator
 
 from vqaops.errors import ServerError
+from vqaops.gateway.balancing import Balance
 from vqaops.store.names import ModelName
 from vqaserve.errors import RecipeError
 from vqaserve.validation import FrozenModel
@@ -40,6 +41,9 @@ class GatewaySettings(FrozenModel):
             ``https://app.example.org``; ``*`` allows all.
         predict_model: Model that ``POST /predict`` asks; by default the address does not exist.
         upstreams: Gateways or TorchServes to pass requests to; by default the TorchServe of the run folder.
+        balance: Which of several upstreams gets a request: ``least_busy``, or with ``pictures`` the one that has
+            seen the picture.
+        upstream_connections: Open requests of an upstream above which ``pictures`` passes its pictures to the next one.
         upstream_name: Name that the certificates of all upstreams hold; by default the first one's host name.
         upstream_ca: PEM file with the authorities that signed them.
         keys: Folder of the API keys; by default in the run folder.
@@ -56,6 +60,8 @@ class GatewaySettings(FrozenModel):
     cors_allowed_origins: tuple[str, ...] = ()
     predict_model: ModelName | None = None
     upstreams: tuple[Upstream, ...] = ()
+    balance: Balance = "least_busy"
+    upstream_connections: Positive = 16
     upstream_name: HostName | None = None
     upstream_ca: Path = Path("/etc/ssl/certs/ca-certificates.crt")
     keys: Path | None = None
