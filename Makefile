@@ -7,7 +7,7 @@ URL ?= http://127.0.0.1:8080
 USERS ?= 8
 SECONDS ?= 60
 
-.PHONY: help install lint test test-ray docs serve demo gateway monitor stop load capacity overload chaos bench bench-gpu peers fuzz clean
+.PHONY: help install lint test test-ray image docs serve demo gateway monitor stop load capacity overload chaos bench bench-gpu peers fuzz clean
 .DELETE_ON_ERROR:
 
 help: ## list these targets
@@ -60,6 +60,9 @@ test: .venv/.develop .venv-demo/.ready ## run all tests, two files at a time
 
 test-ray: .venv/.develop .venv/.ray ## run the tests that start a Ray cluster
 	$(BIN)/python -m pytest -m ray tests/clients tests/live
+
+image: .venv/.develop ## build the container's image, start it and ask it; needs root, buildah and mmdebstrap
+	$(BIN)/python -m pytest -m image tests/deploy/test_image.py
 
 docs: .venv/.develop ## build the documentation into site/; a dead link fails
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
