@@ -40,8 +40,6 @@ class Refusal(Exception):
         """The error as TorchServe's front end words it."""
         if not self.kind:
             return Response(status_code=self.status)
-        if not self.kind:
-            return Response(status_code=self.status)
         body = {"code": self.status, "type": self.kind, "message": str(self)}
         return Response(json.dumps(body, indent=2) + "\n", self.status, media_type="application/json")
 
@@ -135,7 +133,7 @@ class Front:
         async for part in request.stream():
             size += len(part)
             if size > self._limit:
-                raise Refusal(413, "", "")  # TorchServe sends no body with it  # TorchServe sends no body with it
+                raise Refusal(413, "", "")  # TorchServe sends no body with it
             parts.append(part)
         return b"".join(parts)
 
