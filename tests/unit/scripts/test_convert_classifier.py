@@ -1,71 +1,17 @@
-"""torchvision's checkpoints as recipes: the same probabilities as torchvision, and refusals of faulty files."""
+"""torchvision's checkpoints as recipes, in any wrapper, and refusals of faulty files."""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-import typer
 from torch import Tensor
-from typer.testing import CliRunner, Result
 
-from scripts import convert
-from tests.support.families import answers
-from tests.support.torchvision_oracle import CASES, CLASSES, PICTURES
-from vqaops.paths import ROOT
-from vqaserve.families.torchvision_classifier import TorchvisionClassifier
+from tests.support.classifiers import NAMES, load, run, scores
+from tests.support.torchvision_oracle import CLASSES
 from vqaserve.families.torchvision_classifier.architectures import Classifier
-from vqaserve.settings import ModelConfig
-from vqaserve.types import Query
-
-NAMES = ",".join(CLASSES)
-TORCHVISION = "torchvision==0.28.0"  # for torch 2.13
-
-
-def run(checkpoint: Path, output: Path, *more: str) -> Result:
-    app = typer.Typer()
-    app.command()(convert.main)
-    return CliRunner().invoke(app, [*map(str, [checkpoint, "-o", output]), *more])
-
-
-def load(recipe: Path) -> TorchvisionClassifier:
-    settings = ModelConfig.read(recipe / "model-config.yaml").handler
-    return TorchvisionClassifier.load(recipe, settings.model_copy(update={"precision": "fp32"}))
-
-
-def scores(family: TorchvisionClassifier) -> Tensor:
-    found = answers(family, [(picture, Query(b"", top_k=len(CLASSES))) for picture in PICTURES])
-    by_name = [{one.answer: one.score for one in ranked} for ranked in found]
-    return torch.tensor([[one[name] for name in CLASSES] for one in by_name])
-
-
-@pytest.fixture(scope="module")
-def oracle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with checkpoints of torchvision's and their probabilities, computed where torchvision is installed."""
-    folder, packages = tmp_path_factory.mktemp("oracle"), tmp_path_factory.mktemp("packages")
-    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", str(packages), TORCHVISION]
-    done = subprocess.run(pip, capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip(f"{TORCHVISION} cannot be had: {done.stderr.strip()[-200:]}")
-    command = [sys.executable, "-m", "tests.support.torchvision_oracle", str(folder)]
-    subprocess.run(command, env={**os.environ, "PYTHONPATH": str(packages)}, cwd=ROOT, check=True)
-    return folder
-
-
-@pytest.mark.parametrize("case", CASES)
-def test_a_converted_model_has_torchvisions_own_probabilities(oracle: Path, tmp_path: Path, case: str):
-    more = ["--resize", "232"] if CASES[case][1] == "IMAGENET1K_V2" else []
-    done = run(oracle / f"{case}.pth", tmp_path / "food", "--classes", NAMES, *more)
-    assert done.exit_code == 0, done.output
-    expected = torch.tensor(json.loads((oracle / f"{case}.json").read_text()))
-    assert (expected[0] - expected[1]).abs().max() > 1e-3  # pictures differ, so that equal scores mean something
-    torch.testing.assert_close(scores(load(tmp_path / "food")), expected, rtol=0, atol=1e-4)
 
 
 @pytest.fixture(scope="module")
