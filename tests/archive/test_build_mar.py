@@ -15,6 +15,7 @@ import yaml
 from typer.testing import CliRunner
 
 from scripts import build_mar
+from tests.support.archives import pack
 from tests.support.recipes import RecipeMaker
 from vqaops.building.build import archive_of, build
 from vqaops.store import checksums
@@ -44,7 +45,7 @@ def test_an_archive_holds_numbers_where_its_recipe_says_auto(make_recipe: Recipe
     recipe = make_recipe(handler="  threads: auto  # cores by workers\n")
     config = recipe / "model-config.yaml"
     config.write_text(re.sub(r"Workers: 1", "Workers: auto", config.read_text()))
-    with zipfile.ZipFile(build(recipe, tmp_path).path) as mar:
+    with zipfile.ZipFile(pack(recipe, tmp_path).path) as mar:
         text = mar.read("model-config.yaml").decode()
     expected = Room.here().layout()
     assert yaml.safe_load(text) == {
@@ -58,7 +59,7 @@ def test_an_archive_holds_numbers_where_its_recipe_says_auto(make_recipe: Recipe
 
 
 def test_the_unpacked_archive_answers_with_nothing_but_its_own_code(recipe: Path, tmp_path: Path):
-    with zipfile.ZipFile(build(recipe, tmp_path).path) as mar:
+    with zipfile.ZipFile(pack(recipe, tmp_path).path) as mar:
         mar.extractall(tmp_path / "unpacked")
     script = "import vqaserve, vqaops.building.worker as w; print(vqaserve.__file__); w.main()"
     done = subprocess.run(
@@ -106,11 +107,12 @@ def test_a_recipe_cannot_replace_the_handlers_own_files(make_recipe: RecipeMaker
         build(recipe, tmp_path)
 
 
+@pytest.mark.usefixtures("untried")
 def test_a_version_that_is_in_the_store_is_not_replaced_unless_asked(make_recipe: RecipeMaker, tmp_path: Path):
     recipe = make_recipe()
     app = build_mar.typer.Typer()
     app.command()(build_mar.main)
-    built = build(recipe, tmp_path).sha256
+    built = pack(recipe, tmp_path).sha256
     command = ["--store", str(tmp_path), str(recipe)]
     again = CliRunner().invoke(app, command)
     assert again.exit_code == 0, again.output
@@ -126,7 +128,7 @@ def test_a_version_that_is_in_the_store_is_not_replaced_unless_asked(make_recipe
 
 @pytest.mark.parametrize("keep", [0, 100, 0.5])
 def test_a_half_written_archive_is_refused_with_what_to_do(recipe: Path, tmp_path: Path, keep: float):
-    archive = build(recipe, tmp_path)
+    archive = pack(recipe, tmp_path)
     data = archive.path.read_bytes()
     archive.path.write_bytes(data[: int(keep if keep >= 1 else keep * len(data))])
     with pytest.raises(RecipeError, match=r"is not a complete archive .*delete it and build it again"):
@@ -134,7 +136,7 @@ def test_a_half_written_archive_is_refused_with_what_to_do(recipe: Path, tmp_pat
 
 
 def test_an_archive_under_a_wrong_name_is_refused(recipe: Path, tmp_path: Path):
-    archive = build(recipe, tmp_path)
+    archive = pack(recipe, tmp_path)
     wrong = Archive(archive.path, "rooms", "1.0.0")
     with pytest.raises(RecipeError, match=r"holds dummy 1\.0\.0"):
         wrong.check()
@@ -149,6 +151,7 @@ def test_the_command_prints_path_version_size_and_sha256(recipe: Path, tmp_path:
     assert archive.sha256 in done.output.replace("\n", "")
 
 
+@pytest.mark.usefixtures("untried")
 @pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="ssh-keygen is missing: apt-get install openssh-client")
 def test_the_command_signs_the_list_of_archives(recipe: Path, tmp_path: Path):
     app = build_mar.typer.Typer()

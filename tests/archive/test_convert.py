@@ -9,9 +9,9 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.support.archives import pack
 from tests.support.families import PAIRS, SHORT, encoded
 from tests.tiny.kinds import Tiny
-from vqaops.building.build import build
 from vqaops.building.worker import InProcessWorker
 from vqaops.paths import ROOT
 
@@ -23,7 +23,7 @@ def test_the_reply_carries_answer_and_similarity_to_four_places(make_tiny: Calla
     command = [sys.executable, "scripts/convert.py", *folders, "-o", recipe, "--device", "cpu"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    with zipfile.ZipFile(build(recipe, tmp_path / "store").path) as archive:
+    with zipfile.ZipFile(pack(recipe, tmp_path / "store").path) as archive:
         archive.extractall(tmp_path / "unpacked")
     (reply,) = InProcessWorker.load(tmp_path / "unpacked").predict([{"image": encoded(PAIRS[0][0]), "question": SHORT}])
     assert reply.status == 200

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from loadtest.trials import TrialRunner
+from tests.support.archives import pack
 from tests.support.families import PAIRS, SHORT, answers, encoded
 from tests.tiny.damage import reshape
 from tests.tiny.kinds import Tiny
@@ -31,7 +32,7 @@ def test_the_archive_gives_the_same_answers(kind: str, make_tiny: Callable[[str]
     file = encoded(PAIRS[0][0])
     picture = open_picture(file, Limits().pictures).pixels
     expected = answers(tiny.load(), [(picture, Query(b"", SHORT, top_k=2))])[0]
-    archive = build(whole_recipe(tiny, file), tmp_path)
+    archive = pack(whole_recipe(tiny, file), tmp_path)
     with zipfile.ZipFile(archive.path) as mar:
         mar.extractall(tmp_path / "unpacked")
     (reply,) = InProcessWorker.load(tmp_path / "unpacked").predict([{"image": file, "question": SHORT, "top_k": "2"}])
@@ -56,7 +57,7 @@ def test_a_worker_reads_the_network_that_the_build_has_converted(make_tiny: Call
     tiny = make_tiny("vilt_openvino")
     file = encoded(PAIRS[0][0])
     recipe = complete_recipe(tiny.folder, tiny.settings.model_dump(exclude_defaults=True), file, SHORT)
-    with zipfile.ZipFile(build(recipe, tmp_path).path) as archive:
+    with zipfile.ZipFile(pack(recipe, tmp_path).path) as archive:
         archive.extractall(tmp_path / "unpacked")
     (tmp_path / "unpacked" / "weights" / "model.safetensors").unlink()  # what converting would need
     (reply,) = InProcessWorker.load(tmp_path / "unpacked").predict([{"image": file, "question": SHORT}])
@@ -64,7 +65,7 @@ def test_a_worker_reads_the_network_that_the_build_has_converted(make_tiny: Call
 
 
 def test_a_trial_serves_the_archive_with_its_own_settings(make_tiny: Callable[[str], Tiny], tmp_path: Path):
-    archive = build(whole_recipe(make_tiny("dummy"), encoded(PAIRS[0][0])), tmp_path)
+    archive = pack(whole_recipe(make_tiny("dummy"), encoded(PAIRS[0][0])), tmp_path)
     runner = TrialRunner(archive, connections=1, seconds=0, folder=tmp_path / "tune")
     tried = runner.archive_for(Candidate(workers=1, threads=1, batch=2, delay=1, precision="int8"))
     settings = tried.settings

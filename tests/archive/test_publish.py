@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from tests.support.archives import pack
 from tests.support.pictures import encoded
 from tests.support.published import QUESTION, tiny_recipe
 from tests.support.writable_hubs import WRITER, WritableHub
-from vqaops.building.build import build
 from vqaops.building.worker import InProcessWorker
 from vqaops.importing.hub import fetch
 from vqaops.importing.sources import copy_recipe
@@ -67,7 +67,7 @@ def test_what_was_published_loads_back_and_answers_the_same(
     copy, store = tmp_path / "copy", tmp_path / "store"
     built = command("build_mar", "-o", copy, "--store", store, MODEL_REPO_ID=REPO, DEVICE="cpu")
     assert built.returncode == 0, built.stderr
-    assert reply(store / "copy-1.0.0.mar") == reply(build(recipe, store).path)
+    assert reply(store / "copy-1.0.0.mar") == reply(pack(recipe, store).path)
     assert not {path.relative_to(copy).as_posix() for path in copy.rglob("*")} & hostile.keys()
     assert f"at commit `{commit.oid}`" in (copy / "README.md").read_text()
     assert ModelConfig.read(copy / "model-config.yaml").handler.device == "cpu"

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.demo.conftest import PATIENCE, SAMPLES, Visit
+from tests.support.archives import pack
 from tests.support.chat_pages import chat_page
-from vqaops.building.build import build
 from vqaops.paths import RECIPES
 from vqaops.server.server import Server
 
@@ -18,7 +18,7 @@ def test_a_page_says_that_the_server_is_down_and_answers_when_it_is_back_without
     visit: Callable[..., Visit], new_server: Callable[..., Server], tmp_path: Path
 ):
     server = new_server()
-    archive = build(RECIPES / "shapes", tmp_path)
+    archive = pack(RECIPES / "shapes", tmp_path)
     server.start([archive])
     server.wait_until_ready([archive], 120)
     with chat_page(server.run) as url:

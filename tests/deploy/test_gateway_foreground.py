@@ -15,10 +15,10 @@ import psutil
 import pytest
 import yaml
 
+from tests.support.archives import pack
 from tests.support.gateways import answer_of, ask
 from tests.support.pictures import as_base64, encoded
 from tests.support.recipes import RecipeMaker
-from vqaops.building.build import build
 from vqaops.errors import ServerError
 from vqaops.gateway.nginx import Gateway
 from vqaops.gateway.rendering import javascript_module
@@ -37,7 +37,7 @@ def store(make_recipe: RecipeMaker, run_folder: Callable[[], Path]) -> Path:
         recipe = make_recipe()
         config = recipe / "model-config.yaml"
         config.write_text(config.read_text().replace("1.0.0", version))
-        build(recipe, folder)
+        pack(recipe, folder)
     folder.chmod(0o555)
     return folder
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.support.archives import pack
 from tests.support.families import PAIRS, SHORT, encoded
 from tests.tiny.kinds import Tiny
 from tests.tiny.recipe import complete_recipe
-from vqaops.building.build import build
 from vqaops.calibrating import measuring
 from vqaops.rollout import listing
 from vqaops.server.descriptions import describe
@@ -37,7 +37,7 @@ def test_every_worker_computes_as_the_calibration_says(
         | {"options": {"runtime": "auto"}}
     )
     (recipe / "model-config.yaml").write_text(f"{AUTO}handler: {handler}\n")
-    archive = build(recipe, folder / "store")
+    archive = pack(recipe, folder / "store")
     with own_server([archive], folder / "run", measures=True) as server:
         pids = wait_for_all_workers(server, [archive])
         found = Calibration.model_validate_json(calibration_file(server.run, archive.content_sha256).read_bytes())

@@ -15,11 +15,12 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.support.archives import pack
 from tests.support.recipes import RecipeMaker
-from vqaops.building.build import build
 from vqaops.paths import CONFIG, ROOT
 from vqaops.server.ports import own_ports
 from vqaops.server.server import Server
+from vqaops.store.archive import Archive
 
 
 @dataclass
@@ -47,6 +48,10 @@ class Command:
     @property
     def config(self) -> Path:
         return self.folder / "config.properties"
+
+    def pack(self) -> Archive:
+        """Build the archive, which the next start then finds."""
+        return pack(self.recipe, self.folder / "store")
 
     def set(self, **properties: str) -> None:
         given = CONFIG.read_text() + "\n"
@@ -84,6 +89,7 @@ def test_start_answers_shows_a_curl_that_works_and_how_to_stop(serve_command: Co
 
 
 def test_a_newer_recipe_is_built_and_served_instead(serve_command: Command):
+    serve_command.pack()
     assert serve_command("start").returncode == 0
     config = serve_command.recipe / "model-config.yaml"
     config.write_text(config.read_text().replace("1.0.0", "1.1.0"))
@@ -96,9 +102,10 @@ def test_a_newer_recipe_is_built_and_served_instead(serve_command: Command):
 def test_an_archive_built_by_hand_is_noticed_and_what_was_served_beside_it_stays(
     serve_command: Command, make_recipe: RecipeMaker
 ):
+    serve_command.pack()
     assert serve_command("start").returncode == 0
     other = Command(serve_command.folder, make_recipe(name="other"))
-    build(other.recipe, serve_command.folder / "store")
+    other.pack()
     both = other("start")
     assert both.returncode == 0, both.stderr
     assert "stopping it first" in both.stdout
@@ -106,7 +113,7 @@ def test_an_archive_built_by_hand_is_noticed_and_what_was_served_beside_it_stays
     assert again.returncode == 0, again.stderr
     assert "already running" in again.stdout
     (other.recipe / "README.md").write_text("another card")
-    build(other.recipe, serve_command.folder / "store", replace=True)
+    pack(other.recipe, serve_command.folder / "store", replace=True)
     anew = serve_command("start")
     assert anew.returncode == 0, anew.stderr
     assert "the running server serves other archives" in anew.stdout
@@ -139,7 +146,7 @@ def test_a_half_built_archive_is_one_clear_line_and_a_non_zero_exit(serve_comman
 
 
 def test_an_archive_that_is_not_the_listed_one_is_one_clear_line_and_a_non_zero_exit(serve_command: Command):
-    archive = build(serve_command.recipe, serve_command.folder / "store")
+    archive = serve_command.pack()
     with zipfile.ZipFile(archive.path, "a") as mar:
         mar.writestr("sitecustomize.py", "print('somebody else was here')")
     assert "dummy-1.0.0.mar is not what was built: its sha256 is" in one_line(serve_command("start"))
@@ -152,6 +159,7 @@ def test_a_recipe_with_an_unknown_key_is_one_clear_line_and_a_non_zero_exit(serv
 
 
 def test_a_running_server_without_its_key_file_is_one_clear_line_and_a_non_zero_exit(serve_command: Command):
+    serve_command.pack()
     assert serve_command("start").returncode == 0
     (serve_command.folder / "run" / "key_file.json").unlink()
     assert "key_file.json is missing" in one_line(serve_command("start"))
@@ -160,6 +168,7 @@ def test_a_running_server_without_its_key_file_is_one_clear_line_and_a_non_zero_
 def test_on_sockets_nothing_listens_on_ports_but_metrics_and_grpc_and_what_was_left_by_a_killed_server_is_no_hindrance(
     serve_command: Command,
 ):
+    serve_command.pack()
     first = serve_command("start", sockets=True)
     assert first.returncode == 0, first.stderr
     curl = next(line for line in first.stdout.splitlines() if line.startswith("curl "))

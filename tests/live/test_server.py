@@ -13,9 +13,9 @@ import httpx
 import psutil
 import pytest
 
+from tests.support.archives import pack
 from tests.support.pictures import encoded
 from tests.support.recipes import RecipeMaker
-from vqaops.building.build import build
 from vqaops.errors import ServerError
 from vqaops.server.client import Client
 from vqaops.server.retry import NEVER
@@ -98,7 +98,7 @@ def test_a_busy_port_is_named_with_its_property(new_server: Callable[..., Server
         port = taken.getsockname()[1]
         server = new_server(management_address=f"http://127.0.0.1:{port}")
         with pytest.raises(ServerError, match=rf"port {port} \(management_address\) is taken"):
-            server.start([build(make_recipe(), tmp_path)])
+            server.start([pack(make_recipe(), tmp_path)])
     assert server.process() is None
 
 
@@ -111,7 +111,7 @@ def test_a_folder_too_deep_for_sockets_is_refused(tmp_path: Path, new_server: Ca
 def test_an_archive_that_does_not_load_is_reported_with_its_reason(
     new_server: Callable[..., Server], make_recipe: RecipeMaker, tmp_path: Path
 ):
-    archive = build(make_recipe(), tmp_path)
+    archive = pack(make_recipe(), tmp_path)
     broken = tmp_path / "broken.mar"
     with zipfile.ZipFile(archive.path) as old, zipfile.ZipFile(broken, "w") as new:
         for name in old.namelist():
@@ -169,7 +169,7 @@ def test_a_run_folder_with_reports_is_accepted(
 ):
     server = new_server()
     (server.run / "bench").mkdir(parents=True)
-    server.start([build(make_recipe(), tmp_path)])
+    server.start([pack(make_recipe(), tmp_path)])
     assert server.process()
     server.stop()
     assert (server.run / "bench").exists()

@@ -19,9 +19,9 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support.archives import pack
 from tests.support.pictures import encoded
 from tests.support.recipes import RecipeMaker
-from vqaops.building.build import build
 from vqaops.paths import ROOT
 from vqaops.server.server import Server
 from vqaops.store import checksums
@@ -74,7 +74,7 @@ class ModelsCommand:
         self, version: str, changes: dict[str, str] | None = None, handler: str = LENIENT, config: str = QUICK
     ) -> Path:
         """Build an archive of the model ``dummy`` in its own folder, with changes to the family's code."""
-        archive = build(versioned(self.make_recipe, version, handler, config), self.folder / f"built-{version}")
+        archive = pack(versioned(self.make_recipe, version, handler, config), self.folder / f"built-{version}")
         if changes:
             rewrite(archive, "vqaserve/families/dummy.py", changes)
         return archive.path

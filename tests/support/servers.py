@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.archives import pack
 from tests.support.pictures import encoded
 from tests.support.recipes import RecipeMaker
 from tests.tiny import make_weights
 from tests.tiny.recipe import complete_recipe
-from vqaops.building.build import build
 from vqaops.paths import CONFIG
 from vqaops.server.own_server import own_server
 from vqaops.server.ports import own_ports
@@ -57,7 +57,7 @@ def _serving(run_folder: Callable[[], Path]) -> Iterator[Callable[..., Server]]:
 
         def start(*recipes: Path, **overrides: str) -> Server:
             folder = run_folder()
-            archives = [build(recipe, folder / "store") for recipe in recipes]
+            archives = [pack(recipe, folder / "store") for recipe in recipes]
             return stack.enter_context(own_server(archives, folder / "run", **overrides))
 
         yield start

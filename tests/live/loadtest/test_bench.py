@@ -8,8 +8,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.support.archives import pack
 from tests.support.recipes import RecipeMaker
-from vqaops.building.build import build
 from vqaops.paths import ROOT
 
 
@@ -20,7 +20,7 @@ def test_the_bench_starts_a_server_checks_every_answer_and_leaves_a_report(
     recipe = make_recipe(name="bare", config="jobQueueSize: 300\n")
     config = recipe / "model-config.yaml"
     config.write_text(config.read_text().replace("Workers: 1", "Workers: 2"))
-    archive = build(recipe, folder / "store")
+    archive = pack(recipe, folder / "store")
     options = ["--rounds", "1", "--seconds", "0.2", "--connections", "2", "--busy", "4", "-o", str(folder / "out")]
     command = [sys.executable, "-m", "loadtest.bench", str(archive.path), *options]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=400)

@@ -11,7 +11,7 @@ from loadtest.faults.scenarios import SCENARIOS, ScenarioResult, ScenarioSkipped
 
 
 @pytest.fixture
-def run(run_folder: Callable[[], Path]) -> Callable[..., ScenarioResult]:
+def run(run_folder: Callable[[], Path], untried: None) -> Callable[..., ScenarioResult]:
     """Runs a scenario and checks what holds for all: both clients asked, and no answer was wrong."""
 
     def run_checked(scenario: Callable[..., ScenarioResult], **options: int) -> ScenarioResult:

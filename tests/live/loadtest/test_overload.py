@@ -10,11 +10,12 @@ import pytest
 from loadtest.overload.connections import CostlyConnection, half_closed, idle, p95_among, slow
 from loadtest.overload.flood import flood
 from loadtest.overload.targets import OverloadTarget, slow_target
+from tests.support.archives import without_trying
 
 
 @pytest.fixture(scope="module")
 def target(run_folder: Callable[[], Path]) -> Iterator[OverloadTarget]:
-    with slow_target(run_folder()) as one:
+    with without_trying(), slow_target(run_folder()) as one:
         yield one
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.archives import pack
 from tests.support.recipes import RecipeMaker
-from vqaops.building.build import build
 from vqaops.improving.attempt import Attempt, begin_recipe, next_version, unpack_recipe
 from vqaserve.errors import RecipeError
 from vqaserve.settings import ModelConfig
@@ -48,11 +48,11 @@ def test_an_output_appears_as_a_whole_or_not_at_all(tmp_path: Path):
 
 
 def test_the_recipe_of_an_archive_builds_the_same_archive(make_recipe: RecipeMaker, tmp_path: Path):
-    archive = build(make_recipe(), tmp_path / "store")
+    archive = pack(make_recipe(), tmp_path / "store")
     recipe = tmp_path / "unpacked" / "dummy"
     recipe.mkdir(parents=True)
     unpack_recipe(archive, recipe)
-    again = build(recipe, tmp_path / "other")
+    again = pack(recipe, tmp_path / "other")
     assert again.content_sha256 == archive.content_sha256
 
 

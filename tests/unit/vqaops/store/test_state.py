@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.archives import pack
 from tests.support.recipes import RecipeMaker
-from vqaops.building.build import build
 from vqaops.errors import ServerError
 from vqaops.store.archive import Archive
 from vqaops.store.state import State
@@ -19,7 +19,7 @@ from vqaops.store.state import State
 @pytest.fixture(scope="module")
 def built(make_recipe: RecipeMaker, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Archive]:
     """Archives of many names and versions with the same content."""
-    first = build(make_recipe(), tmp_path_factory.mktemp("store"))
+    first = pack(make_recipe(), tmp_path_factory.mktemp("store"))
 
     def make(version: str, name: str = "dummy") -> Archive:
         path = first.path.with_name(f"{name}-{version}.mar")
