@@ -55,8 +55,8 @@ lint: .venv/.develop ## check format, style, types and import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: .venv/.develop .venv-demo/.ready ## run all tests, two files at a time
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+test: .venv/.develop .venv-demo/.ready ## run all tests, three files at a time
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile
 
 test-ray: .venv/.develop .venv/.ray ## run the tests that start a Ray cluster
 	$(BIN)/python -m pytest -m ray tests/clients tests/live
