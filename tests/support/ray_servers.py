@@ -21,10 +21,11 @@ READY_SECONDS = 120
 
 
 @contextmanager
-def serving_with_ray(folder: Path, *archives: Path, options: tuple[str, ...] = ()) -> Iterator[Server]:
+def serving_with_ray(folder: Path, *archives: Path, options: tuple[str, ...] = ("--cpus", "4")) -> Iterator[Server]:
     """Serve archives until the block ends."""
+    folder.mkdir(exist_ok=True)
     run, port = folder / "run", str(free_ports(1)[0])
-    words = ["serve", *map(str, archives), "--run", str(run), "--port", port, "--cpus", "4", *options]
+    words = ["serve", *map(str, archives), "--run", str(run), "--port", port, *options]
     with (folder / "log").open("wb") as log:
         child = subprocess.Popen([sys.executable, "-m", "deploy.ray", *words], cwd=ROOT, stdout=log, stderr=log)
     try:
