@@ -17,6 +17,7 @@ from vqaserve.families.class_names import read_class_names
 from vqaserve.families.device import prepare_device
 from vqaserve.families.hf_folder import read_config, read_image_processor, read_model, squeeze_of
 from vqaserve.families.options import Options, read_options
+from vqaserve.families.picture_inputs import PictureInputs
 from vqaserve.families.pixels import encode_pictures, try_picture
 from vqaserve.families.precision import load_at_precision
 from vqaserve.families.ranking import rank
@@ -39,6 +40,7 @@ class HfImageClassifier(Family[Tensor, list[Tensor]]):
     def __init__(self, model: Any, image_processor: Any, labels: Sequence[str], device: torch.device) -> None:
         self.model = model.to(device)
         self.image_processor = image_processor
+        self.inputs = PictureInputs(image_processor)
         self.labels = labels
         self.device = device
         config = model.config
@@ -73,7 +75,7 @@ class HfImageClassifier(Family[Tensor, list[Tensor]]):
     @torch.inference_mode()
     def encode(self, pictures: Sequence[Image]) -> list[Tensor]:
         """The scores of each picture [classes], in fp32."""
-        return encode_pictures(pictures, self.image_processor, self.model, self._scores)
+        return encode_pictures(pictures, self.inputs, self.model, self._scores)
 
     def _scores(self, **inputs: Tensor) -> Tensor:
         logits = self.model(**inputs).logits.float()

@@ -20,6 +20,7 @@ from vqaserve.families.base import Family
 from vqaserve.families.device import prepare_device
 from vqaserve.families.hf_folder import read_config, read_model, read_processor, squeeze_of
 from vqaserve.families.options import Options, read_options
+from vqaserve.families.picture_inputs import PictureInputs
 from vqaserve.families.pixels import encode_pictures, try_picture
 from vqaserve.families.precision import load_at_precision
 from vqaserve.families.question_warnings import count_tokens, too_many_tokens
@@ -45,6 +46,7 @@ class HfZeroShot(Family[Tensor, list[Tensor]]):
     def __init__(self, model: Any, processor: Any, device: torch.device, cached_labels: int) -> None:
         self.model = model.to(device)
         self.processor = processor
+        self.inputs = PictureInputs(processor.image_processor)
         self.device = device
         self.independent = hasattr(model, "logit_bias")
         self.max_tokens = min(int(processor.tokenizer.model_max_length), _positions(model))
@@ -99,7 +101,7 @@ class HfZeroShot(Family[Tensor, list[Tensor]]):
     @torch.inference_mode()
     def encode(self, pictures: Sequence[Image]) -> list[Tensor]:
         """The normalised embedding of each picture [width], in fp32."""
-        return encode_pictures(pictures, self.processor.image_processor, self.model, self._embed)
+        return encode_pictures(pictures, self.inputs, self.model, self._embed)
 
     def _embed(self, **inputs: Tensor) -> Tensor:
         return normalize(self.model.get_image_features(**inputs).pooler_output.float(), dim=-1)

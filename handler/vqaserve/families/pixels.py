@@ -11,11 +11,11 @@ from PIL.Image import Image, new
 from torch import Tensor
 
 from vqaserve.errors import RecipeError
-from vqaserve.families.aspect_ratio import preprocess_any_shape
+from vqaserve.families.picture_inputs import PictureInputs
 
 
 def encode_pictures(
-    pictures: Sequence[Image], image_processor: Any, model: Any, encode: Callable[..., Tensor]
+    pictures: Sequence[Image], inputs: PictureInputs, model: Any, encode: Callable[..., Tensor]
 ) -> list[Tensor]:
     """What an encoder makes of each picture.
 
@@ -23,27 +23,18 @@ def encode_pictures(
 
     Args:
         pictures: RGB pictures of any shape.
-        image_processor: Prepares a picture.
+        inputs: Prepares pictures.
         model: Its device and its type of floating-point numbers are those of the encoder's inputs.
-        encode: Takes the processor's tensors, stacked to [pictures, ...], as named arguments; returns [pictures, ...].
+        encode: Takes the inputs [pictures, ...] as named arguments; returns [pictures, ...].
 
     Raises:
         InvalidImage: The processor cannot take a picture.
     """
-
-    def prepare(picture: Image) -> Mapping[str, Tensor]:
-        tensors = image_processor(picture, return_tensors="pt")
-        return {name: tensor[0] for name, tensor in tensors.items()}
-
-    def to_model(tensor: Tensor) -> Tensor:
-        return tensor.to(model.device, model.dtype) if tensor.is_floating_point() else tensor.to(model.device)
-
-    prepared = [preprocess_any_shape(picture, prepare) for picture in pictures]
+    prepared = [inputs.prepare(picture) for picture in pictures]
     encoded: dict[int, Tensor] = {}
     for places in group_by_shape(prepared):
-        names = prepared[places[0]]
-        stacked = {name: to_model(torch.stack([prepared[place][name] for place in places])) for name in names}
-        encoded |= {place: row.clone() for place, row in zip(places, encode(**stacked), strict=True)}
+        batch = inputs.join([prepared[place] for place in places], model.device, model.dtype)
+        encoded |= {place: row.clone() for place, row in zip(places, encode(**batch), strict=True)}
     return [encoded[place] for place in range(len(prepared))]
 
 

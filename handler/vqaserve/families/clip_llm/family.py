@@ -14,7 +14,6 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from vqaserve.errors import RecipeError
-from vqaserve.families.aspect_ratio import preprocess_any_shape
 from vqaserve.families.clip_llm.files import read_clip, read_language_model, read_tokenizer
 from vqaserve.families.clip_llm.options import ClipLlmOptions
 from vqaserve.families.device import prepare_device
@@ -24,6 +23,7 @@ from vqaserve.families.generation import GenerationSettings, generate, group_by_
 from vqaserve.families.generative import GenerativeFamily
 from vqaserve.families.hf_folder import read_processor
 from vqaserve.families.options import read_options
+from vqaserve.families.picture_inputs import PictureInputs
 from vqaserve.families.precision import load_at_precision
 from vqaserve.families.prompts import control_tokens, remove_control_tokens
 from vqaserve.families.question_warnings import count_tokens, warn_if_control_tokens, warn_if_cut
@@ -64,6 +64,7 @@ class ClipLlm(GenerativeFamily[Tensor, list[ScoredAnswers]]):
     ) -> None:
         self.clip = clip.to(device)
         self.processor = processor
+        self.inputs = PictureInputs(processor.image_processor)
         self.model = model
         self.tokenizer = tokenizer
         self.options = options
@@ -103,7 +104,8 @@ class ClipLlm(GenerativeFamily[Tensor, list[ScoredAnswers]]):
         """The normalised CLIP embedding of each picture [width]."""
         if not pictures:
             return []
-        pixels = torch.stack([preprocess_any_shape(picture, self._pixels) for picture in pictures]).to(self.device)
+        prepared = [self.inputs.prepare(picture) for picture in pictures]
+        pixels = self.inputs.join(prepared, self.device, self.clip.dtype)["pixel_values"]
         embeddings = self.clip.get_image_features(pixel_values=pixels).pooler_output
         return [embedding.clone() for embedding in normalize(embeddings)]
 
@@ -136,10 +138,6 @@ class ClipLlm(GenerativeFamily[Tensor, list[ScoredAnswers]]):
             details = {"clip_similarity": reply.clip_similarity}
             ranked.append(tuple(replace(answer, details=details) for answer in answers))
         return ranked
-
-    def _pixels(self, picture: Image) -> Tensor:
-        pixels: Tensor = self.processor.image_processor(picture, return_tensors="pt")["pixel_values"][0]
-        return pixels
 
     @torch.inference_mode()
     def _similarities(self, features: Sequence[Tensor], questions: Sequence[str]) -> list[float]:

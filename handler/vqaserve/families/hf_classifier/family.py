@@ -15,7 +15,6 @@ from transformers import AutoModelForVisualQuestionAnswering
 from vqaserve.attribution import Attribution, unknown_answer
 from vqaserve.calibration import Arithmetic, Machine
 from vqaserve.errors import RecipeError
-from vqaserve.families.aspect_ratio import preprocess_any_shape
 from vqaserve.families.base import Family
 from vqaserve.families.class_names import read_class_names
 from vqaserve.families.device import prepare_device
@@ -23,6 +22,7 @@ from vqaserve.families.extras import import_object
 from vqaserve.families.hf_classifier.vilt_attention import relevance, sum_by_word
 from vqaserve.families.hf_folder import read_config, read_model, read_processor
 from vqaserve.families.options import Options, read_options
+from vqaserve.families.picture_inputs import PictureInputs
 from vqaserve.families.pixels import group_by_shape
 from vqaserve.families.precision import load_at_precision
 from vqaserve.families.question_warnings import count_tokens, warn_if_cut
@@ -77,6 +77,7 @@ class HfClassifier(Family[PreparedPicture, Tensor]):
     ) -> None:
         self.model = model.to(device)
         self.processor = processor
+        self.inputs = PictureInputs(processor.image_processor)
         self.answers = answers
         self.scores = SCORES[options.scores]
         self.device = device
@@ -118,8 +119,8 @@ class HfClassifier(Family[PreparedPicture, Tensor]):
         return cls(model, read_processor(weights), read_class_names(weights, config), options, device)
 
     def encode(self, pictures: Sequence[Image]) -> list[PreparedPicture]:
-        """The processor's tensors of each picture, without a batch dimension."""
-        return [preprocess_any_shape(picture, self._pixels) for picture in pictures]
+        """The pixels of each picture, resized."""
+        return [self.inputs.prepare(picture) for picture in pictures]
 
     def warnings(self, query: Query) -> tuple[str, ...]:
         """A warning if the question has more tokens than the model has positions."""
@@ -130,9 +131,9 @@ class HfClassifier(Family[PreparedPicture, Tensor]):
         """Logits [n, answers]; pictures of equal shape share a batch, so that none is padded."""
         logits: dict[int, Tensor] = {}
         for rows in group_by_shape(features):
-            pixels = {name: torch.stack([features[row][name] for row in rows]) for name in features[rows[0]]}
-            inputs = {**self._tokens([queries[row].question for row in rows]), **pixels}
-            outputs = self.model(**{name: self._to_device(tensor) for name, tensor in inputs.items()})
+            tokens = self._tokens([queries[row].question for row in rows])
+            pixels = self.inputs.join([features[row] for row in rows], self.device, self.model.dtype)
+            outputs = self.model(**tokens, **pixels)
             logits.update(zip(rows, outputs.logits.float(), strict=True))
         return torch.stack([logits[row] for row in range(len(features))])
 
@@ -157,24 +158,16 @@ class HfClassifier(Family[PreparedPicture, Tensor]):
         place = self.answers.index(answer)
         tokens = self._tokens([query.question], return_offsets_mapping=True)
         spans = tokens.pop("offset_mapping")[0].tolist()
-        moved = {name: self._to_device(tensor) for name, tensor in tokens.items()}
-        found = relevance(self.model, moved, self._to_device(features["pixel_values"][None]), place)
+        pixels = self.inputs.join([features], self.device, self.model.dtype)["pixel_values"]
+        found = relevance(self.model, tokens, pixels, place)
         words = sum_by_word(query.question, spans, found.tokens.tolist())
         return Attribution(float(self.scores(found.logits)[0, place]), found.patches.tolist(), words)
 
-    def _pixels(self, picture: Image) -> PreparedPicture:
-        prepared = self.processor.image_processor(picture, return_tensors="pt")
-        return {name: tensor[0] for name, tensor in prepared.items()}
-
     def _tokens(self, questions: Sequence[str], **more: bool) -> dict[str, Tensor]:
-        return dict(
-            self.processor.tokenizer(
-                list(questions), padding=True, truncation=True, max_length=self.max_tokens, return_tensors="pt", **more
-            )
+        tokens = self.processor.tokenizer(
+            list(questions), padding=True, truncation=True, max_length=self.max_tokens, return_tensors="pt", **more
         )
-
-    def _to_device(self, tensor: Tensor) -> Tensor:
-        return tensor.to(self.device, self.model.dtype) if tensor.is_floating_point() else tensor.to(self.device)
+        return {name: tensor.to(self.device) for name, tensor in tokens.items()}
 
 
 def max_question_tokens(processor: Any, config: Any) -> int:

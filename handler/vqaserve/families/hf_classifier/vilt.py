@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vqaserve.families.picture_inputs import Normalisation
+
 
 class ViltGraph(nn.Module):
     """The layers of ``ViltForQuestionAnswering`` and the normalisation of its pictures, in one network.
@@ -30,12 +32,9 @@ class ViltGraph(nn.Module):
         self.vilt = model.vilt
         self.classifier = model.classifier
         self.side = model.config.image_size // model.config.patch_size
-        scale = image_processor.rescale_factor if image_processor.do_rescale else 1.0
-        mean, std = image_processor.image_mean, image_processor.image_std
-        if not image_processor.do_normalize:
-            mean, std = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
-        self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1) / scale)
-        self.register_buffer("std", torch.tensor(std).view(3, 1, 1) / scale)
+        normalisation = Normalisation.of(image_processor)
+        self.register_buffer("mean", normalisation.mean)
+        self.register_buffer("std", normalisation.std)
 
     def forward(self, tokens: Tensor, pixels: Tensor) -> Tensor:
         """Logits [1, answers] of token ids [1, length] and a resized picture [1, 3, height, width] in 0..255."""

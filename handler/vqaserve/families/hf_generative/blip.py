@@ -11,11 +11,11 @@ from PIL.Image import Image
 from torch import Tensor
 from transformers import AutoModelForVisualQuestionAnswering
 
-from vqaserve.families.aspect_ratio import preprocess_any_shape
 from vqaserve.families.following import Listener
 from vqaserve.families.generated import GeneratedAnswer
 from vqaserve.families.generation import GenerationSettings, generate
 from vqaserve.families.hf_generative.generator import AnswerGenerator
+from vqaserve.families.picture_inputs import PictureInputs
 from vqaserve.families.question_warnings import count_tokens, warn_if_cut
 from vqaserve.settings import HandlerSettings
 from vqaserve.types import Query
@@ -31,6 +31,10 @@ class BlipGenerator(AnswerGenerator):
 
     auto = AutoModelForVisualQuestionAnswering
 
+    def __init__(self, model: Any, processor: Any, prompt: str, device: torch.device) -> None:
+        super().__init__(model, processor, prompt, device)
+        self._inputs = PictureInputs(processor.image_processor)
+
     @classmethod
     def load(
         cls, model: Any, processor: Any, prompt: str | None, device: torch.device, settings: HandlerSettings
@@ -44,8 +48,9 @@ class BlipGenerator(AnswerGenerator):
         """Features [patches + 1, width] of each picture."""
         if not pictures:
             return []
-        pixels = torch.stack([preprocess_any_shape(picture, self._pixels) for picture in pictures])
-        features = self.model.vision_model(pixel_values=self.to_device(pixels)).last_hidden_state
+        prepared = [self._inputs.prepare(picture) for picture in pictures]
+        pixels = self._inputs.join(prepared, self.device, self.model.dtype)["pixel_values"]
+        features = self.model.vision_model(pixel_values=pixels).last_hidden_state
         # A view of one row would keep the whole batch in memory as long as a cache holds it.
         return [feature.clone() for feature in features]
 
@@ -93,10 +98,6 @@ class BlipGenerator(AnswerGenerator):
     def _longest(self) -> int:
         longest: int = self.model.config.text_config.max_position_embeddings
         return longest
-
-    def _pixels(self, picture: Image) -> Tensor:
-        pixels: Tensor = self.processor.image_processor(picture, return_tensors="pt")["pixel_values"][0]
-        return pixels
 
 
 def _group_by_length(tokens: Sequence[Sequence[int]]) -> list[list[int]]:
