@@ -56,7 +56,7 @@ lint: .venv/.develop ## check format, style, types and import rules
 	$(BIN)/lint-imports
 
 test: .venv/.develop .venv-demo/.ready ## run all tests, three files at a time
-	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 test-ray: .venv/.develop .venv/.ray ## run the tests that start a Ray cluster
 	$(BIN)/python -m pytest -m ray tests/clients tests/live

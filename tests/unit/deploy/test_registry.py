@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from deploy.ray.registry import Registry, plain_sample
 from vqaserve.metrics import BATCH_SECONDS, CACHE_BYTES, REQUESTS, MetricSample
 
 MODEL = ("dummy", "1.0.0")
 LABELS = 'Hostname="a",model_name="dummy",model_version="1.0.0"'
+
+
+def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """In a thread of its own: the browser of other tests keeps an event loop running in the main thread."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, coroutine).result()
 
 
 def page(*samples: MetricSample) -> list[str]:
@@ -18,7 +27,7 @@ def page(*samples: MetricSample) -> list[str]:
             await registry.add([plain_sample(sample, "a")])
         return await registry.page()
 
-    return asyncio.run(count()).decode().split("\n")
+    return run(count()).decode().split("\n")
 
 
 def test_counters_of_replicas_are_added_under_torchserves_names():
@@ -48,4 +57,4 @@ def test_a_front_learns_at_once_what_is_served():
         await registry.serve(served)
         return [await waiting == (1, served), await registry.served() == served]
 
-    assert asyncio.run(follow()) == [True, True]
+    assert run(follow()) == [True, True]
