@@ -19,6 +19,7 @@ from vqaops.store.names import ModelName, VersionNumber
 from vqaserve.validation import FrozenModel, describe_faults
 
 Action = Literal["promote", "rollback"]
+StepState = Literal["waiting", "started", "done", "undone"]
 
 
 class Step(FrozenModel):
@@ -30,7 +31,7 @@ class Step(FrozenModel):
     """
 
     before: VersionNumber
-    state: Literal["waiting", "started", "done", "undone"] = "waiting"
+    state: StepState = "waiting"
 
 
 class Journal(FrozenModel):
@@ -104,7 +105,7 @@ class Journal(FrozenModel):
         replace_whole(path, self.model_dump_json(indent=2) + "\n")
         return self
 
-    def with_step(self, name: str, state: Literal["waiting", "started", "done", "undone"]) -> Self:
+    def with_step(self, name: str, state: StepState) -> Self:
         """The journal with another state of a machine."""
         step = self.steps[name].model_copy(update={"state": state})
         return self.model_copy(update={"steps": {**self.steps, name: step}})

@@ -14,7 +14,6 @@ from vqaops.errors import ServerError
 from vqaops.files import locked
 from vqaops.fleet import listing
 from vqaops.fleet.change import DefaultChange, OnFailure, fleet_line, machine_report
-from vqaops.fleet.listing import look_before
 from vqaops.fleet.machine import FAULTS, Look, Machine, ThisMachine
 from vqaops.fleet.settings import FleetSettings, MachineSettings
 from vqaops.fleet.ssh import SshMachine
@@ -193,7 +192,7 @@ class Fleet:
         with locked(self.file):
             self.progress("asking every machine what it serves")
             try:
-                yield look_before(self.machines)
+                yield listing.look_before(self.machines)
             except KeyboardInterrupt:
                 found = self.change.unfinished()
                 raise ServerError(f"interrupted; {self.change.advice(found) if found else 'run it again'}") from None

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Literal
 
 Balance = Literal["least_busy", "pictures"]
+FAILOVER = "max_fails=2 fail_timeout=5s"
+"""When nginx takes one of several machines for gone, and for how long."""
 ERRORS = (
     "error_page 400 401 403 404 405 408 413 414 429 500 501 502 503 504 505 /error; error_page 494 =431 /error; "
     "error_page 495 496 497 =400 /error;"
@@ -28,7 +30,7 @@ def balancing(balance: Balance, servers: Sequence[str], scheme: str, bound: int)
     if balance == "least_busy" or len(servers) < 2:
         names = ("pool_servers", "body_file", "spill", "spill_first", "spilled")
         return dict.fromkeys(names, "") | {"pool": "torchserve", "trial_balance": "least_conn"}
-    listed = " ".join(f"server {one} max_conns={bound} max_fails=2 fail_timeout=5s;" for one in servers)
+    listed = " ".join(f"server {one} max_conns={bound} {FAILOVER};" for one in servers)
     return {
         "pool_servers": (
             # The zone lets all nginx processes count together.

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from vqaops import api_docs
 from vqaops.errors import ServerError
-from vqaops.gateway.balancing import ERRORS, balancing
+from vqaops.gateway.balancing import ERRORS, FAILOVER, balancing
 from vqaops.gateway.certificate import Certificate
 from vqaops.gateway.settings import GatewaySettings, scheme_of
 from vqaops.paths import DEPLOY
@@ -71,7 +71,7 @@ def render(settings: GatewaySettings, certificate: Certificate, backend: Backend
     """
     template = _Template((GATEWAY_FILES / "nginx.conf.template").read_text(encoding="utf-8"))
     burst = f" burst={settings.burst} nodelay" if settings.burst else ""  # nginx refuses burst=0
-    several = " max_fails=2 fail_timeout=5s" if len(backend.upstreams) > 1 else ""
+    several = f" {FAILOVER}" if len(backend.upstreams) > 1 else ""
     return template.substitute(
         _status_pages(backend),
         **balancing(
