@@ -103,6 +103,19 @@ def main(
     resample: Annotated[
         str | None, typer.Option(help="The filter: bilinear or bicubic.", rich_help_panel=CLASSIFIER)
     ] = None,
+    mean: Annotated[
+        str | None,
+        typer.Option(
+            help='Of red, green and blue, in 0 to 1; by default ImageNet\'s: "0.485,0.456,0.406".',
+            rich_help_panel=CLASSIFIER,
+        ),
+    ] = None,
+    std: Annotated[
+        str | None,
+        typer.Option(
+            help='Standard deviation of the same; by default "0.229,0.224,0.225".', rich_help_panel=CLASSIFIER
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(envvar="DEVICE", help="auto, cpu or cuda.")] = "auto",
 ) -> None:
     """Turn a model of another system into a recipe; nothing in its files is run.
@@ -118,8 +131,9 @@ def main(
     """
     chat_app: dict[str, Path | None] = {"CHECKPOINT": checkpoint, "--vocab": vocab, "--answers": answers}
     clip_llm = {"--clip": clip, "--llm": llm, "--adapter": adapter}
-    sizes = {"resize": resize, "crop": crop, "resample": resample}
-    transforms = {name: value for name, value in sizes.items() if value is not None}
+    channels = {"mean": mean and mean.split(","), "std": std and std.split(",")}
+    chosen = {"resize": resize, "crop": crop, "resample": resample, **channels}
+    transforms = {name: value for name, value in chosen.items() if value is not None}
     of_clip_llm: dict[str, object] = clip_llm | {
         "--prompt": prompt,
         "--marker": marker,

@@ -15,17 +15,16 @@ from tests.support.classifiers import NAMES, load, run, scores
 from tests.support.torchvision_oracle import CASES
 from vqaops.paths import ROOT
 
-TORCHVISION = "torchvision==0.28.0"  # for torch 2.13
-
 
 @pytest.fixture(scope="module")
 def oracle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with checkpoints of torchvision's and their probabilities, computed where torchvision is installed."""
     folder, packages = tmp_path_factory.mktemp("oracle"), tmp_path_factory.mktemp("packages")
     pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-compile", "--target", str(packages)]
-    done = subprocess.run([*pip, TORCHVISION], capture_output=True, text=True, check=False)
+    pip += ["-c", str(ROOT / "constraints.txt"), "torchvision"]
+    done = subprocess.run(pip, capture_output=True, text=True, check=False)
     if done.returncode:
-        pytest.skip(f"{TORCHVISION} cannot be had: {done.stderr.strip()[-200:]}")
+        pytest.skip(f"torchvision cannot be had: {done.stderr.strip()[-200:]}")
     command = [sys.executable, "-m", "tests.support.torchvision_oracle", str(folder)]
     subprocess.run(command, env={**os.environ, "PYTHONPATH": str(packages)}, cwd=ROOT, check=True)
     return folder

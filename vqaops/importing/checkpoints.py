@@ -97,7 +97,9 @@ def _load(path: Path) -> Any:
         ) from None
     except Exception as error:  # noqa: BLE001 - damaged files raise nearly anything
         reason = f"{type(error).__name__}: {_first_line(error)}"
-        if "Invalid magic number" in reason:
+        if isinstance(error, EOFError) or "unexpected EOF" in reason:
+            reason = "it ends too early, as after a broken download: get the whole file"
+        elif "Invalid magic number" in reason:
             reason = f"a pickle that torch.save did not write; load it where it was made, and {SAVE_WEIGHTS}"
         raise RecipeError(f"{path} is not a PyTorch checkpoint ({reason})") from None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -33,7 +33,7 @@ _DESCRIPTION: Final = (
     "Fill in what it was trained on, on what terms, and what it cannot do.\n\n"
     "A picture's shorter side is resized to {resize} pixels ({resample}), and the middle of {crop} x {crop} pixels is "
     "used, as torchvision does for the ImageNet weights. If it was trained with other transforms, convert it again "
-    "with `--resize`, `--crop` and `--resample`."
+    "with `--resize`, `--crop`, `--resample`, `--mean` and `--std`."
 )
 
 
@@ -109,13 +109,18 @@ def convert_classifier(
         )
         (weights / "config.json").write_text(config.model_dump_json(indent=2) + "\n", encoding="utf-8")
     passed_over = (*read.passed_over, *stripped.passed_over)
-    return Converted(passed_over, "" if transforms else _hint(architecture))
+    return Converted(passed_over, _hint(architecture, transforms))
 
 
-def _hint(architecture: str) -> str:
-    """How to convert a network that was trained from torchvision's newer weights, where there are such."""
+def _hint(architecture: str, given: Collection[str]) -> str:
+    """How to convert a network that was trained from torchvision's newer weights, where they need another ``resize``.
+
+    Args:
+        architecture: The network.
+        given: Names of the transforms that were chosen; who chose ``resize`` needs no hint.
+    """
     usual, newer = ARCHITECTURES[architecture].transforms, ARCHITECTURES[architecture].newer
-    if newer is None:
+    if newer is None or "resize" in given:
         return ""
     wanted = newer.model_dump(include={"resize", "crop", "resample"})
     options = [f"--{name} {value}" for name, value in wanted.items() if value != getattr(usual, name)]

@@ -70,18 +70,30 @@ def test_a_network_with_newer_weights_is_converted_with_a_hint(tmp_path: Path):
     done = run(tmp_path / "food.pth", tmp_path / "newer", "--classes", NAMES, "--resize", "232")
     assert done.exit_code == 0
     assert "note:" not in done.output
+    done = run(tmp_path / "food.pth", tmp_path / "bicubic", "--classes", NAMES, "--resample", "bicubic")
+    assert "--resize 232\n" in done.output
+
+
+def test_mean_and_deviation_of_the_training_can_be_given(state: dict[str, Tensor], tmp_path: Path):
+    torch.save(state, tmp_path / "food.pth")
+    given = ["--mean", "0.5,0.5,0.5", "--std", "0.5, 0.25,1"]
+    done = run(tmp_path / "food.pth", tmp_path / "food", "--classes", NAMES, *given)
+    assert done.exit_code == 0, done.output
+    transforms = load(tmp_path / "food").config.transforms
+    assert (transforms.mean, transforms.std) == ((0.5, 0.5, 0.5), (0.5, 0.25, 1.0))
 
 
 @pytest.mark.parametrize("share", [0.01, 0.5, 0.99])
-def test_a_truncated_file_is_refused_in_one_line(share: float, state: dict[str, Tensor], tmp_path: Path):
-    torch.save(state, tmp_path / "whole.pth")
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_truncated_file_is_refused_in_one_line(share: float, zipped: bool, state: dict[str, Tensor], tmp_path: Path):
+    torch.save(state, tmp_path / "whole.pth", _use_new_zipfile_serialization=zipped)
     whole = (tmp_path / "whole.pth").read_bytes()
     (tmp_path / "food.pth").write_bytes(whole[: int(len(whole) * share)])
     done = run(tmp_path / "food.pth", tmp_path / "food", "--classes", NAMES)
     assert done.exit_code == 1
     (line,) = done.output.strip().splitlines()
     assert line.startswith(f"convert: {tmp_path / 'food.pth'} is ")
-    assert "cut off" in line
+    assert "broken download: get the whole file" in line
 
 
 def refusal(state: Any, folder: Path, *more: str) -> str:
@@ -110,6 +122,8 @@ def test_another_number_of_classes_is_refused_with_both_numbers(state: dict[str,
         (["--classes", ""], "takes at least two names"),
         (["--classes", NAMES, "--crop", "300"], "crop 300 is larger than resize 256"),
         (["--classes", NAMES, "--resample", "nearest"], "resample: Input should be 'bilinear' or 'bicubic'"),
+        (["--classes", NAMES, "--mean", "123.7,116.3,103.5"], "mean.0: Input should be less than or equal to 1"),
+        (["--classes", NAMES, "--std", "0.5"], "std.1: Field required"),
         (["--classes", NAMES, "--vocab", "vocab.pkl"], "--vocab came with options of another kind of model"),
         (["--resize", "200"], "missing: --classes"),
     ],

@@ -12,7 +12,8 @@ from vqaserve.validation import FrozenModel
 from vqaserve.yaml_files import validate_settings
 
 Side = Annotated[int, Field(ge=16, le=2048)]
-Deviation = Annotated[float, Field(gt=0)]
+Mean = Annotated[float, Field(ge=0, le=1)]
+Deviation = Annotated[float, Field(gt=0, le=1)]
 
 Label = Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -31,7 +32,7 @@ class Transforms(FrozenModel):
     resize: Side
     crop: Side
     resample: Literal["bilinear", "bicubic"]
-    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    mean: tuple[Mean, Mean, Mean] = (0.485, 0.456, 0.406)
     std: tuple[Deviation, Deviation, Deviation] = (0.229, 0.224, 0.225)
 
     @model_validator(mode="after")
