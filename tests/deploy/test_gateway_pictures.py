@@ -1,13 +1,18 @@
-"""Several machines: a picture goes to the one that has seen it. The machines are stubs that answer with their name."""
+"""Several machines: a picture goes to the one that has seen it. The machines are stubs that answer with their name.
+
+The stubs say in a header which path they were asked for; they fail for the version 9.9.9.
+"""
 
 from __future__ import annotations
 
 import json
+import math
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import httpx
 import numpy as np
@@ -15,8 +20,10 @@ import pytest
 
 from tests.support.gateways import RunningGateway
 from tests.support.pictures import as_base64
+from vqaops.gateway.routes import Kind, Route
 
 MACHINES = 3
+CANARY = "/predictions/m/2.0.0"
 
 
 class Machine(ThreadingHTTPServer):
@@ -40,7 +47,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.rfile.read(int(self.headers["Content-Length"]))
         self.server.gate.wait(20)
         answer = str(self.server.port).encode()
-        self.send_response(200)
+        self.send_response(503 if self.path.endswith("9.9.9") else 200)
+        self.send_header("X-Asked", self.path)
         self.send_header("Content-Length", str(len(answer)))
         self.end_headers()
         self.wfile.write(answer)
@@ -60,12 +68,28 @@ def machines() -> Iterator[list[Machine]]:
 
 
 @pytest.fixture(scope="module")
-def client(machines: list[Machine], new_gateway: Callable[..., RunningGateway]) -> Iterator[httpx.Client]:
+def balanced(machines: list[Machine], new_gateway: Callable[..., RunningGateway]) -> Iterator[RunningGateway]:
     upstreams = [f"http://127.0.0.1:{one.port}" for one in machines]
     gateway = new_gateway(upstreams=upstreams, balance="pictures", connections=100, upstream_connections=4)
-    with gateway.client() as client:
-        yield client
+    yield gateway
     gateway.nginx.stop()
+
+
+@pytest.fixture(scope="module")
+def client(balanced: RunningGateway) -> Iterator[httpx.Client]:
+    with balanced.client() as client:
+        yield client
+
+
+@pytest.fixture
+def route(balanced: RunningGateway) -> Iterator[Callable[..., None]]:
+    """Sets the route of ``m``, and removes it after the test."""
+
+    def to(version: str, share: float = 1.0, kind: Kind = "canary") -> None:
+        balanced.nginx.routes.set("m", Route(version, share, kind))
+
+    yield to
+    balanced.nginx.routes.set("m", None)
 
 
 def pictures(count: int, size: int = 4000) -> list[bytes]:
@@ -73,8 +97,15 @@ def pictures(count: int, size: int = 4000) -> list[bytes]:
     return [b"\xff\xd8\xff\xe0" + generator.bytes(size + index) for index in range(count)]
 
 
-def form(client: httpx.Client, picture: bytes, question: str = "what?") -> str:
-    return client.post("/predictions/m", data={"question": question}, files={"image": picture}).raise_for_status().text
+def ask(client: httpx.Client, picture: bytes, request_id: str = "") -> tuple[str, str]:
+    """Which machine answers, and for which path."""
+    headers = {"X-Request-Id": request_id} if request_id else {}
+    reply = client.post("/predictions/m", data={"question": "what?"}, files={"image": picture}, headers=headers)
+    return reply.raise_for_status().text, reply.headers["X-Asked"]
+
+
+def form(client: httpx.Client, picture: bytes) -> str:
+    return ask(client, picture)[0]
 
 
 def every_format(client: httpx.Client, picture: bytes) -> set[str]:
@@ -111,19 +142,74 @@ def test_pictures_that_differ_in_their_last_bytes_are_different(client: httpx.Cl
     assert len({form(client, picture + bytes([tag]) * 8) for tag in range(12)}) > 1
 
 
+def asked_at_once(client: httpx.Client, machines: list[Machine], count: int) -> list[tuple[str, str]]:
+    """Which machine answered each of many requests for one picture, and for which path."""
+    (picture,) = pictures(1)
+    for one in machines:
+        one.gate.clear()
+    with ThreadPoolExecutor(count) as pool:
+        waiting = [pool.submit(ask, client, picture) for _ in range(count)]
+        threading.Timer(1, lambda: [one.gate.set() for one in machines]).start()
+        return [one.result() for one in waiting]
+
+
 @pytest.mark.parametrize(("asked", "most"), [(10, 4), (24, 12)])
 def test_one_picture_that_everyone_asks_about_makes_no_machine_hot(
     client: httpx.Client, machines: list[Machine], asked: int, most: int
 ):
-    (picture,) = pictures(1)
-    for one in machines:
-        one.gate.clear()
-    with ThreadPoolExecutor(asked) as pool:
-        waiting = [pool.submit(form, client, picture) for _ in range(asked)]
-        threading.Timer(1, lambda: [one.gate.set() for one in machines]).start()
-        counts = Counter(one.result() for one in waiting)
+    counts = Counter(machine for machine, _ in asked_at_once(client, machines, asked))
     assert set(counts) == {str(one.port) for one in machines}
     assert max(counts.values()) <= most
+
+
+def check_canary(client: httpx.Client, share: float) -> None:
+    """The canary gets its share of 400 requests, and each picture is asked about on one machine, whatever version."""
+    shown = enumerate(pictures(25))
+    asked = [[ask(client, picture, f"{number}-{turn}") for turn in range(16)] for number, picture in shown]
+    paths = Counter(path for replies in asked for _, path in replies)
+    assert set(paths) == {"/predictions/m", CANARY}
+    assert abs(paths[CANARY] - 400 * share) < 4 * math.sqrt(400 * share * (1 - share))
+    assert [len({machine for machine, _ in replies}) for replies in asked] == [1] * 25
+    assert len({machine for replies in asked for machine, _ in replies}) == MACHINES
+
+
+def test_a_canary_gets_its_share_while_each_picture_stays_on_its_machine(
+    client: httpx.Client, route: Callable[..., None]
+):
+    route("2.0.0", 0.25)
+    check_canary(client, share=0.25)
+
+
+def test_if_a_canary_fails_the_default_version_answers_on_the_pictures_machine(
+    client: httpx.Client, route: Callable[..., None]
+):
+    before = [ask(client, picture) for picture in pictures(8)]
+    route("9.9.9")
+    assert [ask(client, picture) for picture in pictures(8)] == before
+
+
+def test_a_canary_makes_no_machine_hot_and_gives_what_is_too_much_to_the_default_version(
+    client: httpx.Client, machines: list[Machine], route: Callable[..., None]
+):
+    route("2.0.0")
+    asked = asked_at_once(client, machines, 20)
+    counts = Counter(machine for machine, path in asked if path == CANARY)
+    assert counts == {str(one.port): 4 for one in machines}
+    assert len(asked) == 20
+
+
+def test_behind_a_gateway_that_balances_each_machines_gateway_gives_its_canary_the_share(
+    machines: list[Machine], new_gateway: Callable[..., RunningGateway], tmp_path: Path
+):
+    keys = str(tmp_path / "keys")
+    inner = [new_gateway(upstreams=[f"http://127.0.0.1:{one.port}"], keys=keys) for one in machines]
+    for one in inner:
+        one.nginx.routes.set("m", Route("2.0.0", 0.25, "canary"))
+    authority = tmp_path / "authority.pem"
+    authority.write_text("".join(one.authority.read_text() for one in inner))
+    upstreams = {"upstreams": [one.url for one in inner], "upstream_name": "localhost", "upstream_ca": str(authority)}
+    with new_gateway(**upstreams, balance="pictures", keys=keys).client() as client:
+        check_canary(client, share=0.25)
 
 
 def test_if_a_machine_is_gone_only_its_pictures_move(client: httpx.Client, machines: list[Machine]):

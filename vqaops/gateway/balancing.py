@@ -29,7 +29,7 @@ def balancing(balance: Balance, servers: Sequence[str], scheme: str, bound: int)
     """
     if balance == "least_busy" or len(servers) < 2:
         names = ("pool_servers", "body_file", "spill", "spill_first", "spilled")
-        return dict.fromkeys(names, "") | {"pool": "torchserve", "trial_balance": "least_conn"}
+        return dict.fromkeys(names, "") | {"pool": "torchserve", "trial_balance": "least_conn;", "trial_bound": ""}
     listed = " ".join(f"server {one} max_conns={bound} {FAILOVER};" for one in servers)
     return {
         "pool_servers": (
@@ -37,7 +37,9 @@ def balancing(balance: Balance, servers: Sequence[str], scheme: str, bound: int)
             f"upstream pictures {{ zone pictures 1m; hash $picture consistent; {listed} keepalive 32; }}"
         ),
         "pool": "pictures",
-        "trial_balance": "hash $picture consistent",
+        "trial_balance": "zone trial 1m; hash $picture consistent;",
+        # A canary's requests above the bound are answered by the default version, and a shadow's are dropped.
+        "trial_bound": f" max_conns={bound}",
         "body_file": "client_body_in_file_only clean;",  # without it nginx gives a large body a file without a name
         "spill_first": "error_page 502 = @spilled;",  # before the other error pages, as nginx takes the first that fits
         "spill": f"recursive_error_pages on; error_page 502 = @spilled; {ERRORS}",

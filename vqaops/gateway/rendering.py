@@ -72,14 +72,12 @@ def render(settings: GatewaySettings, certificate: Certificate, backend: Backend
     template = _Template((GATEWAY_FILES / "nginx.conf.template").read_text(encoding="utf-8"))
     burst = f" burst={settings.burst} nodelay" if settings.burst else ""  # nginx refuses burst=0
     several = f" {FAILOVER}" if len(backend.upstreams) > 1 else ""
+    servers = [_server(one) for one in backend.upstreams]
+    scheme = "https" if backend.is_gateway else "http"
+    chosen = balancing(settings.balance, servers, scheme, settings.upstream_connections)
     return template.substitute(
         _status_pages(backend),
-        **balancing(
-            settings.balance,
-            [_server(one) for one in backend.upstreams],
-            "https" if backend.is_gateway else "http",
-            settings.upstream_connections,
-        ),
+        **chosen,
         **_cross_origin(settings.cors_allowed_origins),
         docs_files=" ".join(f'"/docs{_below(name)}" "{escape(path)}";' for name, path in api_docs.files().items()),
         docs_policy=api_docs.CONTENT_SECURITY_POLICY,
@@ -97,9 +95,9 @@ def render(settings: GatewaySettings, certificate: Certificate, backend: Backend
         openai_errors="js_header_filter chat.startReply; js_body_filter chat.wrapError;",
         checks=CHECKS,
         checks_with_key=f"{CHECKS} {KEY_CHECK}",
-        servers=" ".join(f"server {_server(one)}{several};" for one in backend.upstreams),
-        trial_servers=" ".join(f"server {_server(one)} max_fails=0;" for one in backend.upstreams),
-        scheme="https" if backend.is_gateway else "http",
+        servers=" ".join(f"server {one}{several};" for one in servers),
+        trial_servers=" ".join(f"server {one} max_fails=0{chosen['trial_bound']};" for one in servers),
+        scheme=scheme,
         # Another gateway checks the client's key; TorchServe checks its own token, or none.
         authorization="$http_authorization" if backend.is_gateway else "$inference_token",
         # Without a valid token TorchServe would answer 400, and clients do not retry a 400.
