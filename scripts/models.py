@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from vqaops.console import finite, new_console, one_line_errors
 from vqaops.errors import ServerError
+from vqaops.fleet.bake import Bake
 from vqaops.fleet.change import OnFailure
 from vqaops.fleet.operations import Fleet
 from vqaops.paths import RUN, resolved
@@ -86,6 +87,12 @@ def promote(
     on_failure: Annotated[
         OnFailure, typer.Option(help="In a fleet: whether machines that are promoted go back if one fails.")
     ] = OnFailure.ROLLBACK,
+    bake: Annotated[
+        float,
+        typer.Option(
+            callback=finite, min=0, help="In a fleet: seconds to watch each machine after its promotion; a 5xx stops."
+        ),
+    ] = 0,
     run: Run = RUN,
     as_json: Json = False,
 ) -> None:
@@ -98,7 +105,7 @@ def promote(
         run,
         as_json,
         lambda operations: [operations.promote(target, force)],
-        lambda fleet: fleet.promote(target, force, on_failure),
+        lambda fleet: fleet.promote(target, force, on_failure, Bake(bake)),
     )
 
 

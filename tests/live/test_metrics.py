@@ -11,6 +11,8 @@ import pytest
 
 from tests.support.pictures import encoded
 from tests.support.recipes import RecipeMaker
+from vqaops.rollout.request_counts import failed_requests
+from vqaops.server.management import Management
 from vqaops.server.server import Server
 from vqaserve.metrics import METRICS
 
@@ -73,3 +75,14 @@ def test_every_metric_reaches_the_metrics_address_and_promtool_finds_no_fault_wi
         ["promtool", "check", "metrics"], input="\n".join([*ours, ""]), text=True, capture_output=True
     )
     assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
+
+
+def test_a_refusal_of_the_server_counts_as_failed_and_a_clients_deadline_does_not(server: Server):
+    before, long_ago = failed_requests(server.client), {"X-Request-Start": "t=1.000", "X-Timeout-Ms": "1"}
+    assert ask(server, encoded("red"), "what?", **long_ago) == 504
+    scraped(server, 'outcome="DeadlineExceeded"')
+    Management(server.client).scale("dummy", "1.0.0", 0, 0)
+    assert ask(server, encoded("red"), "what?") == 503
+    deadline = time.monotonic() + SECONDS
+    while (count := failed_requests(server.client)) != before + 1:
+        assert time.monotonic() < deadline, count

@@ -17,7 +17,10 @@ GATE = {"gate": "smoke", "value": None, "measured": "nothing", "allowed": "an an
 
 @dataclass
 class MemoryMachine:
-    """Serves ``shapes`` 1.0.0 after 0.9.0; ``before`` and ``after`` are called around each change, and may raise."""
+    """Serves ``shapes`` 1.0.0 after 0.9.0; ``before`` and ``after`` are called around each change, and may raise.
+
+    ``failed`` says at each look how many requests have failed.
+    """
 
     name: str
     defaults: list[str] = field(default_factory=lambda: ["0.9.0", "1.0.0"])
@@ -25,6 +28,8 @@ class MemoryMachine:
     passes: bool = True
     asked: list[str] = field(default_factory=list)
     away: bool = False
+    ready: int = 1
+    failed: Callable[[], int] = lambda: 0
     before: Callable[[str], None] = lambda word: None
     after: Callable[[str], None] = lambda word: None
 
@@ -36,12 +41,12 @@ class MemoryMachine:
         if self.away:
             raise ServerError("it does not answer")
         versions = tuple(
-            ListedVersion(model="shapes", version=one, workers=1, ready=1, sha256=sha256)
+            ListedVersion(model="shapes", version=one, workers=1, ready=self.ready, sha256=sha256)
             for one, sha256 in self.served.items()
         )
         previous = self.defaults[-2] if len(self.defaults) > 1 else None
         default = ListedDefault(version=self.default, recorded=self.default, previous=previous)
-        return Look(versions=versions, defaults={"shapes": default})
+        return Look(versions=versions, defaults={"shapes": default}, failed=self.failed())
 
     def register(self, archive: Path, signers: Path | None, measures: bool) -> Report:
         given = Archive.read(archive)

@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.markup import escape
 
 from vqaops.errors import ServerError
+from vqaops.fleet.bake import NO_BAKE, Bake
 from vqaops.fleet.journal import Action, Journal
 from vqaops.fleet.listing import default_of, differ, look_at_all, spread
 from vqaops.fleet.machine import FAULTS, Look, Machine
@@ -74,13 +75,14 @@ class DefaultChange:
         before = {name: look.defaults[model].version for name, look in looks.items()}
         return found.with_machines(before) if found else Journal.begin(action, model, version, before)
 
-    def do(self, journal: Journal, ask: Ask, on_failure: OnFailure) -> Iterator[Report]:
+    def do(self, journal: Journal, ask: Ask, on_failure: OnFailure, bake: Bake = NO_BAKE) -> Iterator[Report]:
         """Change one machine after another; those that have the version already are not asked.
 
         Args:
             journal: The change.
             ask: Changes one machine.
             on_failure: What follows a machine that fails.
+            bake: Watches each machine that was changed, before the next one is.
 
         Yields:
             A report for each machine, and one for the fleet.
@@ -93,17 +95,25 @@ class DefaultChange:
                 yield from self._failed(journal, machine, on_failure)
                 return
             if look.is_at(journal.model, journal.version):
-                journal = journal.with_step(machine.name, "done").write(self.file)
+                # If it is "started", the command was interrupted after the change, perhaps while it watched.
+                is_new = journal.steps[machine.name].state == "started"
                 yield machine_report(machine, {}, [f"{journal.model} {journal.version} is the default already"])
-                continue
-            journal = journal.with_step(machine.name, "started").write(self.file)
-            report, unchanged = self._asked(machine, journal, ask)
-            yield report
-            if not report.succeeded:
-                if unchanged:
-                    journal = journal.with_step(machine.name, "waiting").write(self.file)
-                yield from self._failed(journal, machine, on_failure)
-                return
+            else:
+                is_new = True
+                journal = journal.with_step(machine.name, "started").write(self.file)
+                report, unchanged = self._asked(machine, journal, ask)
+                yield report
+                if not report.succeeded:
+                    if unchanged:
+                        journal = journal.with_step(machine.name, "waiting").write(self.file)
+                    yield from self._failed(journal, machine, on_failure)
+                    return
+            if is_new and bake.seconds:
+                report = self._watched(machine, journal, bake)
+                yield report
+                if not report.succeeded:
+                    yield from self._failed(journal, machine, on_failure)
+                    return
             journal = journal.with_step(machine.name, "done").write(self.file)
         yield self._summary(journal.model_copy(update={"ended": True}).write(self.file))
 
@@ -123,6 +133,11 @@ class DefaultChange:
         if not journal.touched:
             journal = journal.model_copy(update={"ended": True}).write(self.file)
         yield self._summary(journal)
+
+    def _watched(self, machine: Machine, journal: Journal, bake: Bake) -> Report:
+        fault = bake.fault(machine, journal.model, journal.version, self.progress)
+        verdict = f"[red]{escape(fault)}[/]" if fault else f"no fault in {bake.seconds:g} s"
+        return machine_report(machine, {"bake": bake.seconds, "fault": fault}, [verdict], not fault)
 
     def _failed(self, journal: Journal, machine: Machine, on_failure: OnFailure) -> Iterator[Report]:
         if on_failure is OnFailure.ROLLBACK:

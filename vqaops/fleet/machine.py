@@ -45,12 +45,14 @@ class Look(BaseModel):
     Attributes:
         versions: All versions of all models.
         defaults: Each model's default version.
+        failed: Requests that got 5xx since the server's start; None if its metrics do not say.
     """
 
     model_config = ConfigDict(frozen=True)
 
     versions: tuple[ListedVersion, ...]
     defaults: Mapping[str, ListedDefault]
+    failed: int | None = None
 
     def version(self, model: str, version: str) -> ListedVersion | None:
         """A registered version, or None."""

@@ -13,6 +13,7 @@ from rich.markup import escape
 from vqaops.errors import ServerError
 from vqaops.files import locked
 from vqaops.fleet import listing
+from vqaops.fleet.bake import NO_BAKE, Bake
 from vqaops.fleet.change import DefaultChange, OnFailure, fleet_line, machine_report
 from vqaops.fleet.machine import FAULTS, Look, Machine, ThisMachine
 from vqaops.fleet.settings import FleetSettings, MachineSettings
@@ -100,8 +101,10 @@ class Fleet:
             yield from self._on_each(f"{name} {version} is registered", has_it, register)
             yield self._next(name, version)
 
-    def promote(self, target: Sequence[str], force: bool, on_failure: OnFailure) -> Iterator[Report]:
-        """Make a version the default on one machine after another, each through its gates."""
+    def promote(
+        self, target: Sequence[str], force: bool, on_failure: OnFailure, bake: Bake = NO_BAKE
+    ) -> Iterator[Report]:
+        """Make a version the default on one machine after another, each through its gates, and watch it there."""
         with self._changing() as looks:
             name, version = parse_target(target, lambda: _only_model(looks))
             known = {machine: look.version(name, version) for machine, look in looks.items()}
@@ -112,7 +115,7 @@ class Fleet:
             journal = self.change.begin("promote", name, version, looks)
             if not self.change.unfinished() and all(look.is_at(name, version) for look in looks.values()):
                 raise ServerError(f"{name} {version} is already the default on every machine")
-            yield from self.change.do(journal, lambda machine: machine.promote(name, version, force), on_failure)
+            yield from self.change.do(journal, lambda machine: machine.promote(name, version, force), on_failure, bake)
 
     def rollback(self, model: str | None, to: str | None) -> Iterator[Report]:
         """Take an unfinished promotion back; or else make the default before the present one the default again."""

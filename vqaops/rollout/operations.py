@@ -19,6 +19,7 @@ from vqaops.rollout import canary, listing
 from vqaops.rollout.autoscale import ScalingRule, autoscale
 from vqaops.rollout.defaults import defaults
 from vqaops.rollout.gate import GateResult
+from vqaops.rollout.request_counts import failed_requests
 from vqaops.rollout.rollout import Rollout
 
 
@@ -74,6 +75,7 @@ class Operations:
             ],
             "defaults": {name: asdict(one) for name, one in defaults(server).items()},
             "routes": {name: asdict(route) for name, route in routes.items()},
+            "failed": self._failed(),
         }
         shares = [
             f"{name} {route.version} is the {route.kind} of {route.share:.4g} of the gateway's requests"
@@ -161,6 +163,13 @@ class Operations:
         verb = "copied to" if shadow else "answered by"
         end = f"scripts/models.py canary {name} {version} --share 0"
         return Report(fields, [f"[green]{share} of {name}'s requests[/] are {verb} {version}. End it: {end}"])
+
+    def _failed(self) -> int | None:
+        """Requests that failed since the server's start; None if its metrics address does not answer."""
+        try:
+            return failed_requests(self.rollout.server.client)
+        except ServerError:
+            return None
 
     def _end_canary(self, name: str, version: str | None = None) -> None:
         canary.end(self.rollout.server, self.gateway, name, version)

@@ -1,4 +1,4 @@
-"""How many requests a model got and how long they waited, from TorchServe's metrics."""
+"""How many requests a model got, how long they waited and how many failed, from TorchServe's metrics."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from vqaops.server.client import Client
 REQUESTS = "ts_inference_requests_total"
 WAITED = "ts_queue_latency_microseconds_total"
 """TorchServe's name has no ``_total``; the parser adds it to the name of every counter."""
+FAILED = "Requests5XX_total"
+OUTCOMES = "vqa_requests_total"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ def request_totals(client: Client, name: str) -> RequestTotals:
     Raises:
         ServerError: The metrics address does not answer.
     """
-    samples = list(_samples(client, name))
+    samples = [one for one in _samples(client) if one.labels.get("model_name") == name]
     return RequestTotals(
         requests=sum(sample.value for sample in samples if sample.name == REQUESTS),
         waited=sum(sample.value for sample in samples if sample.name == WAITED) / 1e6,
@@ -46,16 +48,34 @@ def requests_naming(client: Client, name: str, version: str) -> float:
     """
     return sum(
         sample.value
-        for sample in _samples(client, name)
-        if sample.name == REQUESTS and sample.labels.get("model_version") == version
+        for sample in _samples(client)
+        if (sample.name, sample.labels.get("model_name"), sample.labels.get("model_version"))
+        == (REQUESTS, name, version)
     )
 
 
-def _samples(client: Client, name: str) -> Iterator[Sample]:
+def failed_requests(client: Client) -> int:
+    """Requests to all models that got 5xx since the server's start, as the alert VqaErrorRatio counts them.
+
+    TorchServe's own 503 of a full queue is among them. The 504 of a client's deadline is not: any client can cause it.
+
+    Raises:
+        ServerError: The metrics address does not answer.
+    """
+    samples = list(_samples(client))
+    late = sum(
+        sample.value
+        for sample in samples
+        if (sample.name, sample.labels.get("outcome")) == (OUTCOMES, "DeadlineExceeded")
+    )
+    return round(sum(sample.value for sample in samples if sample.name == FAILED) - late)
+
+
+def _samples(client: Client) -> Iterator[Sample]:
     url = f"{client.addresses.metrics}/metrics"
     try:
         reply = client.http.get(url)
     except httpx.TransportError as error:
         raise ServerError(f"{url} does not answer ({error}); is the server running? make serve") from None
     for family in text_string_to_metric_families(reply.text):
-        yield from (sample for sample in family.samples if sample.labels.get("model_name") == name)
+        yield from family.samples

@@ -16,6 +16,7 @@ import pytest
 from tests.support.recipes import RecipeMaker
 from tests.support.rollout import ModelsCommand, versioned
 from tests.support.ssh import program, ssh_here
+from vqaops.fleet.bake import Bake
 from vqaops.fleet.change import OnFailure
 from vqaops.fleet.machine import ThisMachine
 from vqaops.fleet.operations import Fleet
@@ -96,7 +97,8 @@ def test_a_fleet_is_never_left_mixed_in_silence(
         listed = last(fleet.list())
         assert listed.fields["unfinished"]["version"] == "1.1.0"
         assert "is not finished;[/] go on: scripts/models.py --fleet" in str(listed.lines[-1])
-        done = last(fleet.promote(NEW, True, OnFailure.ROLLBACK))
+        *_, watched, done = fleet.promote(NEW, True, OnFailure.ROLLBACK, Bake(0.1))
+    assert (watched.fields["machine"], watched.fields["fault"]) == ("two", "")
     assert done.succeeded
     assert done.fields["defaults"] == {"one": "1.1.0", "two": "1.1.0"}
     assert actions(pair[0]).count("promote") == 2  # with the one that was taken back
