@@ -91,7 +91,7 @@ class Chat:
             label="Keep my pictures with my questions, to improve the model (otherwise only their hashes are kept)",
             elem_id="keep",
         )
-        examples = build_examples(box)
+        examples = build_examples(box, TASKS)
         with gr.Accordion("Take a picture with the camera", open=False, elem_id="camera-part"):
             camera = gr.Image(sources=["webcam"], type="filepath", label="Camera", elem_id="camera", height=260)
         with gr.Accordion("About this model", open=False, elem_id="card-part"):

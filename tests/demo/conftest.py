@@ -61,6 +61,10 @@ class Visit:
         """The best answers, oldest first."""
         return self.page.locator(".vqa-best strong")
 
+    def await_examples(self, model: str) -> None:
+        """Wait until the examples of a model have their pictures, which Gradio adds last when the page opens."""
+        self.page.locator(f"#examples-{model} .gallery-item").last.locator("img").wait_for()
+
     def add(self, *pictures: Path) -> None:
         """Choose pictures, and wait until they have been uploaded."""
         self.page.locator("#box input[type=file]").set_input_files(pictures)

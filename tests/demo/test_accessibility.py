@@ -25,9 +25,11 @@ def violations(person: Visit, *without: str) -> str:
 @pytest.mark.parametrize("device", [DESK, PHONE], ids=["desk", "phone"])
 def test_axe_finds_no_violation(visit: Callable[..., Visit], page_url: str, device: dict, scheme: str):
     person = visit(page_url, **device, color_scheme=scheme)
+    person.await_examples("shapes")
     assert not violations(person)
     person.ask("what shape is in the image?\nwhat color is the shape?", CIRCLE)
     person.await_answers("circle", "blue")
+    person.page.locator("#box .thumbnail-item").wait_for(state="detached")
     assert not violations(person)
     person.page.locator("#camera-part button").first.click()
     person.page.locator("#card-part button").first.click()
