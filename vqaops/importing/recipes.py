@@ -34,7 +34,9 @@ _SAMPLES: dict[str, dict[str, object]] = {
 }
 """A sample for each task. A classifier with classes of its own may know none that fits, so any answer passes."""
 
-_RUNTIMES = {"hf_classifier": {"runtime": "auto"}, "torchvision_classifier": {"runtime": "auto"}}
+_RUNTIMES = {
+    family: {"runtime": "auto"} for family in ("hf_classifier", "hf_image_classifier", "torchvision_classifier")
+}
 """Options with which a family leaves its runtime to the machine that serves."""
 
 _TASKS = {"image-text-to-text": "visual_question_answering"}

@@ -28,6 +28,7 @@ FAMILIES = {
 
 _PREPARED = {
     ("hf_classifier", "openvino"): "vqaserve.families.hf_classifier.on_openvino:prepare",
+    ("hf_image_classifier", "openvino"): "vqaserve.families.hf_image_classifier.on_openvino:prepare",
     ("torchvision_classifier", "openvino"): "vqaserve.families.torchvision_classifier.on_openvino:prepare",
 }
 """Functions that compute files once for all workers when an archive is built, by family and ``options: runtime``."""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from openvino import opset13 as ops
 from openvino.frontend import FrontEndManager
 from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
+from openvino.passes import ConstantFolding, Manager
 from torch import Tensor, nn
 
 from vqaserve.errors import RecipeError
@@ -76,6 +77,9 @@ def to_int8(network: ov.Model, kept: Sequence[str] = ()) -> None:
         network: A network from ``trace``.
         kept: Modules of the traced network whose matrices stay in float32.
     """
+    folding = Manager()
+    folding.register_pass(ConstantFolding())  # OpenVINO refuses int8 matrices whose other factor is constant too
+    folding.run_passes(network)
     stay = tuple(f"__module.{name}." for name in kept)
     for node in network.get_ops():
         if node.get_type_name() != "MatMul" or node.get_friendly_name().startswith(stay):

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from vqaserve.families.aspect_ratio import preprocess_any_shape
 
-_PIXELS: Final = "pixel_values"
+PIXELS: Final = "pixel_values"
 _MASK: Final = "pixel_mask"
 
 _KNOWN: Final = frozenset(
@@ -70,7 +70,8 @@ class PictureInputs:
         name = type(image_processor).__name__
         self._masks = name == _MASKED and bool(image_processor.do_pad)
         is_known = name in _KNOWN and (self._masks or not getattr(image_processor, "do_pad", False))
-        self._normalise = Normalisation.of(image_processor) if is_known else None
+        self.normalisation = Normalisation.of(image_processor) if is_known else None
+        """What is left to do with the bytes of a prepared picture; None if it is prepared whole."""
 
     def prepare(self, picture: Image) -> Mapping[str, Tensor]:
         """The tensors of an RGB picture of any shape, without a batch dimension.
@@ -91,14 +92,14 @@ class PictureInputs:
             dtype: The type of the network's floating-point inputs.
         """
         batch = {name: torch.stack([one[name] for one in prepared]).to(device) for name in prepared[0]}
-        if self._normalise:
-            batch[_PIXELS] = self._normalise(batch[_PIXELS])
+        if self.normalisation:
+            batch[PIXELS] = self.normalisation(batch[PIXELS])
         if self._masks:
-            batch[_MASK] = torch.ones(batch[_PIXELS][:, 0].shape, dtype=torch.long, device=device)
+            batch[_MASK] = torch.ones(batch[PIXELS][:, 0].shape, dtype=torch.long, device=device)
         return {name: tensor.to(dtype) if tensor.is_floating_point() else tensor for name, tensor in batch.items()}
 
     def _tensors(self, picture: Image) -> Mapping[str, Tensor]:
-        if self._normalise:
-            pixels = self._processor(picture, do_rescale=False, do_normalize=False, return_tensors="pt")[_PIXELS]
-            return {_PIXELS: pixels[0]}
+        if self.normalisation:
+            pixels = self._processor(picture, do_rescale=False, do_normalize=False, return_tensors="pt")[PIXELS]
+            return {PIXELS: pixels[0]}
         return {name: tensor[0] for name, tensor in self._processor(picture, return_tensors="pt").items()}

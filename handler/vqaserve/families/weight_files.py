@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,6 +38,21 @@ def load_tensors(model: nn.Module, path: Path) -> None:
     except RuntimeError as error:
         reason = " ".join(str(error).split())
         raise RecipeError(f"{path} does not fit {path.with_name('config.json')}: {reason:.300}") from None
+
+
+def mostly_linear(weights: Path) -> bool:
+    """Whether most of a folder's numbers are matrices of linear layers, and not kernels of convolutions.
+
+    Raises:
+        RecipeError: A file is damaged.
+    """
+    counts = {True: 0, False: 0}
+    for file in weights.glob("*.safetensors"):
+        with opened_tensors(file) as tensors:
+            shapes = [tensors.get_slice(name).get_shape() for name in tensors.keys()]  # noqa: SIM118 - not a mapping
+        for shape in shapes:
+            counts[len(shape) == 2] += math.prod(shape)
+    return counts[True] > counts[False]
 
 
 @contextmanager

@@ -1,10 +1,10 @@
-"""The ``hf_image_classifier`` family: Hugging Face models with a fixed list of classes, such as ViT or EfficientNet."""
+"""The class that loads a Hugging Face classifier of pictures and ranks its classes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -12,18 +12,37 @@ from PIL.Image import Image
 from torch import Tensor
 from transformers import AutoModelForImageClassification
 
+from vqaserve.calibration import Arithmetic, Machine
 from vqaserve.families.base import Family
 from vqaserve.families.class_names import read_class_names
 from vqaserve.families.device import prepare_device
+from vqaserve.families.extras import import_object
 from vqaserve.families.hf_folder import read_config, read_image_processor, read_model, squeeze_of
 from vqaserve.families.options import Options, read_options
 from vqaserve.families.picture_inputs import PictureInputs
 from vqaserve.families.pixels import encode_pictures, try_picture
 from vqaserve.families.precision import load_at_precision
 from vqaserve.families.ranking import rank
+from vqaserve.families.rule import left_open, load_first, usable_runtimes
+from vqaserve.families.weight_files import mostly_linear
 from vqaserve.pictures import Squeeze
 from vqaserve.settings import HandlerSettings
 from vqaserve.types import Answer, Query
+
+_OPENVINO = "vqaserve.families.hf_image_classifier.on_openvino:OpenVinoImageClassifier"
+"""Imported when it is used, because OpenVINO is an extra."""
+
+
+class ImageClassifierOptions(Options):
+    """The family's ``options:``.
+
+    Attributes:
+        runtime: The library that computes the network. ``openvino`` (an extra of that name, CPUs only) needs a network
+            that is converted when the archive is built. ``auto`` packs it where the extra is installed and the network
+            can be converted, and leaves the choice to the machine that serves.
+    """
+
+    runtime: Literal["torch", "openvino", "auto"] = "torch"
 
 
 class HfImageClassifier(Family[Tensor, list[Tensor]]):
@@ -43,8 +62,14 @@ class HfImageClassifier(Family[Tensor, list[Tensor]]):
         self.inputs = PictureInputs(image_processor)
         self.labels = labels
         self.device = device
-        config = model.config
-        self._independent = config.problem_type == "multi_label_classification" or config.num_labels == 1
+        self.independent = has_independent_scores(model.config)
+
+    @classmethod
+    def candidates(cls, folder: Path, settings: HandlerSettings) -> Sequence[Arithmetic]:
+        """As ``Family.candidates``, with OpenVINO if the archive has its network; int8 there is for linear layers."""
+        ways = left_open(settings, Machine.here().flags, usable_runtimes(folder, settings))
+        with_int8 = "openvino" in {way.runtime for way in ways} and mostly_linear(folder / settings.weights)
+        return [way for way in ways if with_int8 or (way.runtime, way.precision) != ("openvino", "int8")]
 
     @classmethod
     def load(cls, folder: Path, settings: HandlerSettings) -> Self:
@@ -55,12 +80,23 @@ class HfImageClassifier(Family[Tensor, list[Tensor]]):
         Raises:
             RecipeError: A file is missing, or does not match the others; or the model needs more than a picture.
         """
-        read_options(Options, settings)
+        runtime = read_options(ImageClassifierOptions, settings).runtime
+        if runtime == "auto":
+            ways = cls.candidates(folder, settings)
+            return load_first(lambda chosen: cls.load(folder, chosen), settings, ways)
+        if runtime == "openvino":
+            kind: type[Self] = import_object(_OPENVINO, "runtime 'openvino'")
+            return kind.load(folder, settings)
         device = prepare_device(settings)
-        return load_at_precision(lambda: cls._read(folder / settings.weights, device), settings)
+        return load_at_precision(lambda: cls.read(folder / settings.weights, device), settings)
 
     @classmethod
-    def _read(cls, weights: Path, device: torch.device) -> Self:
+    def read(cls, weights: Path, device: torch.device) -> Self:
+        """Read the model in fp32.
+
+        Raises:
+            RecipeError: A file is missing, or does not match the others; or the model needs more than a picture.
+        """
         config = read_config(weights)
         model = read_model(AutoModelForImageClassification, weights, config)
         family = cls(model, read_image_processor(weights), read_class_names(weights, config), device)
@@ -78,8 +114,15 @@ class HfImageClassifier(Family[Tensor, list[Tensor]]):
         return encode_pictures(pictures, self.inputs, self.model, self._scores)
 
     def _scores(self, **inputs: Tensor) -> Tensor:
-        logits = self.model(**inputs).logits.float()
-        return (logits.sigmoid() if self._independent else logits.softmax(1)).cpu()  # type: ignore[no-any-return]
+        return self.scores(self.logits(**inputs)).cpu()
+
+    def logits(self, **inputs: Tensor) -> Tensor:
+        """The logits [n, classes] of the inputs of pictures, in fp32."""
+        return self.model(**inputs).logits.float()  # type: ignore[no-any-return]
+
+    def scores(self, logits: Tensor) -> Tensor:
+        """The scores [n, classes] of the logits."""
+        return logits.sigmoid() if self.independent else logits.softmax(1)
 
     def forward(self, features: Sequence[Tensor], queries: Sequence[Query]) -> list[Tensor]:
         """The scores themselves; there is nothing left to compute."""
@@ -97,3 +140,8 @@ class HfImageClassifier(Family[Tensor, list[Tensor]]):
     def from_bytes(self, data: bytes) -> Tensor:
         """The scores that ``to_bytes`` converted."""
         return torch.from_numpy(np.frombuffer(data, np.float32).copy())
+
+
+def has_independent_scores(config: Any) -> bool:
+    """Whether each class has a sigmoid of its own, as in Hugging Face's pipeline."""
+    return bool(config.problem_type == "multi_label_classification" or config.num_labels == 1)
