@@ -40,8 +40,10 @@ def main(
     with one_line_errors("class_figures"):
         family = load_trained(recipe)
         split = read_split(data, ClassTrainSettings.read(recipe / "train.yaml"))
-        if family.config.labels != split.labels:
-            raise RecipeError(f"{recipe} knows {', '.join(family.config.labels)}, and {data} has other classes")
+        if tuple(family.labels) != split.labels:
+            raise RecipeError(f"{recipe} knows {', '.join(family.labels)}, and {data} has other classes")
+        if unlike is not None and not family.abstains:
+            raise RecipeError(f"{recipe} marks no picture as unlike its classes; leave out --unlike")
         for line in _lines(measure(family, split.test)):
             console.print(line, markup=False)
         if unlike is not None:
@@ -56,11 +58,12 @@ def _lines(figures: Figures) -> list[str]:
     for row, label in enumerate(figures.labels):
         cells = (f"{value:.1%}" for value in figures.of_class(row))
         lines.append(f"| {label} | {figures.confusion[row].sum()} | {' | '.join(cells)} |")
+    marked = f"{figures.abstained} of {figures.pictures} are marked as unlike all classes"
     return [
         *lines,
         f"{figures.right} of {figures.pictures} held-out pictures are right: {figures.accuracy:.1%} "
         f"(95 % interval: {low:.1%} to {high:.1%})",
-        f"{figures.abstained} of {figures.pictures} are marked as unlike all classes",
+        *([] if figures.abstained is None else [marked]),
     ]
 
 

@@ -38,8 +38,8 @@ def main(
         str | None,
         typer.Option(
             help="A classifier's network, which is kept as it is: efficientnet_lite0 (the default), "
-            "efficientnet_lite0_details for surfaces and small faults, or the folder of a converted recipe. Written "
-            "to train.yaml."
+            "efficientnet_lite0_details for surfaces and small faults, the folder of a converted recipe, or one that "
+            "save_pretrained wrote. Written to train.yaml."
         ),
     ] = None,
     state: Annotated[Path, typer.Option(help="Folder of the state that an interrupted run resumes from.")] = Path(

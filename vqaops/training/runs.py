@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vqaops.importing.recipes import Origin, complete_recipe
+from vqaops.training.classes.base import hf_weights_of
 from vqaops.training.classes.pictures import holds_classes
 from vqaops.training.classes.settings import LITE0, ClassTrainSettings
 from vqaops.training.classes.training import train_recipe as train_classes
@@ -24,6 +25,7 @@ Run = Callable[[Path, str, Path], None]
 """Trains a recipe. Takes its folder, ``--data``, and the recipe's own folder in ``--state``."""
 
 _MODULAR = "modular"
+_CLASSIFIERS = ("torchvision_classifier", "hf_image_classifier")
 
 _STORY = """\
 Trained with `scripts/train.py` on the settings in `train.yaml`. Fill in: the data and its terms, the license of
@@ -70,7 +72,8 @@ def _write_settings(file: Path, data: Path, base: str | None) -> None:
     if base is not None and file.exists():
         raise RecipeError(f"--base is for a recipe without train.yaml; set base in {file} instead")
     if holds_classes(data):
-        ClassTrainSettings(family="torchvision_classifier", base=base or LITE0).write(file)
+        family = "hf_image_classifier" if base and hf_weights_of(base) else "torchvision_classifier"
+        ClassTrainSettings.model_validate({"family": family, "base": base or LITE0}).write(file)
         log.info("wrote %s, yours to change", file)
     elif base is not None:
         raise RecipeError(f"--base is for classifiers, and {data} holds no folders of pictures")
@@ -116,4 +119,4 @@ def _complete(recipe: Path, origin: Origin) -> None:
         log.info("wrote %s, yours to change", recipe / written)
 
 
-_RUNS: dict[str, Run] = {_MODULAR: _modular, "redactions": _redactions, "torchvision_classifier": _classes}
+_RUNS: dict[str, Run] = {_MODULAR: _modular, "redactions": _redactions, **dict.fromkeys(_CLASSIFIERS, _classes)}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -120,13 +120,16 @@ def adapter_refusal(folder: Path, with_model: bool) -> str:
     )
 
 
-def read_model(auto: Any, folder: Path, config: Any, **options: Any) -> Any:
+def read_model(
+    auto: Any, folder: Path, config: Any, replaced: Callable[[Any], str] | None = None, **options: Any
+) -> Any:
     """Load a model for inference, in float32 unless ``options`` set another type.
 
     Args:
         auto: The Auto class, or a model's own class.
         folder: A folder as ``save_pretrained`` writes it.
         config: The folder's config.
+        replaced: Names a layer of the model whose tensors need not be the folder's, because it is trained anew.
         options: Further arguments of ``from_pretrained``.
 
     Raises:
@@ -145,15 +148,19 @@ def read_model(auto: Any, folder: Path, config: Any, **options: Any) -> Any:
             output_loading_info=True,
             **{"dtype": torch.float32, **_LOCAL, **options},
         )
-    _check(folder, report)
+    _check(folder, report, f"{replaced(model)}." if replaced else None)
     return model.eval()
 
 
-def _check(folder: Path, report: dict[str, Any]) -> None:
-    faults = [f"{name} is missing" for name in sorted(report["missing_keys"])]
+def _check(folder: Path, report: dict[str, Any], replaced: str | None) -> None:
+    def counts(name: str) -> bool:
+        return replaced is None or not name.startswith(replaced)
+
+    faults = [f"{name} is missing" for name in sorted(report["missing_keys"]) if counts(name)]
     faults += [
         f"{name} is {list(found)}, {list(wanted)} would fit"
         for name, found, wanted in sorted(report["mismatched_keys"])
+        if counts(name)
     ]
     faults += report["error_msgs"]
     if faults:

@@ -29,13 +29,15 @@ def write_figures(card: Path, section: str) -> bool:
 def figures_section(figures: Figures, split: Split, temperature: float) -> str:
     """The figures in Markdown, between two comments by which the next training finds them."""
     low, high = figures.interval
+    marked = (
+        "" if figures.abstained is None else f" {figures.abstained} of them are marked as unlike all of the classes."
+    )
     lines = [
         _BEGIN,
         "## Figures",
         "",
         f"{figures.accuracy:.1%} of {figures.pictures} pictures that were held out before the training are classified "
-        f"right (95 % interval: {low:.1%} to {high:.1%}). {figures.abstained} of them are marked as unlike all of "
-        "the classes.",
+        f"right (95 % interval: {low:.1%} to {high:.1%}).{marked}",
         "",
         *_classes_table(figures, split),
         "",

@@ -22,8 +22,6 @@ from vqaops.training.classes.settings import ClassTrainSettings
 from vqaops.training.classes.views import make_views
 from vqaops.training.pretrained import open_pixels
 from vqaserve.errors import RecipeError
-from vqaserve.families.backbones.fusing import fuse
-from vqaserve.families.backbones.packed_conv2d import pack_convolutions
 from vqaserve.families.packed import can_pack
 
 _PART, _BATCH = 64, 8
@@ -47,9 +45,7 @@ class Encoder:
         self.folder = folder
         self.settings = settings
         self.dtype = torch.bfloat16 if can_pack(torch.bfloat16) else torch.float32
-        self.network = fuse(base.build())
-        self.network.to(self.dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        pack_convolutions(self.network)
+        self.network = base.build(self.dtype)
 
     def encode(self, pictures: Sequence[LabelledPicture], views: int, title: str) -> Tensor:
         """Half precision [n, views, width].
@@ -89,10 +85,7 @@ class Encoder:
             return
         prepared = list(chain.from_iterable(one for one in read if not isinstance(one, str)))
         features = [
-            self.network(
-                torch.stack(prepared[start : start + _BATCH]).to(self.dtype, memory_format=torch.channels_last)
-            )
-            for start in range(0, len(prepared), _BATCH)
+            self.network(torch.stack(prepared[start : start + _BATCH])) for start in range(0, len(prepared), _BATCH)
         ]
         whole = torch.cat(features).half().reshape(len(part), views, -1)
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -107,7 +100,7 @@ class Encoder:
         except RecipeError as error:
             return str(error)
         rng = random.Random(f"{self.settings.seed} {picture.digest}")
-        return make_views(pixels, self.base.transforms, views, self.settings.least_area, rng)
+        return make_views(pixels, self.base, views, self.settings.least_area, rng)
 
     def _key(self, part: Sequence[LabelledPicture], views: int) -> str:
         drawn = [self.settings.seed, self.settings.least_area, views, str(self.dtype)]

@@ -5,18 +5,40 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL.Image import Image
 from rich.progress import track
 from scipy.stats import binomtest
 
 from vqaops.training.classes.pictures import LabelledPicture
 from vqaops.training.pretrained import open_pixels
-from vqaserve.families.torchvision_classifier import TorchvisionClassifier
 from vqaserve.types import Answer, Query
 
 _BATCH = 8
+
+
+class Classifier(Protocol):
+    """The interface that the figures use of a family."""
+
+    @property
+    def labels(self) -> Sequence[str]:
+        """The classes."""
+
+    @property
+    def abstains(self) -> bool:
+        """Whether a picture that is unlike all classes is marked."""
+
+    def encode(self, pictures: Sequence[Image]) -> Sequence[Any]:
+        """See ``Family``."""
+
+    def forward(self, features: Sequence[Any], queries: Sequence[Query]) -> Any:
+        """See ``Family``."""
+
+    def decode(self, outputs: Any, queries: Sequence[Query]) -> list[tuple[Answer, ...]]:
+        """See ``Family``."""
 
 
 @dataclass(frozen=True)
@@ -26,12 +48,12 @@ class Figures:
     Attributes:
         labels: The classes.
         confusion: Pictures by true class and by answer [classes, classes].
-        abstained: Pictures that were marked as unlike all classes, whatever the answer.
+        abstained: Pictures that were marked as unlike all classes, whatever the answer; None if none can be.
     """
 
     labels: tuple[str, ...]
     confusion: NDArray[np.int64]
-    abstained: int = 0
+    abstained: int | None = None
 
     @property
     def pictures(self) -> int:
@@ -62,22 +84,23 @@ class Figures:
         return precision, recall, 2 * precision * recall / max(1e-9, precision + recall)
 
 
-def measure(family: TorchvisionClassifier, pictures: Sequence[LabelledPicture]) -> Figures:
+def measure(family: Classifier, pictures: Sequence[LabelledPicture]) -> Figures:
     """Classify pictures as the server does.
 
     Raises:
         RecipeError: A picture cannot be read.
     """
-    labels = family.config.labels
+    labels = tuple(family.labels)
     row = {label: number for number, label in enumerate(labels)}
     confusion = np.zeros((len(labels), len(labels)), np.int64)
     answers = classify(family, [picture.path for picture in pictures])
     for picture, answer in zip(pictures, answers, strict=True):
         confusion[row[picture.label], row[answer.answer]] += 1
-    return Figures(labels, confusion, sum(answer.abstained for answer in answers))
+    abstained = sum(answer.abstained for answer in answers) if family.abstains else None
+    return Figures(labels, confusion, abstained)
 
 
-def classify(family: TorchvisionClassifier, files: Sequence[Path]) -> list[Answer]:
+def classify(family: Classifier, files: Sequence[Path]) -> list[Answer]:
     """The best answer to each picture file, as the server would give it.
 
     Raises:

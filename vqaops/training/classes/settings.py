@@ -1,4 +1,4 @@
-"""``train.yaml`` of a recipe of the ``torchvision_classifier`` family."""
+"""``train.yaml`` of a classifier of pictures."""
 
 from __future__ import annotations
 
@@ -24,16 +24,19 @@ class ClassTrainSettings(FrozenModel):
     """All settings except the location of the pictures.
 
     Attributes:
-        family: Says that these are the settings of this family.
+        family: Of the recipe: ``hf_image_classifier`` if the base is a folder of Hugging Face's.
         base: The network that is kept as it is: ``efficientnet_lite0`` with its ImageNet weights, for things;
-            ``efficientnet_lite0_details``, for surfaces and small faults; or the folder of another recipe of this
-            family, such as ``scripts/convert.py`` writes.
-        resize: Pixels that the shorter side is resized to; by default the base's.
+            ``efficientnet_lite0_details``, for surfaces and small faults; the folder of another recipe, such as
+            ``scripts/convert.py`` writes; or a folder that ``save_pretrained`` wrote, of a classifier of pictures or
+            of its encoder.
+        resize: Pixels that the shorter side is resized to; by default the base's. Hugging Face's folders have their
+            own preprocessing, which stays.
         crop: Pixels of the square in the middle, which the network sees; by default the base's.
         seed: Seed of every random choice.
         test: Share of each class that is held out for the figures, if the data has no folder ``test``.
         held_out: Share of the rest of each class that decides when to stop, and that the temperature is fitted to.
-        unlike: Share of the pictures of these classes that may be marked as unlike all of them.
+        unlike: Share of the pictures of these classes that may be marked as unlike all of them; nothing is marked if
+            the base is a folder of Hugging Face's.
         views: Pictures made of each one: as it is, and else a random part, mirrored and in other light.
         smallest_part: Share of a picture that a random part has at least; by default 0.35, and 1 for the base
             ``efficientnet_lite0_details``, because a small fault may be outside of a part.
@@ -44,7 +47,7 @@ class ClassTrainSettings(FrozenModel):
         weight_decay: Weight decay of stochastic gradient descent with momentum.
     """
 
-    family: Literal["torchvision_classifier"]
+    family: Literal["torchvision_classifier", "hf_image_classifier"]
     base: str = LITE0
     resize: Side | None = None
     crop: Side | None = None

@@ -4,47 +4,61 @@ from __future__ import annotations
 
 import math
 import random
+from typing import Protocol
 
 from PIL import ImageEnhance
 from PIL.Image import Image, Resampling, Transpose
 from torch import Tensor
-
-from vqaserve.families.aspect_ratio import preprocess_any_shape
-from vqaserve.families.torchvision_classifier.config import Transforms
-from vqaserve.families.torchvision_classifier.preparation import normalise, to_pixels
 
 _RATIO = (3 / 4, 4 / 3)
 _LIGHT = (0.8, 1.25)
 """Range of the factors of brightness, contrast and saturation."""
 
 
+class Preparation(Protocol):
+    """How pictures are prepared for a network."""
+
+    @property
+    def side(self) -> int:
+        """Pixels of each side of a square that ``prepare_square`` takes."""
+
+    @property
+    def filter(self) -> Resampling:
+        """Pillow's filter, by which parts of a picture are resized."""
+
+    def prepare(self, picture: Image) -> Tensor:
+        """The network's input for an RGB picture of any shape, as the server prepares it."""
+
+    def prepare_square(self, square: Image) -> Tensor:
+        """The network's input for a picture that has the size already."""
+
+
 def make_views(
-    picture: Image, transforms: Transforms, count: int, least_area: float, rng: random.Random
+    picture: Image, preparation: Preparation, count: int, least_area: float, rng: random.Random
 ) -> list[Tensor]:
-    """Views of an RGB picture, each float32 [3, crop, crop]; the first is what the server would compute with.
+    """Views of an RGB picture, all of one shape; the first is what the server would compute with.
 
     Args:
         picture: The picture.
-        transforms: The sizes, the filter, mean and deviation.
+        preparation: Of the network.
         count: The number of views.
         least_area: Smallest share of the picture that a variant shows. 0.08 of Inception's crops (Szegedy et al. 2014)
             is for networks that are trained whole.
         rng: Draws the variants.
     """
-    plain = preprocess_any_shape(picture, lambda one: to_pixels(one, transforms))
-    return [plain, *(_vary(picture, transforms, least_area, rng) for _ in range(count - 1))]
+    varied = (_vary(picture, preparation, least_area, rng) for _ in range(count - 1))
+    return [preparation.prepare(picture), *map(preparation.prepare_square, varied)]
 
 
-def _vary(picture: Image, transforms: Transforms, least_area: float, rng: random.Random) -> Tensor:
+def _vary(picture: Image, preparation: Preparation, least_area: float, rng: random.Random) -> Image:
     """A random part, mirrored at random and in other light."""
     box = _random_part(picture.width, picture.height, least_area, rng)
-    size = (transforms.crop, transforms.crop)
-    square = picture.resize(size, Resampling[transforms.resample.upper()], box)
+    square = picture.resize((preparation.side, preparation.side), preparation.filter, box)
     if rng.random() < 0.5:
         square = square.transpose(Transpose.FLIP_LEFT_RIGHT)
     for kind in (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color):
         square = kind(square).enhance(rng.uniform(*_LIGHT))
-    return normalise(square, transforms)
+    return square
 
 
 def _random_part(width: int, height: int, least_area: float, rng: random.Random) -> tuple[int, int, int, int]:

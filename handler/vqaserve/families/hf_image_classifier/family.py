@@ -56,6 +56,9 @@ class HfImageClassifier(Family[Tensor, list[Tensor]]):
     tasks: ClassVar[frozenset[str]] = frozenset({"image_classification"})
     shares: ClassVar[bool] = True
 
+    abstains: ClassVar[bool] = False
+    """Whether a picture that is unlike all classes is marked."""
+
     def __init__(self, model: Any, image_processor: Any, labels: Sequence[str], device: torch.device) -> None:
         self.model = model.to(device)
         self.image_processor = image_processor

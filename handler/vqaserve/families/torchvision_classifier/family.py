@@ -63,6 +63,16 @@ class TorchvisionClassifier(Family[Tensor, list[Tensor]]):
         self.config = config
         self.device = device
 
+    @property
+    def labels(self) -> Sequence[str]:
+        """The classes."""
+        return self.config.labels
+
+    @property
+    def abstains(self) -> bool:
+        """Whether a picture that is unlike all classes is marked."""
+        return self.config.known is not None
+
     @classmethod
     def candidates(cls, folder: Path, settings: HandlerSettings) -> Sequence[Arithmetic]:
         """As ``Family.candidates``, with OpenVINO if the archive has its network; it has no int8 here."""

@@ -158,7 +158,7 @@ def test_a_base_for_settings_that_exist_is_refused(trained: Path, data: Path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"base": "resnet50"}, "base is 'resnet50'; it takes efficientnet_lite0, efficientnet_lite0_details, or the"),
+        ({"base": "resnet50"}, "base is 'resnet50'; it takes efficientnet_lite0, efficientnet_lite0_details, the"),
         ({"crop": 128}, "crop 128 is larger than resize 72; set both"),
         ({"views": 0}, "views: Input should be greater than 0, got 0"),
         ({"epoch": 3}, "unknown key 'epoch'; did you mean 'epochs'"),
