@@ -21,6 +21,7 @@ from loadtest.slo import BREACHED
 from vqaops.console import new_console, one_line_errors
 from vqaops.errors import ServerError
 from vqaops.paths import ROOT, RUN, resolved
+from vqaops.server.ports import free_ports
 from vqaserve.text_files import split_lines
 
 LOCUSTFILE = ROOT / "loadtest" / "locustfile.py"
@@ -67,18 +68,29 @@ def probe(rate: int, seconds: int, user: str, options: list[str]) -> Probe:
         with (Path(folder) / "load_stats.csv").open(encoding="utf-8") as file:
             total = next(row for row in csv.DictReader(file) if row["Name"] == "Aggregated")
     breached = tuple(" ".join(line.split()) for line in split_lines(done.stdout) if line.startswith("BREACHED"))
-    return Probe(rate, float(total["95%"]), int(total["Failure Count"]), breached)
+    p95 = float("nan") if total["95%"] == "N/A" else float(total["95%"])  # no request was answered
+    return Probe(rate, p95, int(total["Failure Count"]), breached)
 
 
-def highest_kept(kept: Callable[[int], bool], most: int, halvings: int) -> int:
+def distributed(processes: int) -> list[str]:
+    """Locust's options for a master and so many workers on this machine; none for one process."""
+    if processes == 1:
+        return []
+    port = str(free_ports(1)[0])
+    listen = ["--master-bind-host", "127.0.0.1", "--master-bind-port", port, "--master-port", port]
+    return ["--processes", str(processes), *listen]
+
+
+def highest_kept(kept: Callable[[int], bool], most: int, halvings: int, first: int = 1) -> int:
     """Return the highest rate that is kept, 0 if none is.
 
     Args:
         kept: Whether a rate keeps the service levels.
         most: The highest rate to try.
         halvings: The most probes after the first breach.
+        first: The first rate to try.
     """
-    good, bad = 0, 1
+    good, bad = 0, first
     while bad <= most and kept(bad):
         good, bad = bad, 2 * bad
     bad = min(bad, most + 1)
@@ -101,6 +113,9 @@ def main(
     seconds: Annotated[int, typer.Option(min=2, help="Duration of a probe.")] = 15,
     most: Annotated[int, typer.Option(min=1, help="The highest rate to try; one user per request a second.")] = 500,
     halvings: Annotated[int, typer.Option(help="The most probes after the first breach.")] = 3,
+    processes: Annotated[
+        int, typer.Option(min=1, help="Locust's worker processes; one sends 300 requests a second.")
+    ] = 1,
 ) -> None:
     """Find the highest rate that keeps the service levels of a user class.
 
@@ -115,7 +130,7 @@ def main(
 
     def kept(rate: int) -> bool:
         with console.status(f"{rate} requests per second for {seconds} s"):
-            found = probe(rate, seconds, user, options)
+            found = probe(rate, seconds, user, [*distributed(processes), *options])
         result = "; ".join(found.breached) or "kept"
         console.print(f"{rate:>5} a second: p95 {found.p95:,.0f} ms, {found.failures} failed; {result}", markup=False)
         return not found.breached

@@ -1,0 +1,1 @@
+"""Several servers on this machine behind one gateway: what they recall, and what they can answer together."""
