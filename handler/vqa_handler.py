@@ -22,7 +22,7 @@ from ts.metrics.metric_type_enum import MetricTypes
 
 from vqaserve.choosing import fit_threads
 from vqaserve.logs import HarmlessFormatter, safe_id
-from vqaserve.memory import Trimmer, trim
+from vqaserve.memory import Trimmer
 from vqaserve.metrics import METRICS, Emit, Metric, MetricSample
 from vqaserve.parts import PartSender
 from vqaserve.pipeline import Pipeline
@@ -54,7 +54,6 @@ class VqaHandler:
         self._pipeline = Pipeline.load(folder, settings, model, _emitter(context), config.opening_seconds)
         self._trimmer = Trimmer()
         atexit.register(self._pipeline.close)  # when the front end ends, the worker exits by itself
-        trim()
         log.info("%s %s is loaded on %s", model.name, model.version, settings.device)
 
     def handle(self, data: Sequence[dict[str, object]], context: Context) -> list[bytes]:

@@ -22,7 +22,7 @@ from ray import serve
 from deploy.ray.registry import NAMESPACE, REGISTRY, Sample, plain_sample
 from vqaserve.choosing import fit_threads
 from vqaserve.logs import safe_id
-from vqaserve.memory import Trimmer, trim
+from vqaserve.memory import Trimmer
 from vqaserve.metrics import MetricSample
 from vqaserve.pipeline import Pipeline
 from vqaserve.settings import ModelConfig
@@ -137,9 +137,7 @@ class Replica:
         settings = fit_threads(folder, self._config)
         if settings.device == "auto":
             settings = settings.model_copy(update={"device": "cuda:0" if ray.get_gpu_ids() else "cpu"})
-        pipeline = Pipeline.load(folder, settings, model, self._emit, self._config.opening_seconds)
-        trim()
-        return pipeline
+        return Pipeline.load(folder, settings, model, self._emit, self._config.opening_seconds)
 
     def _emit(self, samples: Iterable[MetricSample]) -> None:
         self._loop.call_soon_threadsafe(self._count, [plain_sample(sample, self._host) for sample in samples])

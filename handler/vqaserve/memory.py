@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 log = logging.getLogger(__name__)
+
+_THRESHOLD = "MALLOC_MMAP_THRESHOLD_"
+"""The variable with the size from which glibc gives a block pages of its own (``ALLOCATOR`` in
+vqaops/server/java_command.py)."""
+_M_MMAP_THRESHOLD, _USUAL_THRESHOLD = -3, 2**17  # as malloc.h names it; glibc's default, in bytes
 
 _BATCHES, _SECONDS = 32, 2.0
 """A worker trims after so many batches and at most every so many seconds: trimming delays the next batch by some
@@ -38,11 +46,36 @@ class Trimmer:
             trim()
 
 
+@contextmanager
+def loading() -> Iterator[None]:
+    """Load a model in the ``with`` block without leaving gaps in the heap.
+
+    A model is read, converted and packed, and each step frees what the step before has made. Between the weights that
+    leaves gaps, which no large block of a batch fits into: `rooms` would hold 44 MB more. Meanwhile large blocks get
+    pages of their own, which are free as soon as the block is. Afterwards the server's threshold holds again.
+    """
+    given = os.environ.get(_THRESHOLD, "")
+    if given.isdecimal():
+        _set_threshold(_USUAL_THRESHOLD)
+    try:
+        yield
+    finally:
+        if given.isdecimal():
+            _set_threshold(int(given))
+        trim()
+
+
+def _set_threshold(size: int) -> None:
+    try:
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, min(size, 2**31 - 1))  # an int
+    except AttributeError:
+        log.info("this C library has no mallopt; loading may leave gaps in the heap")
+
+
 def trim() -> None:
     """Return free memory to the system.
 
-    The server tells glibc to keep freed memory for the next batch (``ALLOCATOR`` in vqaops/server/java_command.py).
-    After loading, that would include a second copy of the weights. Other C libraries return memory by themselves.
+    The server tells glibc to keep freed memory for the next batch. Other C libraries return memory by themselves.
     """
     try:
         ctypes.CDLL(None).malloc_trim(0)

@@ -25,6 +25,7 @@ from vqaserve.explaining import Explainer
 from vqaserve.families import find_family
 from vqaserve.families.base import Family
 from vqaserve.identifying import Identifier
+from vqaserve.memory import loading
 from vqaserve.metrics import Emit, Stopwatch, server_timing
 from vqaserve.opening import Opener
 from vqaserve.protocols.base import as_json
@@ -105,7 +106,8 @@ class Pipeline:
         task, family = find_task(settings.task), find_family(settings.family)
         _check_pair(settings, family)
         choice = choose(folder, settings)
-        loaded = family.load(folder, choice.settings)
+        with loading():
+            loaded = family.load(folder, choice.settings)
         log.info(
             "%s computes with %s in %s (%s: %s)",
             *(model.name, loaded.runtime, loaded.precision, choice.source, choice.reason),

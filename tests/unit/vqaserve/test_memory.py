@@ -2,9 +2,30 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from vqaserve import memory
+
+_LOADING = """
+import ctypes
+import numpy as np
+from vqaserve.memory import loading
+
+def is_in_heap(array):
+    with open("/proc/self/maps") as maps:
+        start, end = next(line.split()[0].split("-") for line in maps if "[heap]" in line)
+    return int(start, 16) <= array.ctypes.data < int(end, 16)
+
+before = np.ones(1_000_000, np.uint8)
+with loading():
+    weights = np.ones(1_000_000, np.uint8)
+after = np.ones(1_000_000, np.uint8)
+print(is_in_heap(before), is_in_heap(weights), is_in_heap(after))
+"""
 
 
 def test_a_worker_trims_after_many_batches_and_at_most_every_two_seconds(
@@ -38,3 +59,11 @@ def test_a_worker_trims_at_once_after_a_batch_of_large_bodies(monkeypatch: pytes
     for size in (100, 20_000_000, 100, 17_000_000):
         trimmer.after_batch(size)
     assert len(given) == 2
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc and tells glibc")
+def test_weights_leave_no_gaps_in_the_heap_that_batches_use():
+    environment = {**os.environ, "MALLOC_MMAP_THRESHOLD_": str(2**30), "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", _LOADING]
+    found = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert found.stdout.split() == ["True", "False", "True"]
