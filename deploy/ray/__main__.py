@@ -14,7 +14,8 @@ import typer
 from ray import serve as ray_serve
 
 from deploy.ray import cluster
-from vqaops.console import finite, new_console, one_line_errors
+from deploy.ray.scaling import Scaling, with_scaling_options
+from vqaops.console import new_console, one_line_errors
 from vqaops.errors import ServerError
 from vqaops.paths import CONFIG, RUN, resolved
 from vqaops.server.key_file import KeyFile
@@ -33,14 +34,10 @@ Run = Annotated[
 Address = Annotated[
     str | None, typer.Option(help="A running Ray cluster, such as 127.0.0.1:6379. By default one is started.")
 ]
-Least = Annotated[int | None, typer.Option(min=1, help="Replicas without load; by default minWorkers.")]
-Most = Annotated[int | None, typer.Option(min=1, help="Replicas under load; by default maxWorkers.")]
-Up = Annotated[float, typer.Option(callback=finite, min=0.1, help="Seconds of load before there are more replicas.")]
-Down = Annotated[float, typer.Option(callback=finite, min=0.1, help="Seconds without load before there are fewer.")]
-Gpus = Annotated[float, typer.Option(callback=finite, min=0, help="GPUs of each replica.")]
 
 
 @app.command()
+@with_scaling_options
 def serve(
     archives: Annotated[
         list[Path], typer.Argument(help="Archives of one model store; the last of a model is its default.")
@@ -54,12 +51,9 @@ def serve(
     cpus: Annotated[
         int | None, typer.Option(min=1, help="CPUs of a cluster that is started; by default the machine's.")
     ] = None,
-    min_replicas: Least = None,
-    max_replicas: Most = None,
-    up_seconds: Up = 5,
-    down_seconds: Down = 120,
-    gpus: Gpus = 0,
     run: Run = RAY_RUN,
+    *,
+    scaling: Scaling,
 ) -> None:
     """Serve archives with Ray Serve until SIGTERM or SIGINT.
 
@@ -69,7 +63,6 @@ def serve(
     with one_line_errors("deploy.ray"):
         run = resolved(run)
         found = [Archive.read(resolved(path)) for path in archives]
-        scaling = cluster.Scaling(min_replicas, max_replicas, up_seconds, down_seconds, gpus)
         token = _prepare(run, host, port)
         cluster.connect(address, cpus)
         (run / "ray-address").write_text(ray.get_runtime_context().gcs_address, encoding="utf-8")
@@ -90,14 +83,12 @@ def serve(
 
 
 @app.command()
+@with_scaling_options
 def promote(
     archive: Annotated[Path, typer.Argument(help="The archive of the new version.")],
-    min_replicas: Least = None,
-    max_replicas: Most = None,
-    up_seconds: Up = 5,
-    down_seconds: Down = 120,
-    gpus: Gpus = 0,
     run: Run = RAY_RUN,
+    *,
+    scaling: Scaling,
 ) -> None:
     """Serve one more version, and make it the default once it can answer.
 
@@ -105,7 +96,6 @@ def promote(
     """
     with one_line_errors("deploy.ray"):
         _join(run)
-        scaling = cluster.Scaling(min_replicas, max_replicas, up_seconds, down_seconds, gpus)
         cluster.promote(Archive.read(resolved(archive)), scaling, resolved(run))
 
 

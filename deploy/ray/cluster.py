@@ -6,7 +6,6 @@ import hashlib
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from ray.serve.schema import LoggingConfig
 from deploy.ray.front import Front
 from deploy.ray.registry import NAMESPACE, REGISTRY, Registry
 from deploy.ray.replica import Replica
+from deploy.ray.scaling import Scaling
 from vqaops.errors import ServerError
 from vqaops.server.java_command import ALLOCATOR
 from vqaops.store import checksums
@@ -26,25 +26,6 @@ FRONT = "front"
 _QUIET = LoggingConfig(enable_access_log=False, log_level="WARNING")
 _SWITCH_SECONDS = 1.0
 """From a new default until the old version ends; each front knows the default within milliseconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Scaling:
-    """How many replicas a version has.
-
-    Attributes:
-        least: Replicas without load; None means the recipe's ``minWorkers``.
-        most: Replicas under load; None means the recipe's ``maxWorkers``.
-        up_seconds: Seconds of load before there are more.
-        down_seconds: Seconds without load before there are fewer.
-        gpus: GPUs of each replica.
-    """
-
-    least: int | None = None
-    most: int | None = None
-    up_seconds: float = 5
-    down_seconds: float = 120
-    gpus: float = 0
 
 
 def connect(address: str | None = None, cpus: int | None = None) -> None:
@@ -102,8 +83,8 @@ def promote(archive: Archive, scaling: Scaling, run: Path) -> None:
         max_ongoing_requests=2 * config.batchSize,  # the batch that is computed, and the next one
         max_queued_requests=config.jobQueueSize,
         autoscaling_config={
-            "min_replicas": scaling.least or config.minWorkers,
-            "max_replicas": max(scaling.least or 0, scaling.most or config.maxWorkers),
+            "min_replicas": scaling.min_replicas or config.minWorkers,
+            "max_replicas": max(scaling.min_replicas or 0, scaling.max_replicas or config.maxWorkers),
             "target_ongoing_requests": config.batchSize,
             "upscale_delay_s": scaling.up_seconds,
             "downscale_delay_s": scaling.down_seconds,
