@@ -60,6 +60,8 @@ class Answerer:
             pictures = [replace(one, warnings=known) for one, known in zip(item.pictures, warnings, strict=True)]
             return replace(item.with_pictures(pictures), answers=answers, recalled="answers")
         pictures = [self._features.recall(picture) for picture in item.pictures]
+        if not any(picture.features is not None for picture in pictures):
+            return item
         is_known = all(picture.features is not None for picture in pictures)
         return replace(item.with_pictures(pictures), recalled="features" if is_known else "")
 

@@ -31,12 +31,13 @@ class Identifier:
         """
         images = [(item.request_id, image) for item in items if item.error is None for image in item.query.images]
         fetched = self._fetcher.fetch((label, image.url) for label, image in images if isinstance(image, RemoteImage))
-        files = (*(image for _, image in images), *fetched.values())
-        digests = {data: digest_of(data) for data in files if isinstance(data, bytes)}
+        # By identity: as a key, a file would be hashed for the dictionary too.
+        files = {id(data): data for data in (*(image for _, image in images), *fetched.values())}
+        digests = {key: digest_of(data) for key, data in files.items() if isinstance(data, bytes)}
 
         def identify_one(item: Item) -> Item:
             files = [_file_of(item, image, fetched) for image in item.query.images]
-            return item.with_pictures([Picture(digests[data], data=data) for data in files])
+            return item.with_pictures([Picture(digests[id(data)], data=data) for data in files])
 
         return run_stage(identify_one, items)
 

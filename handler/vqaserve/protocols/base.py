@@ -122,9 +122,8 @@ class Parameters(Strict):
         """
         if labels and self.candidate_labels:
             raise BadRequest("the request has both 'labels' and 'candidate_labels'; send one of them")
-        rest = self.model_dump(
-            include={"max_new_tokens", "num_beams", "temperature", "top_p", "seed"}, exclude_none=True
-        )
+        names = "max_new_tokens", "num_beams", "temperature", "top_p", "seed"
+        rest = {name: value for name in names if (value := getattr(self, name)) is not None}
         return Query(
             image=image,
             question=question or "",

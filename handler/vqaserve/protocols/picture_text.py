@@ -17,6 +17,8 @@ _LONGEST_HEAD = 1024
 _LONGEST_WORD = 16
 _LOOKS_LIKE_TEXT = re.compile(rb"\s*(?:data:|https?://|[A-Za-z0-9+/_\-\r\n]{24})", re.IGNORECASE)
 _BASE64 = re.compile(rb"[A-Za-z0-9+/_\-\s]{24,}+={0,2}+\s*+")  # possessive: linear in time
+_NEVER_FIRST = frozenset((*range(0x80, 0xC2), *range(0xF5, 0x100)))
+"""Bytes that no character of UTF-8 begins with, as JPEG and PNG files do: most pictures need no closer look."""
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _NOT_BASE64 = "the picture is not base64 ({}); send the base64 of the file, or a data URI: data:image/jpeg;base64,..."
 
@@ -59,6 +61,8 @@ def looks_like_picture(value: bytes | bytearray) -> bool:
     """Whether bytes are the text of a picture: base64, a data URI or a URL."""
     if value.startswith(_UTF16):  # as Windows PowerShell writes a text file
         return len(value) % 2 == 0 and looks_like_picture(_as_utf8(bytes(value)))
+    if value and value[0] in _NEVER_FIRST:
+        return False
     if not _LOOKS_LIKE_TEXT.match(_visible(bytes(value[:_LONGEST_HEAD]))):
         return False
     return value.isascii() or _visible(bytes(value)).isascii()
