@@ -42,6 +42,7 @@ def main(
     heads: Annotated[int, typer.Option(min=1, help="Heads of the version that is trained.")] = 1,
     epochs: Annotated[int, typer.Option(min=1, help="Epochs of its training.")] = 16,
     pictures: Annotated[int | None, typer.Option(min=10, help="Pictures of each split to use; by default all.")] = None,
+    examined: Annotated[int | None, typer.Option(min=10, help="Pictures of the golden set; by default all.")] = None,
     nonsense: Annotated[float, typer.Option(min=0, max=1, help="Share of corrections that are nonsense.")] = 0.0,
     replay: Annotated[bool, typer.Option(help="Whether the loop has the old training data.")] = True,
     work: Annotated[Path, typer.Option(help="Folder of everything; an interrupted run goes on.")] = Path(
@@ -59,7 +60,8 @@ def main(
         work, images = resolved(work), data / "images"
         train, other = (about(read_split(str(data), split), pictures) for split in ("train", "eval"))
         known = write_data(work / "known", [one for one in train if not is_withheld(one)], images).parent
-        golden = write_data(work / "golden", [one for one in other if not is_withheld(one)], images, "golden.jsonl")
+        kept = about([one for one in other if not is_withheld(one)], examined)
+        golden = write_data(work / "golden", kept, images, "golden.jsonl")
         base = _base(work, known, heads, epochs)
         audience = poisoned([one for one in train if is_withheld(one)], nonsense)
         run = work / f"nonsense-{100 * nonsense:.0f}-{'replay' if replay else 'own-answers'}"

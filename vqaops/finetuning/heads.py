@@ -18,6 +18,7 @@ from vqaops.finetuning.lesson import Lesson, sample_texts
 from vqaops.finetuning.rehearsal import Rehearsal, draw_pairs
 from vqaops.questions import Question
 from vqaops.store import checksums
+from vqaops.training.arithmetic import autocast
 from vqaops.training.batches import Batches
 from vqaops.training.datasets import fingerprint, hash_images, hold_out
 from vqaops.training.export import draw_learning_curve, fit_temperature, write_weights
@@ -139,7 +140,8 @@ def _features(
 ) -> Tensor:
     """Features of all pictures [views, m, cells, channels] in half precision: as they are, and mirrored if wanted.
 
-    They are kept in ``state``, for a run that was interrupted.
+    They are kept in ``state``, for a run that was interrupted. A picture that people asked about may be one of the old
+    ones under another name; it is encoded once.
     """
     mirror = settings.augmentation.mirror > 0
     cache, key = state / "features.pt", [weights, hash_images(images), mirror]
@@ -147,16 +149,20 @@ def _features(
         stored = load_state(cache, {"key", "features"})
         if stored["key"] == key:
             return torch.as_tensor(stored["features"])
+    first = {checksums.digest(image): image for image in images}
+    different = list(first.values())
+    row = {digest: place for place, digest in enumerate(first)}
     model.eval()
     model.image_encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in its stub
     views: list[list[Tensor]] = [[], []] if mirror else [[]]
-    shown = track(range(0, len(images), _BATCH), "encoding", console=new_console(stderr=True), transient=True)
+    shown = track(range(0, len(different), _BATCH), "encoding", console=new_console(stderr=True), transient=True)
     for start in shown:
-        batch = load_pixels(images[start : start + _BATCH], settings.model.pixels)
+        batch = load_pixels(different[start : start + _BATCH], settings.model.pixels)
         for view, pixels in zip(views, (batch, batch.flip(3)), strict=False):
-            with torch.autocast("cpu", torch.bfloat16, enabled=settings.optimisation.bf16):
+            with autocast(settings.optimisation.bf16):
                 view.append(model.encode(pixels.contiguous(memory_format=torch.channels_last)).half())
-    features = torch.stack([torch.cat(view) for view in views])
+    rows = torch.tensor([row[checksums.digest(image)] for image in images])
+    features = torch.stack([torch.cat(view)[rows] for view in views])
     save_state(cache, {"key": key, "features": features})
     return features
 

@@ -27,7 +27,7 @@ class Optimisation(FrozenModel):
         weight_decay: Weight decay of AdamW.
         clip: Largest norm of the gradient.
         average: Decay of the running mean of the weights; the mean is what is saved.
-        bf16: Multiply matrices in bfloat16, which is faster on processors that support it.
+        bf16: Multiply matrices in bfloat16 where the processor supports it, which is faster.
     """
 
     seed: int = 0

@@ -16,6 +16,7 @@ from rich.progress import Progress
 from torch import Tensor
 from torch.nn import functional as F
 
+from vqaops.training.arithmetic import autocast
 from vqaops.training.batches import Batches
 from vqaops.training.settings import TrainSettings
 from vqaops.training.states import load_state, save_state
@@ -125,7 +126,7 @@ class Trainer:
         self.model.train()
         loss = correct = total = 0.0
         for batch in self.train.varied(self.settings.augmentation, random.Random(seed)):
-            with torch.autocast("cpu", torch.bfloat16, enabled=self.settings.optimisation.bf16):
+            with autocast(self.settings.optimisation.bf16):
                 image = self.features(self.model, batch.pictures, batch.mirrored)
                 logits = self.model.each(image, batch.which, batch.tokens, batch.mask)
             # The loss is of each head alone: heads that err differently are better once they are averaged.

@@ -98,8 +98,12 @@ def fastest(device: torch.device, work: Callable[[], int]) -> str:
     """
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
-    native = {"avx512_bf16", "amx_bf16"} & set(Machine.here().flags)
-    return "bf16" if native and work() >= _MIN_WORK else "fp32"
+    return "bf16" if multiplies_bf16() and work() >= _MIN_WORK else "fp32"
+
+
+def multiplies_bf16() -> bool:
+    """Whether this machine's processor multiplies bf16; others emulate it, many times slower than fp32."""
+    return bool({"avx512_bf16", "amx_bf16"} & set(Machine.here().flags))
 
 
 def count_multiply_adds(family: Convertible) -> int:

@@ -14,6 +14,7 @@ from rich.progress import track
 from torch import Tensor
 from torch.nn import functional as F
 
+from vqaops.training.arithmetic import autocast
 from vqaops.training.redactions.calibration import to_box
 from vqaops.training.redactions.canvas import Mark, between
 from vqaops.training.redactions.examples import Source
@@ -85,7 +86,7 @@ def train_judge(boxes: Boxes, settings: RedactionTrainSettings) -> BoxJudge:
             rows = order[start : start + _BATCH]
             views, traits = _varied(to_tensor(boxes.views[rows].numpy()), boxes.traits[rows])
             if len(rows) > 1:  # normalisation needs two
-                with torch.autocast("cpu", torch.bfloat16, enabled=settings.bf16):
+                with autocast(settings.bf16):
                     logits = judge(views, traits)
                 loss = F.binary_cross_entropy_with_logits(logits.float(), boxes.truth[rows])
                 optimiser.zero_grad()

@@ -34,7 +34,7 @@ class RedactionTrainSettings(FrozenModel):
         average: Decay of the running mean of the weights; the mean is what is saved.
         judge_examples: Examples whose boxes the second network is trained on.
         judge_epochs: Number of epochs of the second network.
-        bf16: Compute in bfloat16, which is faster on processors that support it.
+        bf16: Compute in bfloat16 where the processor supports it, which is faster.
     """
 
     family: Literal["redactions"]

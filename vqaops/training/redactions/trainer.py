@@ -14,6 +14,7 @@ from rich.progress import Progress
 from torch import Tensor
 from torch.nn import functional as F
 
+from vqaops.training.arithmetic import autocast
 from vqaops.training.redactions.examples import Crops, batches
 from vqaops.training.redactions.settings import RedactionTrainSettings
 from vqaops.training.states import load_state, save_state
@@ -101,7 +102,7 @@ class RedactionTrainer:
     def _step(self, ink: Tensor, truth: Tensor, number: int) -> float:
         for group in self.optimiser.param_groups:
             group["lr"] = self.settings.learning_rate * self._rate(number)
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.settings.bf16):
+        with autocast(self.settings.bf16):
             logits = self.model(ink.contiguous(memory_format=torch.channels_last))
         loss = mask_loss(logits.float(), truth)
         self.optimiser.zero_grad()

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
+from vqaops.training.arithmetic import autocast
 from vqaops.training.redactions.calibration import calibrate
 from vqaops.training.redactions.examples import Source, draw_examples
 from vqaops.training.redactions.judging import collect_boxes, train_judge
@@ -70,11 +71,11 @@ def train_redactions(settings: RedactionTrainSettings, data: Path, state: Path, 
     plain = settings.model.model_copy(update={"temperature": 1.0, "bias": 0.0})
     family = Redactions(fuse(copy.deepcopy(model)), plain, torch.device("cpu"))
     others = Source(kept, settings.typed, settings.seed + len(sources))
-    with torch.autocast("cpu", torch.bfloat16, enabled=settings.bf16):
+    with autocast(settings.bf16):
         boxes = collect_boxes(family, others, settings.judge_examples)
     family.model.boxes = train_judge(boxes, settings)
     model.boxes.load_state_dict(family.model.boxes.state_dict())
-    with torch.autocast("cpu", torch.bfloat16, enabled=settings.bf16):
+    with autocast(settings.bf16):
         config = calibrate(family, sources[1], settings.calibration)
     write_weights(output / "weights", model, config)
     if trainer.history:
