@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from vqaops.card_sections import with_section
@@ -53,7 +54,6 @@ def section(found: Calibration, source: str) -> str:
     if found.judged.temperature is not None:
         rows.append(("temperature", f"{found.judged.temperature:.2f}"))
     lines = [
-        "<!-- written by scripts/calibrate.py -->",
         f"An answer with a score below {promise.threshold:.2f} is marked as `abstained`. The others are right at least "
         f"{100 * promise.accuracy:g} % of the time,",
         f"with {100 * promise.confidence:g} % confidence (fixed sequence testing, Angelopoulos et al. 2021).",
@@ -71,7 +71,12 @@ def section(found: Calibration, source: str) -> str:
             f"| {one.kind} | {one.questions} | {100 * one.unsure / one.questions:.0f} % |" for one in found.unanswerable
         ]
         lines.append("")
-    return "\n".join([*lines, "<!-- end -->"])
+    return section_of(lines)
+
+
+def section_of(lines: Sequence[str]) -> str:
+    """Lines of Markdown as the section that a card has once."""
+    return "\n".join(["<!-- written by scripts/calibrate.py -->", *lines, "<!-- end -->"])
 
 
 def _percent(share: float) -> str:

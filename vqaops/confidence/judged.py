@@ -56,6 +56,18 @@ class Judged:
     def __len__(self) -> int:
         return len(self.scores)
 
+    @classmethod
+    def joined(cls, parts: Sequence[Judged]) -> Judged:
+        """The answers of one recipe to several sets of questions about different pictures, as one set."""
+        counts = [int(part.pictures.max()) + 1 if len(part) else 0 for part in parts]
+        starts = np.cumsum([0, *counts[:-1]])
+        rows: dict[str, Any] = {
+            name: np.concatenate([getattr(part, name) for part in parts])
+            for name in ("scores", "right", "logits", "places")
+        }
+        pictures = np.concatenate([part.pictures + start for part, start in zip(parts, starts, strict=True)])
+        return replace(parts[0], **rows, pictures=pictures)
+
     @property
     def calibration_error(self) -> float:
         """Expected calibration error, as of ``vqaops.evaluation.scores``."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from vqaops.building.build import archive_of, build, is_current
+from vqaops.confidence.judged import Judged
+from vqaops.confidence.recalibration import recalibrate
 from vqaops.errors import ServerError
 from vqaops.feedback.export import EVAL, IMAGES, TRAIN, export
 from vqaops.feedback.store import FeedbackStore
@@ -23,6 +25,8 @@ from vqaserve.errors import RecipeError
 from vqaserve.settings import ModelConfig
 
 Say = Callable[[str], None]
+
+_UNLEARNED = "held-out feedback and golden set"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +94,13 @@ def improve(rollout: Rollout, model: str, sources: Sources, say: Say) -> Outcome
     except RecipeError:
         shutil.rmtree(attempt.feedback)  # the next call begins with the feedback that there is by then
         raise
-    gates = list(_examine(attempt, sources, say))
+    exams = _examine(attempt, sources, say)
+    gate = ModelConfig.read(attempt.new_recipe / "model-config.yaml").handler.gate
+    gates = [exam.learned(exams[0]), exam.kept(exams[1], gate.max_accuracy_loss)]
     promoted = False
     if all(gate.passed for gate in gates):
+        if chosen := recalibrate(attempt.new_recipe, Judged.joined([one.new for one in exams]), _UNLEARNED):
+            say(chosen)
         archive = _built(attempt, rollout, say)
         results, promoted = _promoted(rollout, archive, say)
         gates += results
@@ -139,15 +147,14 @@ def _tune(attempt: Attempt, sources: Sources, folder: Path, say: Say) -> None:
     tune(attempt.old_recipe, new, old, attempt.state, folder)
 
 
-def _examine(attempt: Attempt, sources: Sources, say: Say) -> Iterator[GateResult]:
-    """The gates before the build; both recipes answer the same questions."""
+def _examine(attempt: Attempt, sources: Sources, say: Say) -> tuple[exam.Exam, exam.Exam]:
+    """Both recipes' answers to the held-out feedback and to the golden set."""
     say("asking the old and the new version what neither learned")
     held_out = read_questions(attempt.feedback / EVAL, attempt.feedback / IMAGES)
-    yield exam.learned(exam.Exam.of(attempt.old_recipe, attempt.new_recipe, held_out))
+    feedback = exam.Exam.of(attempt.old_recipe, attempt.new_recipe, held_out)
     say("asking the old and the new version the golden set")
-    golden = _golden(attempt, sources)
-    gate = ModelConfig.read(attempt.new_recipe / "model-config.yaml").handler.gate
-    yield exam.kept(exam.Exam.of(attempt.old_recipe, attempt.new_recipe, golden), gate.max_accuracy_loss)
+    golden = exam.Exam.of(attempt.old_recipe, attempt.new_recipe, _golden(attempt, sources))
+    return feedback, golden
 
 
 def _golden(attempt: Attempt, sources: Sources) -> list[Question]:

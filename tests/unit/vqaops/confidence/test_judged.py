@@ -92,3 +92,12 @@ def test_a_picture_that_cannot_be_read_is_named_by_its_line(recipe: Path, tmp_pa
     (tmp_path / "2.png").write_bytes(b"no picture")
     with pytest.raises(RecipeError, match=r"^q.jsonl:2: "):
         judge(recipe, asked)
+
+
+def test_joined_answers_are_all_answers_and_their_pictures_stay_apart(recipe: Path, tmp_path: Path):
+    one, other = judge(recipe, questions(tmp_path, "red")), judge(recipe, questions(tmp_path, "yes")[:3])
+    both = Judged.joined([one, other])
+    assert len(both) == 15
+    assert list(both.right) == [*one.right, *other.right]
+    assert list(both.pictures) == [*one.pictures, 4, 4, 4]
+    assert both.logits.shape == (15, one.logits.shape[1])
