@@ -27,7 +27,7 @@ from vqaops.training.datasets import read_split
 from vqaserve.errors import RecipeError
 from vqaserve.images import open_picture
 from vqaserve.pipeline import Pipeline
-from vqaserve.settings import CacheLimits, ModelConfig
+from vqaserve.settings import CacheLimits, Explain, HandlerSettings, ModelConfig
 from vqaserve.types import Model, Query, Request
 
 Weights = np.ndarray[tuple[int, int], np.dtype[np.float64]]
@@ -44,6 +44,9 @@ def main(
     recipe: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="A recipe folder.")],
     data: Annotated[str, typer.Argument(help="easy-vqa, or a folder with eval.jsonl and images/.")],
     limit: Annotated[int, typer.Option(min=2, help="Questions, drawn at random with a fixed seed.")] = 200,
+    other: Annotated[
+        str | None, typer.Option(help="A second method (`explain: method`) to compare with the recipe's own.")
+    ] = None,
 ) -> None:
     """Compare a recipe's explanations with a random map, the centre and the picture's edges.
 
@@ -56,41 +59,58 @@ def main(
         drawn = random.Random(0).sample(questions, min(limit, len(questions)))
         settings = ModelConfig.read(recipe / "model-config.yaml").handler
         settings = settings.model_copy(update={"device": "cpu", "cache": CacheLimits(shared_features_mb=0)})
-        pipeline = Pipeline.load(recipe, settings, Model(recipe.name, settings.version))
+        wanted = [
+            settings.explain,
+            *([Explain.model_validate({"method": other, "samples": settings.explain.samples})] if other else []),
+        ]
+        methods: dict[str, Pipeline] = {
+            one.method: _load(recipe, settings.model_copy(update={"explain": one})) for one in wanted
+        }
         try:
-            new_console().print(_table(pipeline, drawn, is_drawn=data == "easy-vqa"))
+            new_console().print(_table(methods, drawn, is_drawn=data == "easy-vqa"))
         finally:
-            pipeline.close()
+            for pipeline in methods.values():
+                pipeline.close()
 
 
-def _table(pipeline: Pipeline, questions: Sequence[Question], is_drawn: bool) -> Table:
+def _load(recipe: Path, settings: HandlerSettings) -> Pipeline:
+    return Pipeline.load(recipe, settings, Model(recipe.name, settings.version))
+
+
+def _table(methods: Mapping[str, Pipeline], questions: Sequence[Question], is_drawn: bool) -> Table:
     areas: dict[str, list[tuple[float, float]]] = {}
-    costs, on_shape = [], []
+    costs: dict[str, list[float]] = {method: [] for method in methods}
+    on_shape: dict[str, list[bool]] = {method: [] for method in methods}
+    own, pipeline = next(iter(methods.items()))
     for number, question in enumerate(track(questions, "explaining", console=new_console(stderr=True))):
         data = question.read_image()
         predicted, plain = _ask(pipeline, data + number.to_bytes(4), question.text, {})
-        explained, cost = _ask(pipeline, data + number.to_bytes(4), question.text, {"explain": "True"})
-        costs.append(cost / plain)
         picture = open_picture(data, pipeline.settings.limits.pictures, squeeze=pipeline.family.squeeze).pixels
-        grid = np.asarray(explained["explanation"]["grid"])
-        maps = {"explanation": _resized(grid), **_baselines(picture, number)}
-        for name, weights in maps.items():
+        maps: dict[str, Weights] = {}
+        for method, explaining in methods.items():
+            explained, cost = _ask(explaining, data + number.to_bytes(4), question.text, {"explain": "True"})
+            costs[method].append(cost / plain)
+            grid = np.asarray(explained["explanation"]["grid"])
+            maps[method] = _resized(grid)
+            if is_drawn:
+                on_shape[method].append(_is_on_shape(grid, picture))
+        for name, weights in (maps | _baselines(picture, number)).items():
             curve = _Curve(pipeline, picture, Query(data, question.text), str(predicted["answer"]))
             areas.setdefault(name, []).append(curve.areas(weights))
-        if is_drawn:
-            on_shape.append(_is_on_shape(grid, picture))
     table = Table(
         title=f"{pipeline.model.name}: {len(questions)} questions, {describe_machine()}", title_justify="left"
     )
     for column in ("map", "deletion", "insertion", "better by, in standard errors (deletion, insertion)"):
         table.add_column(column, justify="left" if column == "map" else "right")
-    own = np.asarray(areas["explanation"])
     for name, found in areas.items():
         deletion, insertion = np.mean(found, axis=0)
-        table.add_row(name, f"{deletion:.4f}", f"{insertion:.4f}", *_margins(own, np.asarray(found)))
-    notes = [f"CPU time of an explanation / of an answer: {np.median(costs):.1f} (median)"]
-    if is_drawn:
-        notes.append(f"heaviest tenth of the weight on the shape: {np.mean(on_shape):.1%} of {len(on_shape)}")
+        table.add_row(name, f"{deletion:.4f}", f"{insertion:.4f}", *_margins(np.asarray(areas[own]), np.asarray(found)))
+    notes = []
+    for method in methods:
+        notes.append(f"{method}: CPU time of an explanation / of an answer: {np.median(costs[method]):.1f} (median)")
+        if is_drawn:
+            share = f"{np.mean(on_shape[method]):.1%} of {len(questions)}"
+            notes.append(f"{method}: heaviest tenth of the weight on the shape: {share}")
     table.caption = "\n".join(notes)
     return table
 

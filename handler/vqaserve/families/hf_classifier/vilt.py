@@ -51,17 +51,17 @@ class ViltGraph(nn.Module):
 
 
 def embed_patches(embeddings: Any, patches: Tensor, side: int) -> Tensor:
-    """A picture's first token and its patches row by row, with their positions [1, 1 + rows x columns, width].
+    """The first token of pictures and their patches row by row, with positions [n, 1 + rows x columns, width].
 
-    The learned positions of a square grid are interpolated to the picture's grid.
+    The learned positions of a square grid are interpolated to the pictures' grid.
 
     Args:
         embeddings: ``ViltEmbeddings``.
-        patches: Projected patches [1, width, rows, columns].
+        patches: Projected patches [n, width, rows, columns].
         side: Rows and columns of the square grid.
     """
     learned = embeddings.position_embeddings[:, 1:].transpose(1, 2).unflatten(2, (side, side))
     size = (patches.shape[2], patches.shape[3])
     places = F.interpolate(learned, size=size, mode="bilinear", align_corners=True)
-    first = embeddings.cls_token + embeddings.position_embeddings[:, :1]
+    first = (embeddings.cls_token + embeddings.position_embeddings[:, :1]).expand(patches.shape[0], -1, -1)
     return torch.cat([first, (patches + places).flatten(2).transpose(1, 2)], dim=1)
