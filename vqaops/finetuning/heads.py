@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import logging
 from collections.abc import Sequence
@@ -18,7 +19,6 @@ from vqaops.finetuning.lesson import Lesson, sample_texts
 from vqaops.finetuning.rehearsal import Rehearsal, draw_pairs
 from vqaops.questions import Question
 from vqaops.store import checksums
-from vqaops.training.arithmetic import autocast
 from vqaops.training.batches import Batches
 from vqaops.training.datasets import fingerprint, hash_images, hold_out
 from vqaops.training.export import draw_learning_curve, fit_temperature, write_weights
@@ -26,6 +26,7 @@ from vqaops.training.pretrained import load_pixels
 from vqaops.training.settings import Augmentation, Optimisation, TrainSettings
 from vqaops.training.states import load_state, save_state
 from vqaops.training.trainer import Trainer, stored_features
+from vqaserve.families.backbones.packed_conv2d import pack_convolutions
 from vqaserve.families.modular.config import ModularConfig
 from vqaserve.families.modular.files import read_answers, read_tokenizer, read_weights
 from vqaserve.families.modular.model import Head, ModularModel
@@ -152,15 +153,17 @@ def _features(
     first = {checksums.digest(image): image for image in images}
     different = list(first.values())
     row = {digest: place for place, digest in enumerate(first)}
-    model.eval()
-    model.image_encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in its stub
+    encoder = copy.deepcopy(model).eval()
+    pack_convolutions(encoder.image_encoder)  # as the server does; less than half the time
     views: list[list[Tensor]] = [[], []] if mirror else [[]]
     shown = track(range(0, len(different), _BATCH), "encoding", console=new_console(stderr=True), transient=True)
     for start in shown:
         batch = load_pixels(different[start : start + _BATCH], settings.model.pixels)
         for view, pixels in zip(views, (batch, batch.flip(3)), strict=False):
-            with autocast(settings.optimisation.bf16):
-                view.append(model.encode(pixels.contiguous(memory_format=torch.channels_last)).half())
+            # One picture after the other: more at once need a multiple of the memory, and save no time.
+            view += [
+                encoder.encode(one.contiguous(memory_format=torch.channels_last)).half() for one in pixels.split(1)
+            ]
     rows = torch.tensor([row[checksums.digest(image)] for image in images])
     features = torch.stack([torch.cat(view)[rows] for view in views])
     save_state(cache, {"key": key, "features": features})
