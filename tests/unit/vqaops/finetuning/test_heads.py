@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,17 @@ def test_an_interrupted_tuning_ends_as_one_that_never_stopped(
     monkeypatch.delattr(heads, "load_pixels")  # no picture is encoded twice
     tune(recipe, new, [], tmp_path / "broken-state", broken)
     assert_same_weights(weights(broken), weights(whole))
+
+
+@pytest.mark.usefixtures("briefly")
+def test_a_picture_under_two_names_is_encoded_once(
+    recipe: Path, new: list[Question], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    encoded, load = [], heads.load_pixels
+    monkeypatch.setattr(heads, "load_pixels", lambda images, pixels: encoded.extend(images) or load(images, pixels))
+    again = [replace(one, image=Path(shutil.copy(one.image, tmp_path / f"again-{one.image.name}"))) for one in new]
+    tuned(recipe, tmp_path / "after", new, again)
+    assert len(encoded) == len(new)
 
 
 @pytest.mark.usefixtures("briefly")
