@@ -162,7 +162,8 @@ def _features(
         for view, pixels in zip(views, (batch, batch.flip(3)), strict=False):
             # One picture after the other: more at once need a multiple of the memory, and save no time.
             view += [
-                encoder.encode(one.contiguous(memory_format=torch.channels_last)).half() for one in pixels.split(1)
+                encoder.encode(one.contiguous(memory_format=torch.channels_last)).half()
+                for one in torch.split(pixels, 1)
             ]
     rows = torch.tensor([row[checksums.digest(image)] for image in images])
     features = torch.stack([torch.cat(view)[rows] for view in views])
