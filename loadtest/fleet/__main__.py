@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -27,6 +29,13 @@ Cores = Annotated[
         "--cores", callback=finite, min=0, help="CPU seconds a second of each machine; 0 does not limit them."
     ),
 ]
+
+
+@app.callback()
+def choose() -> None:
+    """Measure several servers on this machine behind one gateway."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _exit)
 
 
 @app.command("recall")
@@ -79,6 +88,11 @@ def measure_capacity(
     title = f"{model} on machines of {cores or 'all'} cores, {user}"
     console.print(terminal_table(title, scaling.COLUMNS, [rows], words=0))
     console.print(describe_machine())
+
+
+def _exit(number: int, _: object) -> NoReturn:
+    """Exit as after Ctrl-C, so that the servers are stopped first."""
+    sys.exit(128 + number)
 
 
 def _print(line: str) -> None:
