@@ -81,6 +81,7 @@ def measure_capacity(
     with one_line_errors("capacity"), _fleet(recipe, machines, cores) as (fleet, model), progress.status("") as status:
         plan = scaling.Plan(resolved(recipe), user, resolved(slo), seconds, halvings, processes)
         rows, rate = [], first
+        scaling.warm_up(fleet, plan, first)
         for count in range(1, machines + 1):
             found = scaling.measure(fleet, plan, count, rate, status.update, _print)
             rows.append(found.row())

@@ -62,6 +62,12 @@ class Capacity:
         return [str(self.machines), str(self.rate), *figures]
 
 
+def warm_up(fleet: Fleet, plan: Plan, rate: int) -> None:
+    """Ask every machine for the time of a probe: the first answers of a server take longer."""
+    with fleet.front("warm-up", Gateway, "least_busy") as gateway:
+        _probe(fleet, plan, gateway, rate)
+
+
 def measure(
     fleet: Fleet,
     plan: Plan,
@@ -88,12 +94,7 @@ def measure(
 
         def kept(rate: int) -> bool:
             progress(f"{machines} machines: {rate} requests a second for {plan.seconds} s")
-            options = [
-                *distributed(plan.processes),
-                *("--host", plain_address(gateway), "--header-file", str(fleet.header_file), "--slo", str(plan.slo)),
-                *("--recipes", str(plan.recipe), "--"),  # ends the list of recipes
-            ]
-            found = probes[rate] = probe(rate, plan.seconds, plan.user, options)
+            found = probes[rate] = _probe(fleet, plan, gateway, rate)
             result = "; ".join(found.breached) or "kept"
             show(f"{machines} machines, {rate} a second: p95 {found.p95:,.0f} ms, {found.failures} failed; {result}")
             return not found.breached
@@ -106,3 +107,12 @@ def measure(
     answers = sum(one.requests for one in done)
     p95 = probes[rate].p95 if rate else float("nan")
     return Capacity(machines, rate, p95, 1000 * sum(one.cpu for one in done) / answers, 1000 * gateway_cpu / answers)
+
+
+def _probe(fleet: Fleet, plan: Plan, gateway: Gateway, rate: int) -> Probe:
+    options = [
+        *distributed(plan.processes),
+        *("--host", plain_address(gateway), "--header-file", str(fleet.header_file), "--slo", str(plan.slo)),
+        *("--recipes", str(plan.recipe), "--"),  # ends the list of recipes
+    ]
+    return probe(rate, plan.seconds, plan.user, options)
