@@ -113,9 +113,7 @@ def main(
     seconds: Annotated[int, typer.Option(min=2, help="Duration of a probe.")] = 15,
     most: Annotated[int, typer.Option(min=1, help="The highest rate to try; one user per request a second.")] = 500,
     halvings: Annotated[int, typer.Option(help="The most probes after the first breach.")] = 3,
-    processes: Annotated[
-        int, typer.Option(min=1, help="Locust's worker processes; one sends 300 requests a second.")
-    ] = 1,
+    processes: Annotated[int, typer.Option(min=1, help="Locust's worker processes on this machine.")] = 1,
 ) -> None:
     """Find the highest rate that keeps the service levels of a user class.
 
