@@ -71,6 +71,14 @@ def test_everything_of_a_running_server_lies_in_its_folder(dummy_server: Server)
     assert {path.name for path in dummy_server.run.iterdir()} >= {"logs", "tmp", "pid.json", "key_file.json"}
 
 
+def test_a_slow_start_leaves_the_token_for_clients(dummy_server: Server, monkeypatch: pytest.MonkeyPatch):
+    dummy_server.auth_header.unlink()
+    monkeypatch.setattr(Server, "_worker_states", lambda server, archives: {"slow": []})
+    with pytest.raises(ServerError, match=r"not ready after 0 s: .*; it goes on starting"):
+        dummy_server.wait_until_ready([], 0)
+    assert dummy_server.auth_header.is_file()
+
+
 def test_stop_ends_the_server_and_its_workers_and_nothing_else(
     dummy_server: Server, serve: Callable[..., Server], make_recipe: RecipeMaker
 ):

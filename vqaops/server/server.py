@@ -152,7 +152,12 @@ class Server:
                 if failure := load_failure(self.model_log, archive.name, archive.version):
                     raise ServerError(f"a worker cannot load its archive: {failure} (whole log: {self.model_log})")
             if time.monotonic() > deadline:
-                raise ServerError(f"not ready after {timeout:.0f} s: {states}; see {self.folder.logs}")
+                with suppress(ServerError):  # the server goes on, and clients need the token once it is ready
+                    KeyFile(self.client.key_file).write_header()
+                raise ServerError(
+                    f"not ready after {timeout:.0f} s: {states}; it goes on starting: look again with "
+                    f"scripts/models.py list, and see {self.folder.logs}"
+                )
             time.sleep(0.2)
 
     def wait_until_ready(self, archives: Sequence[Archive], timeout: float) -> None:
