@@ -11,12 +11,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from sybil import Document
 from sybil.parsers.markdown import CodeBlockParser
 
 from tests.support.classes import make_classes
 from tests.support.hubs import Hub
 from tests.support.pictures import encoded
+from tests.support.redacted_pages import write_pdf
 from tests.tiny import make_weights
 from vqaops.paths import ROOT
 from vqaops.server.ports import own_ports
@@ -24,14 +26,19 @@ from vqaops.server.server import Server
 from vqaserve.families.torchvision_classifier.architectures import Classifier
 
 PAGES = ROOT / "docs" / "how-to" / "move-over"
-COPIED = ("scripts", "vqaops", "handler", "deploy")
+PAGE_NAMES = ("clip-labels.md", "picture-classifier.md", "redaction-detector.md")
+COPIED = ("scripts", "vqaops", "handler", "deploy", "recipes/redactions")
 CLIP = "openai/clip-vit-base-patch32"
 START = "scripts/serve.py start "
 SECONDS = 300
+NOT_RUN = ("pip install", "loadtest.")
+"""What installs, and what measures for minutes."""
+REPLIES = {"redactions.py": "1 of 1 pages are redacted", "read_pages": "1 of 1 pages [1]", "curl": '"label":'}
+"""What a command prints, by a part of it; the others print percentages."""
 
 
 def commands(page: str) -> list[str]:
-    """The lines behind a prompt of a page's ``console`` blocks, and its Python programs; nothing is installed."""
+    """The lines behind a prompt of a page's ``console`` blocks, and its Python programs, without ``NOT_RUN``."""
     document = Document((PAGES / page).read_text(encoding="utf-8"), page)
     found = [block for language in ("console", "py") for block in CodeBlockParser(language)(document)]
     texts = [block.parsed for block in sorted(found, key=lambda block: block.start)]
@@ -42,12 +49,14 @@ def commands(page: str) -> list[str]:
             text.replace("\\\n", "").split("\n") if text.startswith("$ ") else [f"$ python - <<'END'\n{text}END"]
         )
     ]
-    return [line.removeprefix("$ ") for line in lines if line.startswith("$ ") and "pip install" not in line]
+    return [
+        line.removeprefix("$ ") for line in lines if line.startswith("$ ") and not any(one in line for one in NOT_RUN)
+    ]
 
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A checkout with ports of its own, without recipes, and with the files that the pages start from."""
+    """A checkout with ports of its own, with one recipe, and with the files that the pages start from."""
     folder = tmp_path_factory.mktemp("checkout")
     for name in COPIED:
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -59,6 +68,8 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     (folder / "config.properties").write_text("\n".join([*kept, *(f"{name}={value}" for name, value in ports.items())]))
     for name in ("photo.jpg", "pizza.jpg"):
         (folder / name).write_bytes(encoded("blue", (64, 48), "JPEG"))
+    letter = ROOT / "recipes" / "redactions" / "samples" / "letter-redacted.png"
+    write_pdf(folder / "document.pdf", [Image.open(letter).convert("L")])
     make_classes(folder / "pizza_steak_sushi", {"pizza": "orange", "steak": "brown", "sushi": "white"}, each=5)
     make_weights("vit", folder / "path" / "to" / "snacks")
     state = Classifier("efficientnet_b2", 3).state_dict()
@@ -97,14 +108,20 @@ def test_the_commands_of_the_pages_work(checkout: Path, hub: str):
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
-    found = [command for page in ("clip-labels.md", "picture-classifier.md") for command in commands(page)]
+    found = [command for page in PAGE_NAMES for command in commands(page)]
     starts = [command.partition(START)[2] for command in found if START in command]
-    asking = [command for command in found if command.startswith(("curl", "python")) or "ask.py" in command]
-    assert len(starts) == 2
-    assert len(asking) == 8
+    asking = [
+        command
+        for command in found
+        if command.startswith(("curl", "python")) or "ask.py" in command or "redactions.py" in command
+    ]
+    assert len(starts) == 3
+    assert len(asking) == 11
     for command in found:
         if START not in command and command not in asking:
             run(command)
     run(f".venv/bin/python {START}{' '.join(starts)} --no-calibration")
     for command in asking:
-        assert ('"label":' if command.startswith("curl") else "%") in run(command), command
+        expected = next((reply for part, reply in REPLIES.items() if part in command), "%")
+        assert expected in run(command), command
+    assert (checkout / "found.pdf").read_bytes().startswith(b"%PDF")
