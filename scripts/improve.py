@@ -13,7 +13,8 @@ import typer
 from rich.logging import RichHandler
 from rich.markup import escape
 
-from vqaops.console import new_console, one_line_errors
+from vqaops.console import finite, new_console, one_line_errors
+from vqaops.finetuning.choices import Choices
 from vqaops.improving.improvement import Outcome, Sources, improve
 from vqaops.paths import RUN, resolved
 from vqaops.rollout.operations import gate_line
@@ -32,6 +33,16 @@ def main(
     ] = None,
     golden: Annotated[
         Path | None, typer.Option(help="Questions that must not be forgotten; by default the recipe's samples.")
+    ] = None,
+    lora_rank: Annotated[
+        int | None, typer.Option(min=1, help="Rank of a new LoRA adapter, of models that write; 16 by default.")
+    ] = None,
+    learning_rate: Annotated[
+        float | None,
+        typer.Option(callback=finite, min=1e-9, help="Highest learning rate of the adapter; 0.0002 by default."),
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Rounds of the adapter; by default 3, but at least 100 steps.")
     ] = None,
     work: Annotated[Path, typer.Option(help="Folder of the attempts; an interrupted one goes on.")] = Path(
         "work/improve"
@@ -57,7 +68,8 @@ def main(
     server = Server(resolved(run))
     with one_line_errors("improve"), closing(server.client.http):
         rollout = Rollout(server, lambda text: None)
-        sources = Sources(resolved(database), replay, golden, resolved(work))
+        choices = Choices(lora_rank, learning_rate, epochs)
+        sources = Sources(resolved(database), replay, golden, resolved(work), choices)
         outcome = improve(rollout, model, sources, lambda text: progress.print(escape(text)))
     if as_json:
         typer.echo(json.dumps(outcome.as_dict()))

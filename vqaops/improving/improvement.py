@@ -14,6 +14,7 @@ from vqaops.confidence.recalibration import recalibrate
 from vqaops.errors import ServerError
 from vqaops.feedback.export import EVAL, IMAGES, TRAIN, export
 from vqaops.feedback.store import FeedbackStore
+from vqaops.finetuning.choices import NO_CHOICES, Choices
 from vqaops.finetuning.tuning import tune
 from vqaops.improving import exam
 from vqaops.improving.attempt import Attempt, begin_recipe, next_version, unpack_recipe
@@ -38,12 +39,14 @@ class Sources:
         replay: A folder with ``train.jsonl`` that the model was trained on; without it, its own answers are kept.
         golden: Questions that must not be forgotten; without a file, the recipe's samples.
         work: Folder of the attempts.
+        choices: How an adapter learns.
     """
 
     database: Path
     replay: Path | None
     golden: Path | None
     work: Path
+    choices: Choices = NO_CHOICES
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +147,7 @@ def _tune(attempt: Attempt, sources: Sources, folder: Path, say: Say) -> None:
     old = read_questions(sources.replay / TRAIN, pictures_beside(sources.replay / TRAIN)) if sources.replay else []
     say(f"fine-tuning {attempt.model} on {len(new)} questions, and {len(old)} old ones")
     begin_recipe(attempt.old_recipe, folder, attempt.version)
-    tune(attempt.old_recipe, new, old, attempt.state, folder)
+    tune(attempt.old_recipe, new, old, attempt.state, folder, sources.choices)
 
 
 def _examine(attempt: Attempt, sources: Sources, say: Say) -> tuple[exam.Exam, exam.Exam]:

@@ -54,6 +54,12 @@ class Epoch:
     held_out_loss: float
     held_out_accuracy: float
 
+    def __str__(self) -> str:
+        return (
+            f"loss {self.loss:.3f}, accuracy {self.train_accuracy:.1%}; "
+            f"held out: loss {self.held_out_loss:.3f}, accuracy {self.held_out_accuracy:.1%}"
+        )
+
 
 class Trainer:
     """Trains one model and saves its state after each epoch; ``run`` resumes from a saved state.
@@ -115,7 +121,7 @@ class Trainer:
                 self._epoch(number, partial(progress.advance, bar))
                 progress.remove_task(bar)
                 self._save()
-                log.info("epoch %d: %s", number + 1, _line(self.history[-1]))
+                log.info("epoch %d: %s", number + 1, self.history[-1])
         self.average.load_state_dict(self.best)
         return self.average
 
@@ -217,10 +223,3 @@ def _score(found: tuple[Tensor, Tensor]) -> tuple[float, float]:
     logits, first = found
     accuracy = (logits.argmax(1) == first).float().mean().item()
     return F.cross_entropy(logits, first).item(), accuracy
-
-
-def _line(epoch: Epoch) -> str:
-    return (
-        f"loss {epoch.loss:.3f}, accuracy {epoch.train_accuracy:.1%}; "
-        f"held out: loss {epoch.held_out_loss:.3f}, accuracy {epoch.held_out_accuracy:.1%}"
-    )

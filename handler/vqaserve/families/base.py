@@ -46,8 +46,8 @@ class Family(ABC, Generic[Features, Outputs]):
     """Whether answers are written token by token, so that ``Query.stop`` can end one."""
 
     learns: ClassVar[str] = ""
-    """What of the model learns from questions (``vqaops/finetuning/tuning.py``): ``heads``, ``last layer``, or
-    nothing."""
+    """What of the model learns from questions (``vqaops/finetuning/tuning.py``): ``heads``, ``last layer``,
+    ``adapter``, or nothing."""
 
     @property
     def reads_conversations(self) -> bool:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from pathlib import Path
+from typing import Any, ClassVar, Self
 
+from vqaserve.families.answer_logits import AnswerLogits
 from vqaserve.families.base import Family, Features, Outputs
 from vqaserve.families.generation import check_parameters, parameter_ranges
 from vqaserve.limits import Limits
+from vqaserve.settings import HandlerSettings
 from vqaserve.types import Query
 from vqaserve.writing import Progress
 
@@ -18,7 +21,36 @@ class GenerativeFamily(Family[Features, Outputs]):
 
     writes: ClassVar[bool] = True
 
+    learns: ClassVar[str] = "adapter"
+
     limits: Limits
+
+    model: Any
+    """The network."""
+
+    @classmethod
+    @abstractmethod
+    def load_base(cls, folder: Path, settings: HandlerSettings) -> Self:
+        """Load as ``load`` does, in fp32 and without the LoRA adapter, which a training adds or goes on with.
+
+        Raises:
+            RecipeError: As ``load``.
+        """
+
+    @property
+    @abstractmethod
+    def decoder(self) -> Any:
+        """The part of ``model`` that writes, whose attention an adapter changes."""
+
+    @abstractmethod
+    def answer_logits(
+        self, features: Sequence[Features], queries: Sequence[Query], answers: Sequence[str]
+    ) -> list[AnswerLogits]:
+        """The logits for ``answers[i]``, given ``queries[i]`` about ``features[i]``, with gradients.
+
+        Raises:
+            RecipeError: The architecture cannot be trained in this way.
+        """
 
     @property
     def parameters(self) -> Mapping[str, tuple[float, float]]:

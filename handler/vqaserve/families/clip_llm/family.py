@@ -14,6 +14,9 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from vqaserve.errors import RecipeError
+from vqaserve.families import adapter
+from vqaserve.families.adapter import merge_adapter, read_adapter
+from vqaserve.families.answer_logits import AnswerLogits, causal_logits, continuation_tokens
 from vqaserve.families.clip_llm.files import read_clip, read_language_model, read_tokenizer
 from vqaserve.families.clip_llm.options import ClipLlmOptions
 from vqaserve.families.device import prepare_device
@@ -92,12 +95,31 @@ class ClipLlm(GenerativeFamily[Tensor, list[ScoredAnswers]]):
         )
 
     @classmethod
+    def load_base(cls, folder: Path, settings: HandlerSettings) -> Self:
+        """Load ``clip/`` and ``llm/`` in fp32, without the adapter.
+
+        Raises:
+            RecipeError: As ``load``.
+        """
+        device, options = prepare_device(settings), read_options(ClipLlmOptions, settings)
+        model = read_language_model(folder / settings.weights / "llm", four_bit=False, device=device)
+        return cls._around(model, folder / settings.weights, options, settings.limits, device)
+
+    @classmethod
     def _read(cls, weights: Path, options: ClipLlmOptions, limits: Limits, device: torch.device) -> Self:
-        model = read_language_model(
-            weights / "llm", weights / "adapter", merge=options.merged, four_bit=options.four_bit, device=device
-        )
+        model = read_language_model(weights / "llm", four_bit=options.four_bit, device=device)
+        add = merge_adapter if options.merged else read_adapter
+        return cls._around(add(model, weights / adapter.FOLDER), weights, options, limits, device)
+
+    @classmethod
+    def _around(cls, model: Any, weights: Path, options: ClipLlmOptions, limits: Limits, device: torch.device) -> Self:
         clip, processor = read_clip(weights / "clip"), read_processor(weights / "clip")
         return cls(clip, processor, model, read_tokenizer(weights / "llm"), options, limits, device)
+
+    @property
+    def decoder(self) -> Any:
+        """The language model without its head."""
+        return self.model.get_decoder()
 
     @torch.inference_mode()
     def encode(self, pictures: Sequence[Image]) -> list[Tensor]:
@@ -138,6 +160,25 @@ class ClipLlm(GenerativeFamily[Tensor, list[ScoredAnswers]]):
             details = {"clip_similarity": reply.clip_similarity}
             ranked.append(tuple(replace(answer, details=details) for answer in answers))
         return ranked
+
+    def answer_logits(
+        self, features: Sequence[Tensor], queries: Sequence[Query], answers: Sequence[str]
+    ) -> list[AnswerLogits]:
+        """The language model's logits for given answers, after a blank and with its end token."""
+        similarities = self._similarities(features, [query.question for query in queries])
+        prompts = [self._prompt(query.question, near) for query, near in zip(queries, similarities, strict=True)]
+        given = [
+            continuation_tokens(self.tokenizer, prompt, f"{' ' * (not prompt[-1].isspace())}{answer}{self._end}")
+            for prompt, answer in zip(prompts, answers, strict=True)
+        ]
+        known = self.tokenizer(prompts)["input_ids"]
+        rows = [[*before, *after] for before, after in zip(known, given, strict=True)]
+        inputs = self.tokenizer.pad({"input_ids": rows}, padding_side="right", return_tensors="pt").to(self.device)
+        return causal_logits(self.model, inputs, [len(row) for row in rows], given)
+
+    @property
+    def _end(self) -> str:
+        return str(self.tokenizer.eos_token)
 
     @torch.inference_mode()
     def _similarities(self, features: Sequence[Tensor], questions: Sequence[str]) -> list[float]:

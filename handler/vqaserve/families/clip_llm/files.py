@@ -1,21 +1,16 @@
-"""Loading the three folders of a ``clip_llm`` recipe."""
+"""Loading CLIP and the language model of a ``clip_llm`` recipe."""
 
 from __future__ import annotations
 
-import warnings
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import torch
-from peft import PeftModel, get_peft_model_state_dict
-from safetensors import safe_open
 from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
 from vqaserve.errors import RecipeError
 from vqaserve.families.hf_folder import check_vocabulary, errors_in_one_line, read_config, read_model
-
-_MAX_LISTED: Final = 4
 
 
 def read_clip(folder: Path) -> Any:
@@ -47,51 +42,22 @@ def read_tokenizer(folder: Path) -> Any:
         return tokenizer
 
 
-def read_language_model(base: Path, adapter: Path, *, merge: bool, four_bit: bool, device: torch.device) -> Any:
-    """Load a causal language model with its LoRA adapter onto a device.
+def read_language_model(folder: Path, *, four_bit: bool, device: torch.device) -> Any:
+    """Load a causal language model onto a device.
 
     Args:
-        base: The language model's folder.
-        adapter: The adapter's folder, as peft's ``save_pretrained`` writes it.
-        merge: Whether the adapter is added to the base weights.
-        four_bit: Whether the base is quantised to 4 bits.
+        folder: The language model's folder.
+        four_bit: Whether its weights are quantised to 4 bits.
         device: Where the model computes.
 
     Raises:
-        RecipeError: A file is missing or does not match the others, the adapter has tensors that the model does not
-            have or lacks some, or ``four_bit`` is set for a CPU.
+        RecipeError: A file is missing or does not match the others, or ``four_bit`` is set for a CPU.
     """
-    if four_bit and device.type != "cuda":
+    if not four_bit:
+        return read_model(AutoModelForCausalLM, folder, read_config(folder)).to(device)
+    if device.type != "cuda":
         raise RecipeError(f"four_bit needs a GPU, and the device is {device}; set four_bit: false in handler.options")
-    for file in ("adapter_config.json", "adapter_model.safetensors"):
-        if not (adapter / file).is_file():
-            raise RecipeError(f"{adapter / file} is missing; {adapter} must be what peft's `save_pretrained` writes")
-    model = read_model(AutoModelForCausalLM, base, read_config(base), **(_four_bit(device) if four_bit else {}))
-    with errors_in_one_line(adapter), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".is_gradient_checkpointing")  # an old name that peft asks for
-        # Tensors that the file lacks would silently stay random.
-        warnings.filterwarnings("error", message="Found missing adapter keys")
-        adapted: Any = PeftModel.from_pretrained(
-            model if four_bit else model.to(device), adapter, local_files_only=True
-        )
-        _check_all_used(adapter / "adapter_model.safetensors", adapted)
-        return (adapted.merge_and_unload() if merge else adapted).eval()
-
-
-def _check_all_used(file: Path, adapted: Any) -> None:
-    """Refuse an adapter with tensors that peft passed over.
-
-    Raises:
-        RecipeError: The message lists them.
-    """
-    with safe_open(file, "pt") as tensors:
-        unused = sorted(set(tensors.keys()) - set(get_peft_model_state_dict(adapted)))
-    if unused:
-        more = f" and {len(unused) - _MAX_LISTED} more" if len(unused) > _MAX_LISTED else ""
-        raise RecipeError(
-            f"{file} holds {', '.join(unused[:_MAX_LISTED])}{more}, which the language model has no place for; is it "
-            "the base model that the adapter was trained on, and does adapter_config.json name all target_modules?"
-        )
+    return read_model(AutoModelForCausalLM, folder, read_config(folder), **_four_bit(device))
 
 
 def _four_bit(device: torch.device) -> dict[str, Any]:

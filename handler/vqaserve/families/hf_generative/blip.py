@@ -9,8 +9,10 @@ from typing import Any, Self
 import torch
 from PIL.Image import Image
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoModelForVisualQuestionAnswering
 
+from vqaserve.families.answer_logits import AnswerLogits
 from vqaserve.families.following import Listener
 from vqaserve.families.generated import GeneratedAnswer
 from vqaserve.families.generation import GenerationSettings, generate
@@ -58,8 +60,7 @@ class BlipGenerator(AnswerGenerator):
         self, features: Sequence[Tensor], queries: Sequence[Query], settings: GenerationSettings, listener: Listener
     ) -> list[list[GeneratedAnswer]]:
         """Generate the answers to each question, most probable first."""
-        prompts = [self._prompted(query.question) for query in queries]
-        tokens = self.processor.tokenizer(prompts, truncation=True, max_length=self._longest)["input_ids"]
+        tokens = self._tokens(queries)
         generated: dict[int, list[GeneratedAnswer]] = {}
         for rows in _group_by_length(tokens):
             image = torch.stack([features[row] for row in rows])
@@ -67,11 +68,51 @@ class BlipGenerator(AnswerGenerator):
             generated.update(zip(rows, self._generate(image, question, settings, listener.among(rows)), strict=True))
         return [generated[row] for row in range(len(queries))]
 
+    @property
+    def decoder(self) -> Any:
+        """The decoder of answers, which reads the question and the picture by its cross-attention."""
+        return self.model.text_decoder
+
+    def answer_logits(
+        self, features: Sequence[Tensor], queries: Sequence[Query], answers: Sequence[str]
+    ) -> list[AnswerLogits]:
+        """The decoder's logits for given answers; it begins with a token of its own and ends with ``[SEP]``."""
+        tokenizer = self.processor.tokenizer
+        questions = self._tokens(queries)
+        end = self.model.config.text_config.sep_token_id
+        given = [
+            [*tokens, end]
+            for tokens in tokenizer(
+                list(answers), add_special_tokens=False, truncation=True, max_length=self._longest - 1
+            )["input_ids"]
+        ]
+        found: dict[int, AnswerLogits] = {}
+        for rows in _group_by_length(questions):
+            with torch.no_grad():
+                image = torch.stack([features[row] for row in rows])
+                question = torch.tensor([questions[row] for row in rows], device=self.device)
+                states = self.model.text_encoder(input_ids=question, encoder_hidden_states=image).last_hidden_state
+            # The decoder looks back only, so that what follows a shorter answer changes nothing.
+            begun = [torch.tensor([self.model.decoder_start_token_id, *given[row][:-1]]) for row in rows]
+            ids = pad_sequence(begun, batch_first=True, padding_value=end).to(self.device)
+            logits = self.model.text_decoder(input_ids=ids, encoder_hidden_states=states, use_cache=False).logits
+            for place, row in enumerate(rows):
+                tokens = torch.tensor(given[row], device=self.device)
+                found[row] = AnswerLogits(logits[place, : len(tokens)], tokens)
+        return [found[row] for row in range(len(queries))]
+
     def warnings(self, query: Query) -> tuple[str, ...]:
         """A warning if the prompt has more tokens than the text encoder has positions."""
         return warn_if_cut(
             self._prompted(query.question), partial(count_tokens, self.processor.tokenizer), self._longest
         )
+
+    def _tokens(self, queries: Sequence[Query]) -> list[list[int]]:
+        prompts = [self._prompted(query.question) for query in queries]
+        tokens: list[list[int]] = self.processor.tokenizer(prompts, truncation=True, max_length=self._longest)[
+            "input_ids"
+        ]
+        return tokens
 
     def _prompted(self, question: str) -> str:
         return self.prompt.replace("{question}", question)

@@ -13,10 +13,11 @@ from transformers import AutoModelForImageTextToText
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from vqaserve.errors import InvalidQuestion, RecipeError
+from vqaserve.families.answer_logits import AnswerLogits, causal_logits
 from vqaserve.families.aspect_ratio import is_ordinary, preprocess_any_shape
 from vqaserve.families.following import Listener
 from vqaserve.families.generated import GeneratedAnswer
-from vqaserve.families.generation import GenerationSettings, generate
+from vqaserve.families.generation import GenerationSettings, end_tokens, generate
 from vqaserve.families.hf_generative.chat_prompt import ChatPrompt, Prompt
 from vqaserve.families.hf_generative.generator import AnswerGenerator
 from vqaserve.families.hf_generative.picture_tokens import PictureTokens, encode_picture
@@ -166,6 +167,42 @@ class ChatGenerator(AnswerGenerator):
         moved = {name: self.to_device(tensor) for name, tensor in inputs.items()}
         return generate(self.model, moved, settings, lengths, listener)
 
+    @property
+    def decoder(self) -> Any:
+        """The language model."""
+        return self.model.get_decoder()
+
+    def answer_logits(
+        self, features: Sequence[Pictures], queries: Sequence[Query], answers: Sequence[str]
+    ) -> list[AnswerLogits]:
+        """The language model's logits for given answers, worded as the chat template words an assistant's turn.
+
+        Raises:
+            RecipeError: What the vision tower computes of a picture cannot be used again, as with PaliGemma, whose
+                prompts would also see the answer.
+        """
+        if not self._writes:
+            raise RecipeError(
+                f"{self.model.config.model_type} cannot be trained here: its pictures and prompts are not computed "
+                "apart from the answer; the log of its load says why"
+            )
+        ends = self._ends()
+        given = [self.prompts.answer_tokens(query, one, ends) for query, one in zip(queries, answers, strict=True)]
+        prompts = [
+            self.prompts.tokens(query, _tokens(pictures), self.model, answer)
+            for query, pictures, answer in zip(queries, features, given, strict=True)
+        ]
+        inputs = self._precomputed(prompts, "right")
+        return causal_logits(self.model, inputs, [len(prompt) for prompt in prompts], given)
+
+    def _ends(self) -> list[str]:
+        """The texts of the end tokens, the tokenizer's own first."""
+        tokenizer = self.processor.tokenizer
+        ids = sorted(
+            end_tokens(self.model.generation_config.eos_token_id), key=lambda one: one != tokenizer.eos_token_id
+        )
+        return [str(tokenizer.convert_ids_to_tokens(one)) for one in ids] or [str(tokenizer.eos_token)]
+
     def warnings(self, query: Query) -> tuple[str, ...]:
         """A warning if a text contains control tokens."""
         return self.prompts.warnings(query)
@@ -186,11 +223,11 @@ class ChatGenerator(AnswerGenerator):
             self.processor.image_processor([[picture]], return_tensors="pt")  # raises what it cannot take
         return picture
 
-    def _precomputed(self, prompts: Sequence[Prompt]) -> dict[str, Any]:
-        """The inputs of ``generate`` with the output of the vision tower, for a search by beams."""
+    def _precomputed(self, prompts: Sequence[Prompt], padding_side: str = "left") -> dict[str, Any]:
+        """The inputs of the model with the output of the vision tower, for a search by beams or a training."""
         pictures = [picture for prompt in prompts for picture in prompt.pictures]
         ids = self.processor.tokenizer.pad(
-            {"input_ids": [prompt.ids.tolist() for prompt in prompts]}, return_tensors="pt"
+            {"input_ids": [prompt.ids.tolist() for prompt in prompts]}, padding_side=padding_side, return_tensors="pt"
         )
         layout = {name: torch.cat([picture.layout[name] for picture in pictures]) for name in pictures[0].layout}
         if layout:

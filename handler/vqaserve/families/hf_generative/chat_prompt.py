@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vqaserve.errors import InvalidQuestion
+from vqaserve.families.answer_logits import continuation_tokens
 from vqaserve.families.hf_generative.picture_tokens import PictureTokens
 from vqaserve.families.prompts import control_tokens, remove_control_tokens
 from vqaserve.families.question_warnings import warn_if_control_tokens
@@ -67,14 +68,26 @@ class ChatPrompt:
         if not self.has_template:
             text = self._worded(query.question)
             return text if self.image in self._wording else f"{self.image}{text}"
-        turns = query.conversation or (Turn("user", (0, query.question)),)
-        messages = [{"role": turn.role, "content": self._parts(turn)} for turn in turns]
-        try:
-            prompt: str = self._processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
-        except TemplateError as error:
-            reason = " ".join(str(error).split())
-            raise InvalidQuestion(f"the model's chat template refuses this conversation: {reason:.200}") from None
-        return prompt
+        return self._templated(_turns(query), add_generation_prompt=True)
+
+    def answer_tokens(self, query: Query, answer: str, ends: Sequence[str]) -> list[int]:
+        """The tokens of an answer to a prompt, and of the end token after it.
+
+        Args:
+            query: What the prompt is made of.
+            answer: The text.
+            ends: Texts of the model's end tokens; the first is added where the template writes none.
+        """
+        prompt = self.text(query)
+        answer = remove_control_tokens(self._control, answer)
+        said = answer if prompt[-1:].isspace() else f" {answer}"
+        if self.has_template:
+            whole = self._templated((*_turns(query), Turn("assistant", (answer,))))
+            # Some templates word a turn that is over differently from one that is to be written.
+            said = whole[len(prompt) :] if whole.startswith(prompt) else said
+        place, end = min(((said.find(end), end) for end in ends if end in said), default=(-1, ends[0]))
+        said = (said[:place] if place >= 0 else said.rstrip()) + end
+        return continuation_tokens(self._processor.tokenizer, prompt, said, **self.special)
 
     def warnings(self, query: Query) -> tuple[str, ...]:
         """A warning if a text contains control tokens, which are removed."""
@@ -88,19 +101,28 @@ class ChatPrompt:
         begins = self.has_template and start and self.text(Query(b"", "?")).startswith(start)
         return {"add_special_tokens": False} if begins else {}
 
-    def tokens(self, query: Query, pictures: Sequence[PictureTokens], model: Any) -> Prompt:
-        """The tokens of a prompt, each picture's placeholder replaced by its tokens."""
+    def tokens(self, query: Query, pictures: Sequence[PictureTokens], model: Any, answer: Sequence[int] = ()) -> Prompt:
+        """The tokens of a prompt, each picture's placeholder replaced by its tokens, and those of an answer."""
         first, *rest = self.text(query).split(self.image)
         if len(rest) != len(pictures):
             raise InvalidQuestion("the model's chat template has no place for a picture in a turn of this role")
         text = first + "".join(picture.text + piece for picture, piece in zip(pictures, rest, strict=True))
         tokenized = self._processor.tokenizer(text, verbose=False, **self.special)
-        ids = np.array(tokenized["input_ids"], dtype=np.int64)
+        ids = np.array([*tokenized["input_ids"], *answer], dtype=np.int64)
         places = ids == model.config.image_token_id
         keys = ids.copy()
         keys[places] = np.concatenate([picture.keys for picture in pictures])
         positions, following = _positions(ids, places, pictures, model)
         return Prompt(ids, keys, tuple(pictures), positions, following)
+
+    def _templated(self, turns: Sequence[Turn], **options: bool) -> str:
+        messages = [{"role": turn.role, "content": self._parts(turn)} for turn in turns]
+        try:
+            text: str = self._processor.apply_chat_template(messages, tokenize=False, **options)
+        except TemplateError as error:
+            reason = " ".join(str(error).split())
+            raise InvalidQuestion(f"the model's chat template refuses this conversation: {reason:.200}") from None
+        return text
 
     def _parts(self, turn: Turn) -> list[dict[str, str]]:
         texts = [place for place, part in enumerate(turn.parts) if isinstance(part, str)]
@@ -116,6 +138,10 @@ class ChatPrompt:
 
     def _worded(self, question: str) -> str:
         return self._wording.replace("{question}", remove_control_tokens(self._control, question))
+
+
+def _turns(query: Query) -> tuple[Turn, ...]:
+    return query.conversation or (Turn("user", (0, query.question)),)
 
 
 def _positions(

@@ -11,7 +11,9 @@ import torch
 from PIL.Image import Image
 from pydantic import Field
 
+from vqaserve.families.answer_logits import AnswerLogits
 from vqaserve.families.device import prepare_device
+from vqaserve.families.extras import import_object
 from vqaserve.families.following import Listener, certain_text
 from vqaserve.families.generated import GeneratedAnswer, to_answers
 from vqaserve.families.generative import GenerativeFamily
@@ -46,7 +48,7 @@ class GenerativeOptions(Options):
 
 
 class HfGenerative(GenerativeFamily[Any, list[list[GeneratedAnswer]]]):
-    """An unmodified Hugging Face folder with a model that generates its answers.
+    """An unmodified Hugging Face folder with a model that generates its answers, and its LoRA adapter if it has one.
 
     Search is greedy unless the client sends ``num_beams`` or ``temperature``. The score is the probability of the whole
     answer, which is the product of the probabilities of its tokens and its end token. ``top_k`` answers need ``top_k``
@@ -62,20 +64,33 @@ class HfGenerative(GenerativeFamily[Any, list[list[GeneratedAnswer]]]):
 
     @classmethod
     def load(cls, folder: Path, settings: HandlerSettings) -> Self:
-        """Load the files that ``save_pretrained`` writes for a model and its processor.
+        """Load the files that ``save_pretrained`` writes for a model and its processor, and merge ``adapter/``.
 
         Raises:
             RecipeError: A file is missing, or does not match the others.
         """
         device = prepare_device(settings)
-        options = read_options(GenerativeOptions, settings)
-        return load_at_precision(lambda: cls._read(folder / settings.weights, options, settings, device), settings)
+        return load_at_precision(lambda: cls._read(folder / settings.weights, settings, device, adapted=True), settings)
 
     @classmethod
-    def _read(cls, weights: Path, options: GenerativeOptions, settings: HandlerSettings, device: torch.device) -> Self:
+    def load_base(cls, folder: Path, settings: HandlerSettings) -> Self:
+        """Load the same in fp32, without the adapter.
+
+        Raises:
+            RecipeError: As ``load``.
+        """
+        return cls._read(folder / settings.weights, settings, prepare_device(settings), adapted=False)
+
+    @classmethod
+    def _read(cls, weights: Path, settings: HandlerSettings, device: torch.device, *, adapted: bool) -> Self:
+        options = read_options(GenerativeOptions, settings)
         config = read_config(weights)
         kind = GENERATORS.get((config.architectures or [""])[0], ChatGenerator)
         model, processor = read_model(kind.auto, weights, config), read_processor(weights)
+        if adapted and (weights / "adapter").is_dir():
+            # Imported here, because peft takes a second and few recipes have an adapter.
+            merge = import_object("vqaserve.families.adapter:merge_adapter", str(weights / "adapter"))
+            model = merge(model, weights / "adapter")
         with errors_in_one_line(weights):
             return cls(kind.load(model, processor, options.prompt, device, settings), options, settings.limits)
 
@@ -88,6 +103,21 @@ class HfGenerative(GenerativeFamily[Any, list[list[GeneratedAnswer]]]):
     def model(self, model: Any) -> None:
         self.generator.model = model
         self.generator.model_changed()
+
+    @property
+    def decoder(self) -> Any:
+        """The language model, or the part of BLIP that writes."""
+        return self.generator.decoder
+
+    def answer_logits(
+        self, features: Sequence[Any], queries: Sequence[Query], answers: Sequence[str]
+    ) -> list[AnswerLogits]:
+        """The logits for given answers, as the architecture was trained to write them.
+
+        Raises:
+            RecipeError: The architecture cannot be trained in this way.
+        """
+        return self.generator.answer_logits(features, queries, answers)
 
     @property
     def caches(self) -> dict[str, dict[str, int]]:

@@ -10,6 +10,7 @@ import torch
 from PIL.Image import Image
 from torch import Tensor
 
+from vqaserve.families.answer_logits import AnswerLogits
 from vqaserve.families.following import Listener
 from vqaserve.families.generated import GeneratedAnswer
 from vqaserve.families.generation import GenerationSettings, group_by_settings
@@ -76,6 +77,21 @@ class AnswerGenerator(ABC):
         self, features: Sequence[Any], queries: Sequence[Query], settings: GenerationSettings, listener: Listener
     ) -> list[list[GeneratedAnswer]]:
         """Generate the answers to queries with the same settings, with the model's own ``generate``."""
+
+    @property
+    @abstractmethod
+    def decoder(self) -> Any:
+        """The part of the model that writes."""
+
+    @abstractmethod
+    def answer_logits(
+        self, features: Sequence[Any], queries: Sequence[Query], answers: Sequence[str]
+    ) -> list[AnswerLogits]:
+        """The logits for given answers.
+
+        Raises:
+            RecipeError: The architecture cannot be trained in this way.
+        """
 
     def warnings(self, query: Query) -> tuple[str, ...]:
         """What of a query the model does not read."""

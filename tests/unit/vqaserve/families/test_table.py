@@ -36,7 +36,7 @@ def test_a_missing_library_is_named_with_its_extra(
     monkeypatch.setitem(sys.modules, library, None)  # as if it were not installed
     for name in [name for name in sys.modules if name.startswith(f"vqaserve.families.{family}")]:
         monkeypatch.delitem(sys.modules, name)
-    for name in ("generation", "pretrained", "precision"):
+    for name in ("adapter", "generation", "pretrained", "precision"):
         monkeypatch.delitem(sys.modules, f"vqaserve.families.{name}", raising=False)
     advice = rf"\.venv/bin/pip install -c constraints\.txt -e '\.\[{extra}\]'"
     with pytest.raises(RecipeError, match=rf"^family '{family}' needs {library}: {advice}$"):
