@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL.Image import Image
 from rich.progress import track
@@ -107,10 +109,11 @@ def classify(family: Classifier, files: Sequence[Path]) -> list[Answer]:
         RecipeError: A picture cannot be read.
     """
     found: list[Answer] = []
-    for start in track(range(0, len(files), _BATCH), "testing", transient=True):
-        scores = family.encode([open_pixels(file) for file in files[start : start + _BATCH]])
-        ranked = family.decode(family.forward(scores, []), [Query(b"", top_k=1)] * len(scores))
-        found += [answers[0] for answers in ranked]
+    with ThreadPoolExecutor(torch.get_num_threads()) as readers:
+        for start in track(range(0, len(files), _BATCH), "testing", transient=True):
+            scores = family.encode(list(readers.map(open_pixels, files[start : start + _BATCH])))
+            ranked = family.decode(family.forward(scores, []), [Query(b"", top_k=1)] * len(scores))
+            found += [answers[0] for answers in ranked]
     return found
 
 
