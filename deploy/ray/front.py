@@ -41,7 +41,8 @@ class Refusal(Exception):
         if not self.kind:
             return Response(status_code=self.status)
         body = {"code": self.status, "type": self.kind, "message": str(self)}
-        return Response(json.dumps(body, indent=2) + "\n", self.status, media_type="application/json")
+        headers = {"retry-after": "1"} if self.status == 503 else {}  # as the gateway in front of TorchServe
+        return Response(json.dumps(body, indent=2) + "\n", self.status, headers, media_type="application/json")
 
 
 @serve.deployment(max_ongoing_requests=1000, ray_actor_options={"num_cpus": 0})

@@ -7,9 +7,9 @@ the archive's own. Whatever crosses the process's border is of built-in types.
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import socket
-import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -60,7 +60,6 @@ class Replica:
         self._registry = ray.get_actor(REGISTRY, NAMESPACE)
         self._samples: list[Sample] = []
         self._host = socket.gethostname()
-        self._busy_since: float | None = None
         folder = Path.cwd()
         self._config = ModelConfig.read(folder / "model-config.yaml")
         self._pipeline = self._thread.submit(self._load, folder, Model(name, version)).result()
@@ -106,15 +105,6 @@ class Replica:
         reply = await self._loop.run_in_executor(self._thread, self._pipeline.describe)
         return reply.body
 
-    def check_health(self) -> None:
-        """Let Ray end a replica that hangs, as TorchServe does after ``responseTimeout``.
-
-        Raises:
-            TimeoutError: A batch takes longer.
-        """
-        if self._busy_since and time.monotonic() - self._busy_since > self._config.responseTimeout:
-            raise TimeoutError(f"a batch takes longer than responseTimeout ({self._config.responseTimeout} s)")
-
     def __del__(self) -> None:
         """Write what the prediction log still holds in memory."""
         if pipeline := getattr(self, "_pipeline", None):
@@ -123,15 +113,29 @@ class Replica:
     @serve.batch
     async def _answer_batch(self, calls: list[Call]) -> list[Reply]:
         size = sum(len(body) for call in calls if isinstance(body := call.request.body, bytes))
-        self._busy_since = time.monotonic()
+        self._give_time()
         try:
             requests = [call.request for call in calls]
-            send = partial(_send, self._loop.call_soon_threadsafe, calls)
+            send = partial(self._send, calls)
             replies = await self._loop.run_in_executor(self._thread, self._pipeline.answer, requests, send)
         finally:
-            self._busy_since = None
+            faulthandler.cancel_dump_traceback_later()
         self._thread.submit(self._trimmer.after_batch, size)
         return replies
+
+    def _give_time(self) -> None:
+        """End this process in ``responseTimeout``, as TorchServe ends a worker that hangs; Ray starts another one.
+
+        Ray's own health check would wait for three failures, and then for the batch. A thread of C ends the process,
+        even if the computation keeps Python's lock, and writes into the log where it hung.
+        """
+        faulthandler.dump_traceback_later(self._config.responseTimeout, exit=True, file=2)  # stderr
+
+    def _send(self, calls: Sequence[Call], parts: Mapping[int, Part]) -> None:
+        """Hand parts to the event loop, from the thread that computes."""
+        self._give_time()
+        for place, part in parts.items():
+            self._loop.call_soon_threadsafe(calls[place].parts.put_nowait, part)
 
     def _load(self, folder: Path, model: Model) -> Pipeline:
         settings = fit_threads(folder, self._config)
@@ -159,9 +163,3 @@ def _call(id: str, fields: Mapping[str, object], headers: Mapping[str, str], rep
 
 def _head(reply: Reply) -> Head:
     return int(reply.status), reply.content_type, dict(reply.headers)
-
-
-def _send(call_soon: Callable[..., object], calls: Sequence[Call], parts: Mapping[int, Part]) -> None:
-    """Hand parts to the event loop, from the thread that computes."""
-    for place, part in parts.items():
-        call_soon(calls[place].parts.put_nowait, part)
