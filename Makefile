@@ -59,7 +59,7 @@ test: .venv/.develop .venv-demo/.ready ## run all tests, three files at a time
 	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 test-ray: .venv/.develop .venv/.ray ## run the tests that start a Ray cluster
-	$(BIN)/python -m pytest -m ray tests/clients tests/live
+	$(BIN)/python -m pytest -m ray tests/clients tests/live tests/deploy
 
 image: .venv/.develop ## build the container's image, start it and ask it; needs root, buildah and mmdebstrap
 	$(BIN)/python -m pytest -m image tests/deploy/test_image.py

@@ -1,4 +1,4 @@
-"""Real clients, with a key and the gateway's certificate."""
+"""Real clients, with a key and the gateway's certificate, in front of TorchServe and of Ray Serve."""
 
 from __future__ import annotations
 
@@ -19,21 +19,29 @@ from tests.support.gateways import ANSWER, RunningGateway
 from tests.support.pictures import as_base64, encoded
 
 
-def test_the_hugging_face_client_is_answered(gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("SSL_CERT_FILE", str(gateway.authority))
+@pytest.fixture
+def client(any_gateway: RunningGateway) -> Iterator[httpx.Client]:
+    with any_gateway.client() as client:
+        yield client
+
+
+def test_the_hugging_face_client_is_answered(any_gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("SSL_CERT_FILE", str(any_gateway.authority))
     close_session()
-    client = InferenceClient(f"{gateway.url}/predictions/dummy", token=gateway.key)
+    client = InferenceClient(f"{any_gateway.url}/predictions/dummy", token=any_gateway.key)
     try:
         assert client.visual_question_answering(encoded("blue"), "what?")[0].answer == "4x3 #0000ff: what?"
     finally:
         close_session()
 
 
-def test_the_openai_client_is_answered(gateway: RunningGateway):
+def test_the_openai_client_is_answered(any_gateway: RunningGateway):
     url = {"url": f"data:image/png;base64,{as_base64(encoded('blue'))}"}
     content = [{"type": "text", "text": "what?"}, {"type": "image_url", "image_url": url}]
-    base = f"{gateway.url}/predictions/dummy/1.0.0/v1"
-    with openai.OpenAI(base_url=base, api_key=gateway.key, max_retries=0, http_client=gateway.client()) as client:
+    base = f"{any_gateway.url}/predictions/dummy/1.0.0/v1"
+    with openai.OpenAI(
+        base_url=base, api_key=any_gateway.key, max_retries=0, http_client=any_gateway.client()
+    ) as client:
         completion = client.chat.completions.create(model="dummy", messages=[{"role": "user", "content": content}])
         assert completion.choices[0].message.content == "4x3 #0000ff: what?"
         assert [model.id for model in client.models.list()] == ["dummy"]
@@ -53,26 +61,28 @@ def test_kserve_v2_is_answered(client: httpx.Client):
     assert reply.json()["outputs"][0]["data"][0] == ANSWER
 
 
-def test_curl_uploads_a_file_by_put(gateway: RunningGateway, tmp_path: Path):
+def test_curl_uploads_a_file_by_put(any_gateway: RunningGateway, tmp_path: Path):
     (tmp_path / "red.png").write_bytes(encoded())
     key = tmp_path / "key"
-    key.write_text(f"Authorization: Bearer {gateway.key}")
-    command = ["curl", "-sS", "--cacert", str(gateway.authority), "-H", f"@{key}", "-T", str(tmp_path / "red.png")]
-    done = subprocess.run([*command, f"{gateway.url}/predictions/dummy"], capture_output=True, text=True, check=True)
+    key.write_text(f"Authorization: Bearer {any_gateway.key}")
+    command = ["curl", "-sS", "--cacert", str(any_gateway.authority), "-H", f"@{key}", "-T", str(tmp_path / "red.png")]
+    done = subprocess.run(
+        [*command, f"{any_gateway.url}/predictions/dummy"], capture_output=True, text=True, check=True
+    )
     assert json.loads(done.stdout)["type"] == "InvalidQuestion"  # PUT arrives; this recipe has no default question
 
 
 @pytest.fixture
-def triton_client(gateway: RunningGateway) -> Iterator[triton.InferenceServerClient]:
-    address, options = gateway.url.partition("//")[2], {"ca_certs": str(gateway.authority)}
+def triton_client(any_gateway: RunningGateway) -> Iterator[triton.InferenceServerClient]:
+    address, options = any_gateway.url.partition("//")[2], {"ca_certs": str(any_gateway.authority)}
     with triton.InferenceServerClient(address, ssl=True, ssl_options=options) as client:
         yield client
 
 
 def test_tritonclients_questions_about_server_and_models_are_answered(
-    triton_client: triton.InferenceServerClient, gateway: RunningGateway
+    triton_client: triton.InferenceServerClient, any_gateway: RunningGateway
 ):
-    key = {"Authorization": f"Bearer {gateway.key}"}
+    key = {"Authorization": f"Bearer {any_gateway.key}"}
     assert triton_client.is_server_live()
     assert triton_client.is_server_ready()
     assert triton_client.get_server_metadata(headers=key)["name"] == "vqaserve"
@@ -89,7 +99,7 @@ def test_tritonclients_questions_about_server_and_models_are_answered(
 @pytest.mark.parametrize("compression", [None, "gzip", "deflate"])
 def test_tritonclient_asks_a_version_compressed_or_not(
     triton_client: triton.InferenceServerClient,
-    gateway: RunningGateway,
+    any_gateway: RunningGateway,
     version: str,
     answered_by: str,
     compression: str | None,
@@ -97,7 +107,7 @@ def test_tritonclient_asks_a_version_compressed_or_not(
     inputs = [triton.InferInput(name, [1], "BYTES") for name in ("image", "question")]
     for tensor, value in zip(inputs, (encoded("blue"), b"what?"), strict=True):
         tensor.set_data_from_numpy(np.array([value], dtype=object))
-    key = {"Authorization": f"Bearer {gateway.key}"}
+    key = {"Authorization": f"Bearer {any_gateway.key}"}
     reply = triton_client.infer("dummy", inputs, version, headers=key, request_compression_algorithm=compression)
     assert reply.as_numpy("answer")[0, 0] == "4x3 #0000ff: what?"
     assert reply.get_response()["model_version"] == answered_by
@@ -128,8 +138,8 @@ print(json.dumps(asyncio.run(main())))
 """
 
 
-def test_kserves_questions_about_server_and_models_are_answered(gateway: RunningGateway):
-    given = json.dumps([gateway.url, gateway.key, str(gateway.authority)])
+def test_kserves_questions_about_server_and_models_are_answered(any_gateway: RunningGateway):
+    given = json.dumps([any_gateway.url, any_gateway.key, str(any_gateway.authority)])
     done = subprocess.run([sys.executable, "-c", KSERVE], input=given, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.splitlines()[-1]) == [True, True, True, True, True]

@@ -11,13 +11,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.gateways import RunningGateway
 from tests.support.recipes import RecipeMaker
+from tests.support.rollout import versioned
 from vqaops.building.build import build
 from vqaops.paths import ROOT
 from vqaops.server.ports import free_ports
 from vqaops.server.server import Server
 
-READY_SECONDS = 120
+READY_SECONDS = 300
 
 
 @contextmanager
@@ -44,11 +46,24 @@ def serving_with_ray(folder: Path, *archives: Path, options: tuple[str, ...] = (
 
 @pytest.fixture(scope="session")
 def ray_server(run_folder: Callable[[], Path], make_recipe: RecipeMaker) -> Iterator[Server]:
-    """One Ray Serve with the weightless model ``dummy``, shared by all tests that leave it as it was."""
+    """One Ray Serve with two versions of ``dummy``, 1.0.0 the default, shared by all tests that leave it as it was."""
     folder = run_folder()
-    archive = build(make_recipe(), folder / "store")
-    with serving_with_ray(folder, archive.path) as server:
+    new, default = (build(versioned(make_recipe, version), folder / "store") for version in ("2.0.0", "1.0.0"))
+    with serving_with_ray(folder, new.path, default.path) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def ray_gateway(ray_server: Server, new_gateway: Callable[..., RunningGateway]) -> RunningGateway:
+    """The gateway in front of ``ray_server``."""
+    return new_gateway(ray_server.run)
+
+
+@pytest.fixture(params=["gateway", pytest.param("ray_gateway", marks=pytest.mark.ray)])
+def any_gateway(request: pytest.FixtureRequest) -> RunningGateway:
+    """The gateway in front of TorchServe, then of Ray Serve, with the same versions of the same model."""
+    running: RunningGateway = request.getfixturevalue(request.param)
+    return running
 
 
 @pytest.fixture(scope="session", params=["dummy_server", pytest.param("ray_server", marks=pytest.mark.ray)])
