@@ -13,6 +13,7 @@ from demo import api_docs, operator_view
 from demo.app import STYLE, THEME, build_page
 from demo.settings import PageSettings
 from vqaops.console import new_console, one_line_errors
+from vqaops.errors import ServerError
 from vqaops.feedback.store import FeedbackStore
 from vqaops.paths import CONFIG, RECIPES, RUN, resolved
 from vqaops.server.client import Client
@@ -57,27 +58,33 @@ def main(
         # uvicorn would believe X-Forwarded-For from loopback, and let anybody be somebody else; demo/people.py decides.
         os.environ["FORWARDED_ALLOW_IPS"] = ""
         page.queue(default_concurrency_limit=20, max_size=200, api_open=True)
-        page.launch(
-            prevent_thread_lock=True,
-            server_name=host,
-            server_port=port,
-            quiet=True,
-            share=False,
-            footer_links=[],
-            allowed_paths=[str(samples) for samples in RECIPES.glob("*/samples")],
-            max_file_size="32mb",
-            theme=THEME,
-            css_paths=STYLE,
-            enable_monitoring=False,
-            pwa=False,
-            ssr_mode=False,
-            app_kwargs={
-                "routes": [
-                    *api_docs.routes(gateway.rstrip("/")),
-                    *operator_view.routes(store, os.environ.get(operator_view.PASSWORD, ""), trust_proxy),
-                ]
-            },
-        )
+        try:
+            page.launch(
+                prevent_thread_lock=True,
+                server_name=host,
+                server_port=port,
+                quiet=True,
+                share=False,
+                footer_links=[],
+                allowed_paths=[str(samples) for samples in RECIPES.glob("*/samples")],
+                max_file_size="32mb",
+                theme=THEME,
+                css_paths=STYLE,
+                enable_monitoring=False,
+                pwa=False,
+                ssr_mode=False,
+                app_kwargs={
+                    "routes": [
+                        *api_docs.routes(gateway.rstrip("/")),
+                        *operator_view.routes(store, os.environ.get(operator_view.PASSWORD, ""), trust_proxy),
+                    ]
+                },
+            )
+        except OSError:
+            raise ServerError(
+                f"the page cannot listen on {host}:{port}; choose another port with --port, "
+                "or stop the page that has it: make stop"
+            ) from None
         # Not before: a page whose port is taken ends in launch, and must not hide the record of the page that has it.
         RunFolder(settings.run).page.write(psutil.Process())
         new_console().print(f"The chat page is at [b]http://{host}:{port}[/]. Stop it with Ctrl-C or make stop.")

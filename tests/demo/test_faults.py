@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+from loadtest.chat_page import PYTHON
 from tests.demo.conftest import PATIENCE, SAMPLES, Visit
 from tests.support.archives import pack
 from tests.support.chat_pages import chat_page
-from vqaops.paths import RECIPES
+from vqaops.paths import RECIPES, ROOT
 from vqaops.server.server import Server
 
 CIRCLE = SAMPLES / "blue-circle.jpg"
@@ -51,3 +53,14 @@ def test_the_page_goes_on_when_its_token_is_renewed_by_somebody_else(
     assert shapes_server.client.renew_token("inference", old) != old
     person.ask("what color is the shape?")
     person.await_answers("circle", "blue")
+
+
+def test_a_second_page_on_a_taken_port_says_so_and_make_stop_still_ends_the_first(page_url: str, shapes_server: Server):
+    record = shapes_server.run / "page.json"
+    before, port = record.read_bytes(), page_url.rpartition(":")[2]
+    second = subprocess.run(
+        [PYTHON, "-m", "demo", "--run", shapes_server.run, "--port", port], cwd=ROOT, capture_output=True, text=True
+    )
+    assert second.returncode == 1
+    assert f"the page cannot listen on 127.0.0.1:{port}" in " ".join(second.stderr.split())
+    assert record.read_bytes() == before
