@@ -47,7 +47,8 @@ def main(
 ) -> None:
     """Measure our server and other model servers with the same model, one after the other on free ports.
 
-    CPU is the whole server's user and system time per answer. Every answer is checked.
+    CPU is the whole server's user and system time per answer. Every answer is checked. `--peer deploy.ray` is our own
+    archive on Ray Serve.
 
     Example: python -m loadtest.peers rooms --peer fastapi --peer mosec
     """

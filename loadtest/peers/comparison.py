@@ -25,6 +25,7 @@ from loadtest.bench.workloads import closed_name, floor_name
 from loadtest.fast_client import FastClient
 from loadtest.loops import closed_loop
 from loadtest.pairs import Pair, PairRequest
+from loadtest.peers.archive_on_ray import start_archive
 from loadtest.peers.known_peers import InstalledPeer
 from loadtest.peers.peer_process import ComparedServer, start_peer
 from loadtest.process_usage import MemoryMegabytes, memory_of
@@ -138,7 +139,10 @@ def _starts(model: ComparedModel, peers: Sequence[InstalledPeer], folder: Path) 
     first, name = PairRequest(model.pairs[0], model.pairs[0].picture), model.archive.name
 
     def start_of(one: InstalledPeer) -> Start:
-        return lambda: start_peer(one, model.recipe, name, model.batch, first, folder / one.peer.module)
+        own = folder / one.peer.module
+        if one.peer.takes_archive:
+            return lambda: start_archive(one, model.archive, first, own)
+        return lambda: start_peer(one, model.recipe, name, model.batch, first, own)
 
     return {
         OURS: lambda: _start_ours(model.archive, folder / "server"),

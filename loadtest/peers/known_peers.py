@@ -21,6 +21,7 @@ class Peer:
         module: The module of this package that serves with it.
         needs: What pip installs for it.
         environment: Variables for its processes.
+        takes_archive: Whether it serves our archive as it is, and not only the model.
     """
 
     title: str
@@ -28,6 +29,7 @@ class Peer:
     module: str
     needs: str = "-c constraints.txt -e '.[peers]'"
     environment: Mapping[str, str] = field(default_factory=dict)
+    takes_archive: bool = False
 
     def find(self, pythons: Sequence[Path]) -> InstalledPeer | None:
         """Return the peer with the first interpreter that has it installed."""
@@ -66,6 +68,9 @@ PEERS: Mapping[str, Peer] = {
         {"BENTOML_DO_NOT_TRACK": "True"},
     ),
     "ray": Peer("Ray Serve", "ray", "on_ray", environment={"RAY_USAGE_STATS_ENABLED": "0"}),
+    "deploy.ray": Peer(
+        "ours (Ray Serve)", "ray", "archive_on_ray", "-c constraints.txt -e '.[ray]'", takes_archive=True
+    ),
 }
 """By the name on the command line."""
 

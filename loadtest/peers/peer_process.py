@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +44,50 @@ class ComparedServer:
     start_seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class PeerProcess:
+    """A peer that starts.
+
+    Attributes:
+        child: Its first process.
+        began: When it was started, by the monotonic clock.
+    """
+
+    child: subprocess.Popen[bytes]
+    began: float
+
+    def wait_for(self, missing: Callable[[], str]) -> None:
+        """Wait until nothing is missing any more.
+
+        Args:
+            missing: Says what is missing; empty if nothing is.
+
+        Raises:
+            ServerError: The server ended, or is not ready in time.
+        """
+        while what := missing():
+            if self.child.poll() is not None:
+                raise ServerError(f"it ended with status {self.child.returncode}")
+            if time.monotonic() > self.began + READY_SECONDS:
+                raise ServerError(f"not ready after {READY_SECONDS} s: {what}")
+            time.sleep(_POLL_SECONDS)
+
+    def first_answer(self, address: str, token: str, model: str, request: PairRequest) -> ComparedServer:
+        """Return the server as soon as it answers.
+
+        Raises:
+            ServerError: It ended, or does not answer in time.
+        """
+        with closing(FastClient(address, token, model, 1)) as client:
+
+            def refusal() -> str:
+                status, body = client.send(request)
+                return "" if status == 200 else f"{status} {body[:200].decode(errors='replace')}"
+
+            self.wait_for(refusal)
+        return ComparedServer(address, token, psutil.Process(self.child.pid), time.monotonic() - self.began)
+
+
 @contextmanager
 def start_peer(
     installed: InstalledPeer,
@@ -68,61 +112,61 @@ def start_peer(
     Raises:
         ServerError: The peer ends, or is not ready in time.
     """
+    ready = folder.resolve() / "ready"
+    settings = PeerSettings(recipe.resolve(), model, free_ports(1)[0], batch, ready, eager)
+    code = {"PYTHONPATH": str(settings.recipe)}  # the archive's own code, as in our workers
+    module = f"loadtest.peers.{installed.peer.module}"
+    with peer_process(installed, [module], folder, {**code, **settings.to_environment()}) as starting:
+        starting.wait_for(
+            lambda: "" if len(list(ready.iterdir())) >= WORKERS else "its workers have not loaded the model"
+        )
+        yield starting.first_answer(f"http://127.0.0.1:{settings.port}", NO_TOKEN, model, request)
+
+
+@contextmanager
+def peer_process(
+    installed: InstalledPeer, command: Sequence[str], folder: Path, environment: Mapping[str, str]
+) -> Iterator[PeerProcess]:
+    """Yield a process that starts; it and its descendants are killed with the block.
+
+    Args:
+        installed: Whose interpreter and variables it gets.
+        command: What ``python -m`` runs: a module and its arguments.
+        folder: Folder for its files, emptied first, with an empty folder ``ready``; its log remains.
+        environment: Further variables.
+
+    Raises:
+        ServerError: The block raised it; the message names the peer and the log.
+    """
     shutil.rmtree(folder, ignore_errors=True)
-    ready = folder / "ready"
-    ready.mkdir(parents=True)
-    settings = PeerSettings(recipe.resolve(), model, free_ports(1)[0], batch, ready.resolve(), eager)
+    (folder / "ready").mkdir(parents=True)
     began = time.monotonic()
     with (folder / "log").open("wb") as log:
         child = subprocess.Popen(
-            [installed.python, "-m", f"loadtest.peers.{installed.peer.module}"],
+            [installed.python, "-m", *command],
             cwd=ROOT,
-            env=_environment(installed, settings),
+            env=_environment(installed, environment),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # `_stop` finds descendants by their session
         )
     try:
-        address = f"http://127.0.0.1:{settings.port}"
-        with closing(FastClient(address, NO_TOKEN, model, 1)) as client:
-            _wait_ready(child, client, request, settings.ready, began + READY_SECONDS)
-        yield ComparedServer(address, NO_TOKEN, psutil.Process(child.pid), time.monotonic() - began)
+        yield PeerProcess(child, began)
     except ServerError as error:
         raise ServerError(f"{installed.peer.title}: {error}; see {folder / 'log'}") from None
     finally:
         _stop(child)
 
 
-def _environment(installed: InstalledPeer, settings: PeerSettings) -> dict[str, str]:
+def _environment(installed: InstalledPeer, environment: Mapping[str, str]) -> dict[str, str]:
     return {
         **ALLOCATOR,
         **{key: value for key, value in os.environ.items() if INHERITED.fullmatch(key)},
-        "PYTHONPATH": str(settings.recipe),  # the archive's own code, as in our workers
         "PYTHONDONTWRITEBYTECODE": "1",
         **installed.peer.environment,
-        **settings.to_environment(),
+        **environment,
     }
-
-
-def _wait_ready(
-    child: subprocess.Popen[bytes], client: FastClient, request: PairRequest, ready: Path, deadline: float
-) -> None:
-    """Wait until every worker has loaded the model and a request is answered.
-
-    Raises:
-        ServerError: The server ended, or is not ready in time.
-    """
-    status, body = 0, b"its workers have not loaded the model"
-    while time.monotonic() < deadline:
-        if child.poll() is not None:
-            raise ServerError(f"it ended with status {child.returncode}")
-        if len(list(ready.iterdir())) >= WORKERS:
-            status, body = client.send(request)
-            if status == 200:
-                return
-        time.sleep(_POLL_SECONDS)
-    raise ServerError(f"not ready after {READY_SECONDS} s: {status} {body[:200].decode(errors='replace')}")
 
 
 def _stop(child: subprocess.Popen[bytes]) -> None:

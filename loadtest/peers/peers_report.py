@@ -136,7 +136,8 @@ def _markdown(results: Results, peers: Sequence[InstalledPeer], plan: Comparison
         f"recipe's batch size and a delay of {DELAY_MS} ms; ours uses the recipe's own settings.",
         "A peer takes the same form, decodes the picture with the same code in the worker itself, and runs the same "
         "family from the same files. It checks nothing else and caches nothing. Our server decodes pictures in a "
-        "process of their own, checks tokens and limits, and caches. The caches show in "
+        "process of their own, checks tokens and limits, and caches; so does the same archive on Ray Serve "
+        "(python -m deploy.ray), if it is among the servers. The caches show in "
         f"`chat` ({CHAT_LENGTH} questions in a row about each picture) and `zipf` (pairs from a catalogue of "
         f"{CATALOGUE_SIZE}; the pair of rank r is asked 1/r^{EXPONENT:g} as often as the first), and not in `unique`, "
         "where every picture is new. The floor's CPU is compared with ours at 1 connection, then at all of them.",
