@@ -6,25 +6,19 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import httpx
 import pytest
 
 from tests.live.rollout.test_autoscale import SLOW
-from tests.support.pictures import encoded
-from tests.support.ray_servers import serving_with_ray
+from tests.support.ray_servers import replicas, retrying, serving_with_ray, until
 from tests.support.recipes import RecipeMaker
 from tests.support.rollout import asking, rewrite, versioned
 from vqaops.building.build import build
-from vqaops.errors import ServerError
 from vqaops.server.ports import free_ports
-from vqaops.server.server import Server
 
 pytestmark = pytest.mark.ray
 
@@ -48,17 +42,6 @@ def kill(node: subprocess.Popen[bytes]) -> None:
     if node.poll() is None:
         os.killpg(node.pid, signal.SIGKILL)
         node.wait(30)
-
-
-def replicas(server: Server) -> int:
-    return len(server.client.workers("dummy"))
-
-
-def until(reached: Callable[[], bool], what: str, seconds: float = 90) -> None:
-    deadline = time.monotonic() + seconds
-    while not reached():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.2)
 
 
 def test_a_node_that_is_killed_under_load_loses_nothing_for_a_client_that_retries(
@@ -99,27 +82,3 @@ def test_replicas_follow_the_load(make_recipe: RecipeMaker, tmp_path: Path):
         with asking(server, 1) as traffic_after:
             traffic_after.wait_for("1.0.0")
     assert traffic.wrong + traffic_after.wrong == []
-
-
-@contextmanager
-def retrying(server: Server, connections: int) -> Iterator[list[str]]:
-    """Clients that send failed requests again; what they were answered, an error included."""
-    answers: list[str] = []
-    ending = threading.Event()
-
-    def ask() -> None:
-        while not ending.wait(0.02):
-            try:
-                answers.append(server.client.ask("dummy", encoded("red"), "what?")["answer"])
-            except (ServerError, httpx.HTTPError) as error:
-                answers.append(repr(error))
-
-    threads = [threading.Thread(target=ask, daemon=True) for _ in range(connections)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield answers
-    finally:
-        ending.set()
-        for thread in threads:
-            thread.join(60)

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.support.gateways import RunningGateway
+from tests.support.pictures import encoded
 from tests.support.recipes import RecipeMaker
 from tests.support.rollout import versioned
 from vqaops.building.build import build
+from vqaops.errors import ServerError
 from vqaops.paths import ROOT
 from vqaops.server.ports import free_ports
 from vqaops.server.server import Server
@@ -71,3 +75,40 @@ def any_server(request: pytest.FixtureRequest) -> Server:
     """TorchServe, then Ray Serve, with the same archive: a client cannot tell which answers."""
     server: Server = request.getfixturevalue(request.param)
     return server
+
+
+def replicas(server: Server) -> int:
+    """How many can answer."""
+    return len(server.client.workers("dummy"))
+
+
+def until(reached: Callable[[], bool], what: str, seconds: float = 90) -> None:
+    """Wait for something, and say what did not happen if it takes too long."""
+    deadline = time.monotonic() + seconds
+    while not reached():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.2)
+
+
+@contextmanager
+def retrying(server: Server, connections: int) -> Iterator[list[str]]:
+    """Clients that send failed requests again; what they were answered, an error included."""
+    answers: list[str] = []
+    ending = threading.Event()
+
+    def ask() -> None:
+        while not ending.wait(0.02):
+            try:
+                answers.append(server.client.ask("dummy", encoded("red"), "what?")["answer"])
+            except (ServerError, httpx.HTTPError) as error:
+                answers.append(repr(error))
+
+    threads = [threading.Thread(target=ask, daemon=True) for _ in range(connections)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield answers
+    finally:
+        ending.set()
+        for thread in threads:
+            thread.join(60)

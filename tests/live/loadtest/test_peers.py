@@ -25,7 +25,7 @@ def test_our_server_and_a_peer_give_the_same_answers_and_leave_no_process(
 ):
     out = run_folder().resolve() / "out"
     recipe = make_recipe(name="bare", config="jobQueueSize: 300\n")
-    options = ["--peer", peer, "--rounds", "1", "--seconds", "0.2", "--warm", "0.2", "-o", str(out)]
+    options = ["--peer", peer, "--rounds", "1", "--seconds", "0.5", "--warm", "0.2", "-o", str(out)]
     command = [sys.executable, "-m", "loadtest.peers", str(recipe), *options]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr

@@ -18,6 +18,7 @@ def test_an_installed_peer_is_found_with_its_version():
 def test_a_peer_that_no_interpreter_has_is_named_with_advice():
     assert Peer("None", "none-such", "none").find([Path(sys.executable)]) is None
     assert ".venv/bin/pip install -c constraints.txt -e '.[peers]'" in PEERS["mosec"].advice
+    assert ".venv/bin/pip install -c constraints.txt -e '.[ray]'" in PEERS["deploy.ray"].advice
 
 
 def test_every_peer_is_found_or_has_advice():
