@@ -23,6 +23,11 @@ THEME = gr.themes.Default(
     # Of its default font, Gradio ships weight 600 without half of the letters (6.31); weight 700 is whole.
     font=[gr.themes.LocalFont("Source Sans Pro", weights=(400, 700)), "system-ui", "sans-serif"],
     font_mono=[gr.themes.LocalFont("IBM Plex Mono", weights=(400, 700)), "monospace"],
+).set(  # one shade darker than Gradio's, on which white text has a contrast below 4.5
+    button_primary_background_fill="*primary_600",
+    button_primary_background_fill_hover="*primary_700",
+    button_cancel_background_fill=gr.themes.colors.red.c600,
+    button_cancel_background_fill_hover=gr.themes.colors.red.c700,
 )
 STYLE = Path(__file__).with_name("page.css")
 
@@ -37,10 +42,7 @@ def build_page(settings: PageSettings, client: Client, store: FeedbackStore) -> 
     """
     served, limit = Served(client), QuestionLimit(settings)
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(600, 3600), fill_height=True) as page:
-        gr.Markdown(
-            f"# {TITLE}\nAdd a picture and ask about it; several questions go on a line each. "
-            "Follow-up questions are about the last picture."
-        )
+        gr.Markdown(f"# {TITLE}", elem_id="title")
         state = gr.State(Conversation())
         # Gradio sends this key to the browser, so it protects nothing. With a random one, its default, each browser
         # would get a new name when the page restarts, and nobody could find or delete their older questions.

@@ -44,4 +44,6 @@ def _without_empty(text: str) -> str:
 
 
 def _filled(head: re.Match[str]) -> str:
-    return re.sub(r"\|(?=\s*\|)", "| -", head[0])
+    """The head of a table with something in each cell, marked for the page's style; one without any name is hidden."""
+    names = "unnamed" if head[0].strip("| \t") else "all unnamed"
+    return re.sub(r"\|(?=\s*\|)", f'| <span class="{names}">-</span>', head[0])

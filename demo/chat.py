@@ -16,7 +16,14 @@ from demo.conversation import Answered, Conversation
 from demo.examples import build_examples, shown_for
 from demo.people import QuestionLimit
 from demo.pictures import PictureProblem, read_picture
-from demo.rendering import WORKING, answer_html, problem_html, sent_html, without_working
+from demo.rendering import (
+    answer_html,
+    answer_message,
+    problem_html,
+    question_message,
+    without_working,
+    working_message,
+)
 from demo.served import Served, ServedVersion
 from demo.settings import PageSettings
 from demo.verdicts import Verdicts
@@ -26,6 +33,10 @@ from vqaops.server.client import Client
 from vqaops.server.descriptions import form_of_text
 
 RANKED = 5
+WELCOME = (
+    "Add a picture and ask about it, or try an example. Several questions go on a line each. "
+    "Further questions are about the last picture."
+)
 NO_PICTURE = "Please add a picture first: drop it here, paste it, take one with the camera, or pick an example."
 NO_QUESTION = "I have the picture. What would you like to know about it?"
 
@@ -59,11 +70,12 @@ class Chat:
             clear = gr.Button("New conversation", scale=1, min_width=220, elem_id="clear")
         chat = gr.Chatbot(
             label="Conversation",
+            show_label=False,
             elem_id="chat",
-            height="55dvh",
+            height="50dvh",
             min_height=320,
-            buttons=["copy"],
-            placeholder="Drop or paste a picture below, or try an example.",
+            buttons=[],  # Gradio would copy an answer with its tags
+            placeholder=WELCOME,
             feedback_options=("Like", "Dislike"),
             allow_file_downloads=False,
             latex_delimiters=[],
@@ -147,9 +159,8 @@ class Chat:
             yield gr.skip(), history, state
             return
         state.browser = state.browser or uuid.uuid4().hex
-        shown_files = "".join(map(sent_html, files))
-        history = [*without_working(history), {"role": "user", "content": f"{shown_files}\n\n{text}".strip()}]
-        working: Message = {"role": "assistant", "content": WORKING}
+        history = [*without_working(history), question_message(files, text.strip())]
+        working = working_message()
         state.turn, state.explained = {}, set()
         yield None, [*history, working], state
         for html, shown in self._replies(text, files, state, model, request):
@@ -157,7 +168,7 @@ class Chat:
                 number = len(history)
                 state.kept[number] = self._verdicts.record(replace(shown, browser=state.browser), keep)
                 state.turn[number] = _answered(shown, state.picture)
-            history = [*history, {"role": "assistant", "content": html}]
+            history = [*history, answer_message(html)]
             yield gr.skip(), [*history, working], state
         yield gr.skip(), self._why.offered(history, state), state
 

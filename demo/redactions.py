@@ -11,6 +11,7 @@ from typing import Any
 import gradio as gr
 
 from demo.asking import DOWN, NOT_SERVED, AskProblem, problems_for_people
+from demo.examples import read_examples
 from demo.people import QuestionLimit
 from demo.rendering import problem_html, status_html
 from demo.served import Served
@@ -26,7 +27,7 @@ from vqaserve.errors import InvalidImage
 TASK = "document_redaction_detection"
 SHOWN_PAGES = 50
 NO_DOCUMENT = "Please choose a document first: a PDF, a TIFF or a picture of a page."
-_FIGURES = ("page", "confidence", "boxes", "of the page", "of the content", "text under boxes")
+_FIGURES = ("page", "confidence", "boxes", "page covered", "content covered", "text under boxes")
 _SCREEN = (1000, 1200)
 """Width and height at most of a page's picture, in pixels."""
 _AT_ONCE = 2
@@ -56,11 +57,14 @@ class Redactions:
         )
         model = gr.Dropdown([], label="Model", elem_id="document-model", filterable=False)
         document = gr.File(label="Document: a PDF, a TIFF or a picture", elem_id="document", height=140)
-        find = gr.Button("Find redactions", elem_id="find")
+        if samples := [[str(one.image)] for found in read_examples({TASK}).values() for one in found]:
+            gr.Examples(samples, [document], label="Examples", elem_id="document-examples")
+        find = gr.Button("Find redactions", elem_id="find", variant="primary")
         said = gr.HTML("", elem_id="found")
         with gr.Column(visible=False, elem_id="found-parts") as parts:
             pages = gr.Gallery(
                 label="Redacted pages",
+                show_label=False,
                 elem_id="found-pages",
                 columns=3,
                 object_fit="contain",

@@ -11,8 +11,7 @@ from urllib.parse import quote
 from demo.asking import PageAnswer, PageExplanation
 from demo.pictures import can_be_shown
 
-WORKING: Final = '<p class="vqa-working">Looking at the picture</p>'
-"""The last message while the page waits for the server."""
+_WORKING: Final = '<p class="vqa-working">Looking at the picture</p>'
 _COUNTS = 0.25
 """Weight from which on a word is named; the weightiest has 1."""
 _THIRDS = (("top left", "top", "top right"), ("left", "middle", "right"), ("bottom left", "bottom", "bottom right"))
@@ -76,10 +75,38 @@ def why_html(explanation: PageExplanation, drawing: str) -> str:
     return f'<div class="vqa-why"><p>{said}</p>{picture_html(drawing, alt)}{rest}</div>'
 
 
+def html_part(html: str) -> dict[str, Any]:
+    """HTML as a part of a message.
+
+    Gradio copies a part that is text into its label, tags and all, which some screen readers read aloud.
+    """
+    return {"type": "component", "component": "html", "value": html, "constructor_args": {}, "props": {}}
+
+
+def question_message(files: Sequence[str], text: str) -> dict[str, Any]:
+    """What a person sent.
+
+    Args:
+        files: The files that were sent.
+        text: What was typed; may be empty if there are files.
+    """
+    parts: list[Any] = [html_part(sent_html(file)) for file in files]
+    return {"role": "user", "content": [*parts, *([text] if text else [])]}
+
+
+def answer_message(html: str) -> dict[str, Any]:
+    """What the page says. It has one part: Gradio shows the thumbs under each."""
+    return {"role": "assistant", "content": [html_part(html)]}
+
+
+def working_message() -> dict[str, Any]:
+    """The last message while the page waits for the server."""
+    return answer_message(_WORKING)
+
+
 def without_working(history: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """A conversation as Gradio gives it, without a message that says that the page waits."""
-    waiting = [{"text": WORKING, "type": "text"}]
-    return [one for one in history if one["content"] not in (WORKING, waiting)]
+    return [one for one in history if not any(part.get("value") == _WORKING for part in one["content"])]
 
 
 def problem_html(message: str) -> str:

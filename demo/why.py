@@ -13,7 +13,7 @@ from gradio.processing_utils import save_bytes_to_cache
 from demo.asking import AskProblem, explain
 from demo.conversation import Answered, Conversation
 from demo.people import QuestionLimit
-from demo.rendering import WORKING, problem_html, why_html
+from demo.rendering import answer_message, problem_html, why_html, working_message
 from vqaops.server.client import Client
 from vqaops.server.retry import NEVER
 from vqaserve.errors import InvalidImage
@@ -53,11 +53,11 @@ class Why:
             if number is None:
                 yield history, state
                 return
-            yield [*history, {"role": "assistant", "content": WORKING}], state
+            yield [*history, working_message()], state
             html, is_explained = self._reply(state.turn[number], chat, request)
             if is_explained:
                 state.explained.add(number)
-            yield self.offered([*history, {"role": "assistant", "content": html}], state), state
+            yield self.offered([*history, answer_message(html)], state), state
 
         return chat.option_select(show, [chat, state], [chat, state], api_visibility="private")
 

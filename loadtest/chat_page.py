@@ -180,7 +180,7 @@ def _ask(client: GradioClient, message: dict[str, Any], version: str) -> float |
     except (AppError, httpx.HTTPError):
         return None
     took = time.perf_counter() - began
-    return took if "vqa-best" in history[-1]["content"][0]["text"] else None
+    return took if "vqa-best" in history[-1]["content"][0]["value"] else None
 
 
 def _figures(seconds: list[float]) -> tuple[str, str]:

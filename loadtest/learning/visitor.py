@@ -76,7 +76,7 @@ class Visitor:
 
     @staticmethod
     def _best(message: Mapping[str, Any]) -> str:
-        text = message["content"][0]["text"]
+        text = message["content"][0]["value"]
         if not (best := _BEST.search(text)):
             raise ServerError(f"the page does not answer: {text[:200]}")
         return unescape(best[1])

@@ -44,6 +44,9 @@ def test_answers_are_announced_and_the_parts_have_names(visit: Callable[..., Vis
     live = person.page.get_by_role("log")
     assert live.get_attribute("aria-live") == "polite"
     assert "circle" in live.inner_text()
+    labels = live.locator("[aria-label]").evaluate_all("found => found.map(one => one.ariaLabel)")
+    assert "user's message: what shape is in the image?" in labels
+    assert not [label for label in labels if "<" in label]
     for role, name in (
         ("textbox", "Ask about the picture"),
         ("button", "Upload a file"),

@@ -127,6 +127,15 @@ def test_an_example_brings_its_picture_and_question(visit: Callable[..., Visit],
     person.await_answers("circle")
 
 
+def test_a_phone_shows_where_to_ask_and_an_example_without_scrolling(visit: Callable[..., Visit], page_url: str):
+    person = visit(page_url, **PHONE)
+    person.await_examples("shapes")
+    for part in (person.box, person.page.locator("#examples-shapes .gallery-item").first):
+        place = part.bounding_box()
+        assert place
+        assert place["y"] + place["height"] <= PHONE["viewport"]["height"]
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_phone_photo_of_12_megapixels_is_answered_on_a_phone_without_scrolling_sideways(
     visit: Callable[..., Visit], page_url: str, tmp_path: Path, scheme: str
@@ -139,6 +148,8 @@ def test_a_phone_photo_of_12_megapixels_is_answered_on_a_phone_without_scrolling
     person.await_answers("blue")
     width, shown = person.page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
     assert width <= shown
+    hidden = person.page.locator("#chat .bubble-wrap").evaluate("one => one.scrollWidth - one.clientWidth")
+    assert hidden <= 0
     person.screenshot(f"phone-{scheme}")
 
 

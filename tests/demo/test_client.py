@@ -46,7 +46,7 @@ def program(tmp_path: Path) -> Iterator[Callable[..., Asker]]:
 
 def _text(message: dict[str, Any]) -> str:
     """What a person reads of a message."""
-    return " ".join(unescape(re.sub(r"<[^>]*>", " ", message["content"][0]["text"])).split())
+    return " ".join(unescape(re.sub(r"<[^>]*>", " ", message["content"][0]["value"])).split())
 
 
 def test_a_program_asks_and_asks_again_about_the_same_picture(program: Callable[..., Asker], page_url: str):

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from tests.demo.conftest import PATIENCE, SAMPLES, Visit
+from tests.demo.test_accessibility import violations
 from tests.support.chat_pages import chat_page
 from tests.support.training import make_recipe
 from vqaops.feedback.export import FILE, TRAIN
@@ -123,11 +124,14 @@ def test_the_history_shows_this_browsers_questions_only_and_forgets_them(
     asked.get_by_text(SHAPE).locator("visible=true").first.wait_for()
     person.page.locator("#over-time").locator("canvas, svg.marks").first.wait_for()
     person.screenshot("history")
+    assert not violations(person)
     assert asked.get_by_text(COLOUR).locator("visible=true").count() == 0
     assert person.page.locator("#worst").get_by_text(SHAPE).locator("visible=true").count() == 1
     before = len(rows(database))
     person.page.get_by_role("button", name="Forget my questions").click()
     person.page.get_by_role("status").filter(has_text="are deleted").wait_for()
+    person.page.get_by_text("This browser has not asked anything yet").wait_for()
+    assert not asked.is_visible()
     assert len(rows(database)) == before - 1
 
 

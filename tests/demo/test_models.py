@@ -62,7 +62,8 @@ def test_a_document_comes_back_as_its_redacted_pages_with_figures_and_a_pdf(
     person = visit(url, **DESK)
     person.page.get_by_role("tab", name="Redactions").click()
     person.page.locator("#document input[type=file]").set_input_files(tmp_path / "letter.pdf")
-    person.page.get_by_text("letter.pdf").first.wait_for()
+    person.page.get_by_role("cell", name="letter.pdf").wait_for()
+    person.page.locator("#document-examples").get_by_text("letter-redacted.png").wait_for()
     assert not violations(person)
     person.page.get_by_role("button", name="Find redactions").click()
     status = person.page.locator("#found").get_by_role("status")
@@ -87,7 +88,7 @@ def test_a_file_that_is_no_document_is_refused_in_one_sentence(visit: Callable[.
     find.click()
     person.page.locator(".vqa-problem").get_by_text("Please choose a document first").wait_for()
     person.page.locator("#document input[type=file]").set_input_files(tmp_path / "letter.pdf")
-    person.page.get_by_text("letter.pdf").first.wait_for()
+    person.page.get_by_role("cell", name="letter.pdf").wait_for()
     find.click()
     person.page.locator(".vqa-problem").get_by_text("the PDF is damaged and cannot be opened").wait_for()
 

@@ -5,7 +5,16 @@ from pathlib import Path
 import pytest
 
 from demo.asking import PageAnswer, PageExplanation
-from demo.rendering import answer_html, problem_html, sent_html, why_html
+from demo.rendering import (
+    answer_html,
+    answer_message,
+    problem_html,
+    question_message,
+    sent_html,
+    why_html,
+    without_working,
+    working_message,
+)
 from tests.support.pictures import encoded
 
 
@@ -39,6 +48,16 @@ def test_a_file_that_a_browser_cannot_show_is_named(tmp_path: Path):
     assert sent_html(str(tmp_path / "notes <1>.txt")) == '<span class="vqa-file">notes &lt;1&gt;.txt</span>'
     assert "scan.tif</span>" in sent_html(str(tmp_path / "scan.tif"))
     assert sent_html(str(tmp_path / "red.png")).startswith("<img ")
+
+
+def test_a_conversation_goes_on_without_the_message_that_the_page_waits():
+    history = [question_message([], "what?"), answer_message("<p>working</p>"), working_message()]
+    as_gradio_gives_it = [{**one, "content": [_normalised(part) for part in one["content"]]} for one in history]
+    assert [one["role"] for one in without_working(as_gradio_gives_it)] == ["user", "assistant"]
+
+
+def _normalised(part: object) -> object:
+    return {"type": "text", "text": part} if isinstance(part, str) else part
 
 
 @pytest.mark.parametrize(
