@@ -81,7 +81,7 @@ def test_precision_auto_alone_keeps_the_runtime_away_from_families_that_have_non
     ("changes", "reason"),
     [
         ({"machine": MEASURED.machine.model_copy(update={"processor": "GenuineIntel 6 143 8"})}, "another processor"),
-        ({"machine": MEASURED.machine.model_copy(update={"flags": ("avx2",)})}, "another processor"),
+        ({"machine": MEASURED.machine.model_copy(update={"flags": ("amx_int8",)})}, "another processor"),
         ({"machine": MEASURED.machine.model_copy(update={"libraries": {"torch": "1.0"}})}, "versions of libraries"),
         ({"machine": MEASURED.machine.model_copy(update={"limit": "SSE41"})}, "ONEDNN_MAX_CPU_ISA have changed"),
         ({"content": "d" * 64}, "another archive"),
