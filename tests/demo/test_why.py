@@ -34,13 +34,15 @@ def test_why_shows_the_picture_with_what_each_answer_rests_on(visit: Callable[..
 
 
 def test_a_question_is_answered_while_the_page_explains(visit: Callable[..., Visit], page_url: str):
+    from playwright.sync_api import expect
+
     person = visit(page_url)
     person.ask("what shape is in the image?", CIRCLE)
     person.await_answers("circle")
     person.page.get_by_role("button", name="Why?").click()
     person.ask("what color is the shape?")
     person.await_answers("circle", "blue")
-    assert person.page.locator(".vqa-working").count() == 0
+    expect(person.page.locator(".vqa-working")).to_have_count(0, timeout=PATIENCE)
 
 
 def test_an_explanation_counts_as_a_question(visit: Callable[..., Visit], shapes_server: Server):
