@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import signal
 import sys
 import unicodedata
 from collections.abc import Iterator
@@ -31,6 +32,12 @@ def new_console(stderr: bool = False) -> Console:
     terminal = (sys.stderr if stderr else sys.stdout).isatty()
     width = None if terminal else PIPE_WIDTH
     return Console(stderr=stderr, highlight=False, soft_wrap=True, emoji=False, width=width)
+
+
+def exit_on_signals() -> None:
+    """Exit after SIGTERM or SIGHUP as after Ctrl-C, so that what the command started is stopped first."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
 
 
 def finite(value: float | None) -> float | None:

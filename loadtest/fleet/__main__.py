@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import signal
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
@@ -16,7 +14,7 @@ from loadtest.bench.recipe_archives import current_archive
 from loadtest.fleet import recall, scaling
 from loadtest.fleet.servers import Fleet
 from loadtest.report_tables import describe_machine, terminal_table
-from vqaops.console import finite, new_console, one_line_errors
+from vqaops.console import exit_on_signals, finite, new_console, one_line_errors
 from vqaops.paths import RECIPES, ROOT, RUN, resolved
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
@@ -34,8 +32,7 @@ Cores = Annotated[
 @app.callback()
 def choose() -> None:
     """Measure several servers on this machine behind one gateway."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _exit)
+    exit_on_signals()
 
 
 @app.command("recall")
@@ -89,11 +86,6 @@ def measure_capacity(
     title = f"{model} on machines of {cores or 'all'} cores, {user}"
     console.print(terminal_table(title, scaling.COLUMNS, [rows], words=0))
     console.print(describe_machine())
-
-
-def _exit(number: int, _: object) -> NoReturn:
-    """Exit as after Ctrl-C, so that the servers are stopped first."""
-    sys.exit(128 + number)
 
 
 def _print(line: str) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import psutil
 import yaml
-from prometheus_client.parser import text_string_to_metric_families
 
 from loadtest.bench.measured_server import java_process
 from loadtest.fleet.cpu_limit import cpu_limit
@@ -19,13 +18,14 @@ from vqaops.gateway.api_keys import ApiKeys
 from vqaops.gateway.balancing import Balance
 from vqaops.gateway.certificate import Certificate
 from vqaops.gateway.nginx import Gateway
+from vqaops.rollout.request_counts import REQUESTS, metric_samples
 from vqaops.server.own_server import own_server, wait_for_all_workers
 from vqaops.server.ports import free_ports
 from vqaops.server.server import Server
 from vqaops.store.archive import Archive
 
 NO_LIMITS = {"requests_per_minute": 6_000_000, "burst": 10_000, "connections": 1_000}
-_REQUESTS, _CACHE = "ts_inference_requests_total", "vqa_cache_requests_total"
+_CACHE = "vqa_cache_requests_total"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +67,14 @@ class Machine:
 
     def counts(self) -> Counts:
         """Read the counters."""
-        found = {_REQUESTS: 0.0, "hit": 0.0, "miss": 0.0}
-        client = self.server.client
-        for family in text_string_to_metric_families(client.http.get(f"{client.addresses.metrics}/metrics").text):
-            for sample in family.samples:
-                if sample.name == _REQUESTS:
-                    found[_REQUESTS] += sample.value
-                elif sample.name == _CACHE and sample.labels["cache"] == "features":
-                    found[sample.labels["result"]] += sample.value
+        found = {REQUESTS: 0.0, "hit": 0.0, "miss": 0.0}
+        for sample in metric_samples(self.server.client):
+            if sample.name == REQUESTS:
+                found[REQUESTS] += sample.value
+            elif sample.name == _CACHE and sample.labels["cache"] == "features":
+                found[sample.labels["result"]] += sample.value
         cpu = cpu_seconds(java_process(self.server)).total + cpu_seconds(nginx_of(self.gateway)).total
-        return Counts(found[_REQUESTS], found["hit"], found["miss"], cpu)
+        return Counts(found[REQUESTS], found["hit"], found["miss"], cpu)
 
 
 class Fleet:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 from rich.markup import escape
@@ -19,7 +18,7 @@ from loadtest.pairs import all_pairs
 from loadtest.peers.comparison import ComparedModel, ComparisonPlan, ServerResult, compare_servers
 from loadtest.peers.known_peers import PEERS, InstalledPeer, find_peers
 from loadtest.peers.peers_report import show, write_report
-from vqaops.console import finite, new_console, one_line_errors
+from vqaops.console import exit_on_signals, finite, new_console, one_line_errors
 from vqaops.paths import RUN
 from vqaops.server.java_command import ALLOCATOR
 
@@ -52,8 +51,7 @@ def main(
 
     Example: python -m loadtest.peers rooms --peer fastapi --peer mosec
     """
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _exit)
+    exit_on_signals()
     console, stderr = new_console(), new_console(stderr=True)
     plan = ComparisonPlan(rounds, seconds, warm)
     results: dict[str, dict[str, ServerResult]] = {}
@@ -78,11 +76,6 @@ def main(
     for failure in (one.failure for servers in results.values() for one in servers.values() if one.failure):
         stderr.print(failure, style="yellow", markup=False)
     console.print(f"Report: {output / 'report.md'}", markup=False)
-
-
-def _exit(number: int, _: object) -> NoReturn:
-    """Exit as after Ctrl-C, so that the servers are stopped first."""
-    sys.exit(128 + number)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from vqaops.console import new_console
 from vqaops.questions import Question
 from vqaops.training.pretrained import open_pixels
-from vqaops.training.states import load_state, save_state
+from vqaops.training.states import resume_state, save_state
 from vqaops.training.trainer import Epoch
 from vqaserve.cache import Cache, nbytes
 from vqaserve.families.answer_logits import AnswerLogits
@@ -213,11 +213,8 @@ class AdapterTrainer:
         )
 
     def _resume(self) -> None:
-        if not self.state.exists():
-            return
-        state = load_state(self.state, _KEYS)
-        if state["settings"] != asdict(self.settings) or state["data"] != self.data:
-            log.info("%s is of other settings or other data; starting from the beginning", self.state)
+        same = {"settings": asdict(self.settings), "data": self.data}
+        if (state := resume_state(self.state, _KEYS, same)) is None:
             return
         self._load(state["adapter"])
         self.best = state["best"]

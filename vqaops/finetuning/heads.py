@@ -150,9 +150,9 @@ def _features(
         stored = load_state(cache, {"key", "features"})
         if stored["key"] == key:
             return torch.as_tensor(stored["features"])
-    first = {checksums.digest(image): image for image in images}
-    different = list(first.values())
-    row = {digest: place for place, digest in enumerate(first)}
+    digests = [checksums.digest(image) for image in images]
+    by_digest = dict(zip(digests, images, strict=True))
+    different = list(by_digest.values())
     encoder = copy.deepcopy(model).eval()
     pack_convolutions(encoder.image_encoder)  # as the server does; less than half the time
     views: list[list[Tensor]] = [[], []] if mirror else [[]]
@@ -165,7 +165,8 @@ def _features(
                 encoder.encode(one.contiguous(memory_format=torch.channels_last)).half()
                 for one in torch.split(pixels, 1)
             ]
-    rows = torch.tensor([row[checksums.digest(image)] for image in images])
+    row = {digest: place for place, digest in enumerate(by_digest)}
+    rows = torch.tensor([row[digest] for digest in digests])
     features = torch.stack([torch.cat(view)[rows] for view in views])
     save_state(cache, {"key": key, "features": features})
     return features

@@ -15,8 +15,8 @@ from vqaserve.families.extras import import_object
 from vqaserve.settings import ModelConfig
 
 Tune = Callable[..., None]
-"""Takes a recipe, questions to learn, questions to keep, the folder of its state, and the recipe to write into; that
-of adapters also ``choices``."""
+"""Takes a recipe, questions to learn, questions to keep, the folder of its state, and the recipe to write into. The
+training of an adapter also takes ``choices``."""
 
 LEARNING = ("clip_llm", "hf_classifier", "hf_generative", "modular")
 """Families that say how they learn."""

@@ -33,7 +33,7 @@ def request_totals(client: Client, name: str) -> RequestTotals:
     Raises:
         ServerError: The metrics address does not answer.
     """
-    samples = [one for one in _samples(client) if one.labels.get("model_name") == name]
+    samples = [one for one in metric_samples(client) if one.labels.get("model_name") == name]
     return RequestTotals(
         requests=sum(sample.value for sample in samples if sample.name == REQUESTS),
         waited=sum(sample.value for sample in samples if sample.name == WAITED) / 1e6,
@@ -48,7 +48,7 @@ def requests_naming(client: Client, name: str, version: str) -> float:
     """
     return sum(
         sample.value
-        for sample in _samples(client)
+        for sample in metric_samples(client)
         if (sample.name, sample.labels.get("model_name"), sample.labels.get("model_version"))
         == (REQUESTS, name, version)
     )
@@ -62,7 +62,7 @@ def failed_requests(client: Client) -> int:
     Raises:
         ServerError: The metrics address does not answer.
     """
-    samples = list(_samples(client))
+    samples = list(metric_samples(client))
     late = sum(
         sample.value
         for sample in samples
@@ -71,7 +71,12 @@ def failed_requests(client: Client) -> int:
     return round(sum(sample.value for sample in samples if sample.name == FAILED) - late)
 
 
-def _samples(client: Client) -> Iterator[Sample]:
+def metric_samples(client: Client) -> Iterator[Sample]:
+    """All samples of the server's metrics.
+
+    Raises:
+        ServerError: The metrics address does not answer.
+    """
     url = f"{client.addresses.metrics}/metrics"
     try:
         reply = client.http.get(url)

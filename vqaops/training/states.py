@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import torch
 
 from vqaserve.errors import RecipeError
+
+log = logging.getLogger(__name__)
 
 
 def save_state(path: Path, state: Mapping[str, Any]) -> None:
@@ -22,6 +25,27 @@ def save_state(path: Path, state: Mapping[str, Any]) -> None:
     partial = path.with_suffix(".partial")
     torch.save(dict(state), partial)
     partial.replace(path)
+
+
+def resume_state(path: Path, keys: Set[str], same: Mapping[str, object]) -> dict[str, Any] | None:
+    """Load the state that a run goes on from; None, and a line in the log, if there is none that fits.
+
+    Args:
+        path: The file.
+        keys: What it must hold.
+        same: The parts that must be as they were, such as the settings.
+
+    Raises:
+        RecipeError: As ``load_state``.
+    """
+    if not path.exists():
+        return None
+    state = load_state(path, keys)
+    for name, wanted in same.items():
+        if state[name] != wanted:
+            log.info("%s is of other %s; starting from the beginning", path, name)
+            return None
+    return state
 
 
 def load_state(path: Path, keys: Set[str]) -> dict[str, Any]:

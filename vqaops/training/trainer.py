@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from vqaops.training.arithmetic import autocast
 from vqaops.training.batches import Batches
 from vqaops.training.settings import TrainSettings
-from vqaops.training.states import load_state, save_state
+from vqaops.training.states import resume_state, save_state
 from vqaserve.families.modular.model import ModularModel
 
 log = logging.getLogger(__name__)
@@ -200,14 +200,8 @@ class Trainer:
         )
 
     def _resume(self) -> None:
-        if not self.state.exists():
-            return
-        state = load_state(self.state, _KEYS)
-        if state["settings"] != self.settings.model_dump(mode="json"):
-            log.info("%s is of other settings; starting from the beginning", self.state)
-            return
-        if state["data"] != self.data:
-            log.info("%s is of other data; starting from the beginning", self.state)
+        same = {"settings": self.settings.model_dump(mode="json"), "data": self.data}
+        if (state := resume_state(self.state, _KEYS, same)) is None:
             return
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])

@@ -10,15 +10,12 @@ import numpy as np
 import openvino as ov
 import torch
 from numpy.typing import NDArray
-from PIL.Image import Image, new
+from PIL.Image import Image
 from torch import Tensor, nn
 
 from vqaserve.errors import RecipeError
 from vqaserve.families.openvino import Graph, trace
 from vqaserve.families.picture_inputs import PIXELS, Normalisation, PictureInputs
-
-_SHAPES = ((64, 48), (48, 96))
-"""Sizes of pictures that a processor must prepare alike."""
 
 
 class _Encoder(nn.Module):
@@ -47,13 +44,12 @@ def trace_encoder(folder: Path, model: Any, inputs: PictureInputs, encode: Calla
     Raises:
         RecipeError: Pictures are prepared in several sizes or to more than pixels, or the network cannot be traced.
     """
-    first, second = (inputs.prepare(new("RGB", size, "grey")) for size in _SHAPES)
-    shapes = {name: (tuple(tensor.shape), tuple(second[name].shape)) for name, tensor in first.items()}
-    if shapes.keys() != {PIXELS} or len(set(shapes[PIXELS])) > 1:
+    try:
+        pixels = inputs.one_size()[None]
+    except RecipeError as error:
         raise RecipeError(
-            f"runtime 'openvino' needs pictures of one size, and {folder} prepares them to {shapes}; set runtime: torch"
-        )
-    pixels = first[PIXELS][None]
+            f"runtime 'openvino' needs pictures of one size ({folder}: {error}); set runtime: torch"
+        ) from None
     _bound_pools(model, max(pixels.shape))
     try:
         network = trace(_Encoder(model, encode, inputs.normalisation), (pixels,))

@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from typing import Any, Final, Self
 
 import torch
-from PIL.Image import Image
+from PIL.Image import Image, new
 from torch import Tensor
 
+from vqaserve.errors import RecipeError
 from vqaserve.families.aspect_ratio import preprocess_any_shape
 
 PIXELS: Final = "pixel_values"
 _MASK: Final = "pixel_mask"
+_SIZES: Final = ((64, 48), (48, 96))
+"""Pictures of different shapes, to find out whether a processor prepares them alike."""
 
 _KNOWN: Final = frozenset(
     f"{name}ImageProcessorPil"
@@ -97,6 +100,18 @@ class PictureInputs:
         if self._masks:
             batch[_MASK] = torch.ones(batch[PIXELS][:, 0].shape, dtype=torch.long, device=device)
         return {name: tensor.to(dtype) if tensor.is_floating_point() else tensor for name, tensor in batch.items()}
+
+    def one_size(self) -> Tensor:
+        """The pixels of a grey picture [3, height, width], which have the same shape for every picture.
+
+        Raises:
+            RecipeError: Pictures are prepared in several sizes, or to more than pixels.
+        """
+        tried = [self.prepare(new("RGB", size, "grey")) for size in _SIZES]
+        shapes = [{name: tuple(tensor.shape) for name, tensor in one.items()} for one in tried]
+        if shapes[0].keys() != {PIXELS} or shapes[0] != shapes[1]:
+            raise RecipeError(f"its processor prepares pictures to {' or '.join(map(str, shapes))}, not to one size")
+        return tried[0][PIXELS]
 
     def _tensors(self, picture: Image) -> Mapping[str, Tensor]:
         if self.normalisation:

@@ -10,12 +10,16 @@ import logging
 from collections.abc import Callable, Collection, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from vqaserve.calibration import Arithmetic
 from vqaserve.errors import RecipeError
+from vqaserve.families.extras import import_object
 from vqaserve.families.probe import ChangedAnswers
 from vqaserve.settings import HandlerSettings
+
+if TYPE_CHECKING:
+    from vqaserve.families.base import Family
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +40,7 @@ OPENVINO_FOLDER = "openvino"
 """The archive's folder for OpenVINO's network and the probe answers of fp32."""
 
 Loaded = TypeVar("Loaded")
+SomeFamily = TypeVar("SomeFamily", bound="Family[Any, Any]")
 
 
 def ordered(flags: Collection[str]) -> tuple[Arithmetic, ...]:
@@ -67,6 +72,29 @@ def left_open(
         if precision != "fp16" or one.runtime == "torch"  # OpenVINO has no fp16 for CPUs
     ]
     return tuple(dict.fromkeys(pairs))
+
+
+def load_elsewhere(
+    kind: type[SomeFamily], on_openvino: str, folder: Path, settings: HandlerSettings
+) -> SomeFamily | None:
+    """Load a family with the runtime that its options set; None if that is torch, with which it loads itself.
+
+    Args:
+        kind: The family.
+        on_openvino: ``module:class`` of the family on OpenVINO, imported on use, because OpenVINO is an extra.
+        folder: The recipe's or the archive's folder.
+        settings: With options that the family has read.
+
+    Raises:
+        RecipeError: The runtime is not installed, or as ``Family.load``.
+    """
+    runtime = settings.options.get("runtime", "torch")
+    if runtime == "auto":
+        return load_first(lambda chosen: kind.load(folder, chosen), settings, kind.candidates(folder, settings))
+    if runtime == "openvino":
+        found: type[SomeFamily] = import_object(on_openvino, "runtime 'openvino'")
+        return found.load(folder, settings)
+    return None
 
 
 def load_first(

@@ -53,14 +53,14 @@ class HfBase(Base):
         processor = read_image_processor(folder)
         resample = Resampling(getattr(processor, "resample", None) or Resampling.BICUBIC)
         inputs = PictureInputs(processor)
-        prepared = [inputs.prepare(new("RGB", size, "grey")) for size in ((64, 48), (48, 96))]
-        shapes = {tuple(one[PIXELS].shape) if one.keys() == {PIXELS} else tuple(sorted(one)) for one in prepared}
-        if len(shapes) > 1 or prepared[0].keys() != {PIXELS}:
-            raise RecipeError(f"{folder} cannot be the base: its processor prepares pictures to {sorted(shapes)}")
+        try:
+            pixels = inputs.one_size()
+        except RecipeError as error:
+            raise RecipeError(f"{folder} cannot be the base: {error}") from None
         labels = [str(number) for number in range(_CLASSES)]
         model = _load(folder, labels, _head_of)
         head = _head_of(model)
-        _check_head(folder, model, head, inputs.normalisation, prepared[0][PIXELS])
+        _check_head(folder, model, head, inputs.normalisation, pixels)
         return cls(folder, inputs, resample, head)
 
     @property

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from vqaops.training.arithmetic import autocast
 from vqaops.training.redactions.examples import Crops, batches
 from vqaops.training.redactions.settings import RedactionTrainSettings
-from vqaops.training.states import load_state, save_state
+from vqaops.training.states import resume_state, save_state
 from vqaserve.errors import RecipeError
 from vqaserve.families.redactions.network import PageNet
 
@@ -147,11 +147,8 @@ class RedactionTrainer:
         save_state(self.state, state)
 
     def _resume(self) -> None:
-        if not self.state.exists():
-            return
-        state = load_state(self.state, _KEYS)
-        if (state["settings"], state["data"]) != (self.settings.model_dump_json(), self.data):
-            log.info("%s is of other settings or other documents; starting from the beginning", self.state)
+        same = {"settings": self.settings.model_dump_json(), "data": self.data}
+        if (state := resume_state(self.state, _KEYS, same)) is None:
             return
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])

@@ -18,7 +18,6 @@ from vqaserve.errors import RecipeError
 from vqaserve.families.base import Family
 from vqaserve.families.class_names import read_class_names
 from vqaserve.families.device import prepare_device
-from vqaserve.families.extras import import_object
 from vqaserve.families.hf_classifier.vilt_attention import relevance, sum_by_word
 from vqaserve.families.hf_folder import read_config, read_model, read_processor
 from vqaserve.families.options import Options, read_options
@@ -27,7 +26,7 @@ from vqaserve.families.pixels import group_by_shape
 from vqaserve.families.precision import load_at_precision
 from vqaserve.families.question_warnings import count_tokens, warn_if_cut
 from vqaserve.families.ranking import rank
-from vqaserve.families.rule import left_open, load_first, usable_runtimes
+from vqaserve.families.rule import left_open, load_elsewhere, usable_runtimes
 from vqaserve.settings import HandlerSettings
 from vqaserve.types import Answer, Query
 
@@ -98,12 +97,8 @@ class HfClassifier(Family[PreparedPicture, Tensor]):
             RecipeError: A file is missing, or does not match the others.
         """
         options = read_options(ClassifierOptions, settings)
-        if options.runtime == "auto":
-            ways = cls.candidates(folder, settings)
-            return load_first(lambda chosen: cls.load(folder, chosen), settings, ways)
-        if options.runtime == "openvino":
-            kind: type[Self] = import_object(OPENVINO, "runtime 'openvino'")
-            return kind.load(folder, settings)
+        if loaded := load_elsewhere(cls, OPENVINO, folder, settings):
+            return loaded
         device = prepare_device(settings)
         return load_at_precision(lambda: cls._read(folder / settings.weights, options, device), settings)
 

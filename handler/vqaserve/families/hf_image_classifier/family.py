@@ -16,14 +16,13 @@ from vqaserve.calibration import Arithmetic, Machine
 from vqaserve.families.base import Family
 from vqaserve.families.class_names import read_class_names
 from vqaserve.families.device import prepare_device
-from vqaserve.families.extras import import_object
 from vqaserve.families.hf_folder import read_config, read_image_processor, read_model, squeeze_of
 from vqaserve.families.options import Options, read_options
 from vqaserve.families.picture_inputs import PictureInputs
 from vqaserve.families.pixels import encode_pictures, try_picture
 from vqaserve.families.precision import load_at_precision
 from vqaserve.families.ranking import rank
-from vqaserve.families.rule import left_open, load_first, usable_runtimes
+from vqaserve.families.rule import left_open, load_elsewhere, usable_runtimes
 from vqaserve.families.weight_files import mostly_linear
 from vqaserve.pictures import Squeeze
 from vqaserve.settings import HandlerSettings
@@ -71,8 +70,7 @@ class HfImageClassifier(Family[Tensor, list[Tensor]]):
     def candidates(cls, folder: Path, settings: HandlerSettings) -> Sequence[Arithmetic]:
         """As ``Family.candidates``, with OpenVINO if the archive has its network; int8 there is for linear layers."""
         ways = left_open(settings, Machine.here().flags, usable_runtimes(folder, settings))
-        with_int8 = "openvino" in {way.runtime for way in ways} and mostly_linear(folder / settings.weights)
-        return [way for way in ways if with_int8 or (way.runtime, way.precision) != ("openvino", "int8")]
+        return fitting(ways, folder / settings.weights)
 
     @classmethod
     def load(cls, folder: Path, settings: HandlerSettings) -> Self:
@@ -83,13 +81,9 @@ class HfImageClassifier(Family[Tensor, list[Tensor]]):
         Raises:
             RecipeError: A file is missing, or does not match the others; or the model needs more than a picture.
         """
-        runtime = read_options(ImageClassifierOptions, settings).runtime
-        if runtime == "auto":
-            ways = cls.candidates(folder, settings)
-            return load_first(lambda chosen: cls.load(folder, chosen), settings, ways)
-        if runtime == "openvino":
-            kind: type[Self] = import_object(_OPENVINO, "runtime 'openvino'")
-            return kind.load(folder, settings)
+        read_options(ImageClassifierOptions, settings)
+        if loaded := load_elsewhere(cls, _OPENVINO, folder, settings):
+            return loaded
         device = prepare_device(settings)
         return load_at_precision(lambda: cls.read(folder / settings.weights, device), settings)
 
@@ -143,6 +137,16 @@ class HfImageClassifier(Family[Tensor, list[Tensor]]):
     def from_bytes(self, data: bytes) -> Tensor:
         """The scores that ``to_bytes`` converted."""
         return torch.from_numpy(np.frombuffer(data, np.float32).copy())
+
+
+def fitting(ways: Sequence[Arithmetic], weights: Path) -> list[Arithmetic]:
+    """The ways to compute a network; int8 on OpenVINO is for one of mostly linear layers.
+
+    Raises:
+        RecipeError: A file of the weights is damaged.
+    """
+    int8 = Arithmetic(runtime="openvino", precision="int8")
+    return [way for way in ways if way != int8 or mostly_linear(weights)]
 
 
 def has_independent_scores(config: Any) -> bool:

@@ -15,7 +15,7 @@ from vqaserve.calibration import Machine
 from vqaserve.errors import RecipeError
 from vqaserve.families.class_names import read_class_names
 from vqaserve.families.hf_folder import read_config, read_image_processor
-from vqaserve.families.hf_image_classifier.family import HfImageClassifier, has_independent_scores
+from vqaserve.families.hf_image_classifier.family import HfImageClassifier, fitting, has_independent_scores
 from vqaserve.families.openvino import Graph, to_int8
 from vqaserve.families.openvino_model import OpenVinoModel, check_settings
 from vqaserve.families.openvino_pictures import compute, trace_encoder
@@ -84,12 +84,10 @@ class OpenVinoImageClassifier(HfImageClassifier):
         """
         check_settings(settings)
         weights, packed, precision = folder / settings.weights, folder / OPENVINO_FOLDER, settings.precision
-        with_int8 = mostly_linear(weights)
         if precision == "auto":
-            ways = left_open(settings, Machine.here().flags, ("openvino",))
-            ways = tuple(way for way in ways if with_int8 or way.precision != "int8")
+            ways = fitting(left_open(settings, Machine.here().flags, ("openvino",)), weights)
             return load_first(lambda chosen: cls.load(folder, chosen), settings, ways)
-        if precision == "int8" and not with_int8:
+        if precision == "int8" and not mostly_linear(weights):
             raise RecipeError(
                 f"int8 on OpenVINO is for linear layers, and {weights} has mostly convolutions; set precision: bf16, "
                 "fp32 or auto"

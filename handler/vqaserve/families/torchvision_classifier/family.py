@@ -18,12 +18,11 @@ from vqaserve.families.backbones.fusing import fuse
 from vqaserve.families.backbones.packed_conv2d import pack_convolutions
 from vqaserve.families.base import Family
 from vqaserve.families.device import prepare_device
-from vqaserve.families.extras import import_object
 from vqaserve.families.options import Options, read_options
 from vqaserve.families.packed import pack
 from vqaserve.families.precision import load_at_precision
 from vqaserve.families.ranking import rank
-from vqaserve.families.rule import left_open, load_first, usable_runtimes
+from vqaserve.families.rule import left_open, load_elsewhere, usable_runtimes
 from vqaserve.families.torchvision_classifier.architectures import Classifier, check_crop
 from vqaserve.families.torchvision_classifier.config import TorchvisionConfig
 from vqaserve.families.torchvision_classifier.preparation import to_pixels
@@ -86,13 +85,9 @@ class TorchvisionClassifier(Family[Tensor, list[Tensor]]):
         Raises:
             RecipeError: A file is missing or damaged, or they do not match.
         """
-        runtime = read_options(TorchvisionOptions, settings).runtime
-        if runtime == "auto":
-            ways = cls.candidates(folder, settings)
-            return load_first(lambda chosen: cls.load(folder, chosen), settings, ways)
-        if runtime == "openvino":
-            kind: type[Self] = import_object(_OPENVINO, "runtime 'openvino'")
-            return kind.load(folder, settings)
+        read_options(TorchvisionOptions, settings)
+        if loaded := load_elsewhere(cls, _OPENVINO, folder, settings):
+            return loaded
         device = prepare_device(settings)
         family = load_at_precision(lambda: cls.read(folder / settings.weights, device), settings)
         if device.type == "cpu":
