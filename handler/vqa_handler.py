@@ -10,8 +10,9 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from http import HTTPStatus
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,7 @@ class VqaHandler:
         """
         _quieten_worker()
         _receive_as_sent()
+        _receive_in_large_pieces()
         properties = context.system_properties
         config, folder = ModelConfig.parse(context.model_yaml_config), Path(properties["model_dir"])
         settings = fit_threads(folder, config)
@@ -141,6 +143,28 @@ def _retrieve(retrieve: Callable[[_Batch], _Retrieved], batch: _Batch) -> _Retri
             fields[_REPEATED] = tuple(name for name, count in Counter(names).items() if count > 1)
         request["parameters"].clear()  # the worker holds the request until the next batch has arrived
     return processors, inputs, ids
+
+
+def _receive_in_large_pieces() -> None:
+    """Make TorchServe's worker read from the front end through a buffer.
+
+    By default it calls ``recv`` for each length and each value of a message, some 35 times a request.
+    """
+    from ts.protocol import otf_message_handler  # it imports torch
+
+    otf_message_handler._retrieve_buffer = _read
+
+
+def _read(connection: socket.socket, length: int) -> bytes:
+    data = _buffered(connection).read(length)
+    if len(data) < length:  # the front end has ended
+        sys.exit(0)
+    return data
+
+
+@lru_cache(maxsize=1)  # a worker has one connection; what the buffer holds belongs to it
+def _buffered(connection: socket.socket) -> BufferedReader:
+    return connection.makefile("rb")
 
 
 def _request(fields: Mapping[str, object], context: Context, index: int) -> Request:

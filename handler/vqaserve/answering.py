@@ -72,15 +72,18 @@ class Answerer:
             items: Of one group of the batch.
             watch: Makes the progress that follows rows of the family, each with the items that ask its question.
         """
+        keys = [_key(item) if _is_waiting(item) else None for item in items]
         waiting: dict[Hashable, list[Item]] = {}
-        for item in items:
-            if _is_waiting(item):
-                waiting.setdefault(_key(item), []).append(item)
+        for item, key in zip(items, keys, strict=True):
+            if key is not None:
+                waiting.setdefault(key, []).append(item)
         computed = dict(zip(waiting, self._compute(list(waiting.values()), {}, watch), strict=True))
         for key, item in computed.items():
             if item.error is None:
                 self._answers.put(key, (item.answers, tuple(picture.warnings for picture in item.pictures)))
-        return [_with_result(item, computed[_key(item)]) if _is_waiting(item) else item for item in items]
+        return [
+            item if key is None else _with_result(item, computed[key]) for item, key in zip(items, keys, strict=True)
+        ]
 
     @property
     def counters(self) -> dict[str, Mapping[str, int]]:

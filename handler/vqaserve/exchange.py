@@ -49,7 +49,7 @@ class Exchange:
             return self
         try:
             items = tuple(
-                replace(item, query=query)
+                item.with_query(query)
                 for item in self.items
                 for query in ([item.query] if item.error else task.split(item.query))
             )

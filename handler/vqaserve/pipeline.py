@@ -171,7 +171,7 @@ class Pipeline:
         self.family.check(query)
         if warnings := self.family.warnings(query):
             query = replace(query, warnings=(*query.warnings, *warnings))
-        return replace(item, query=query)
+        return item.with_query(query)
 
     def _recall(self, item: Item) -> Item:
         return item if item.query.explain else self.answerer.recall(item)  # an explanation needs the pixels

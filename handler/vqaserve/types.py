@@ -244,6 +244,10 @@ class Item:
         """What the client should know about how the question and the pictures were read, in that order."""
         return (*self.query.warnings, *dict.fromkeys(warning for one in self.pictures for warning in one.warnings))
 
+    def with_query(self, query: Query) -> Item:
+        """The item with another query; with the same one it is not copied, because that takes some microseconds."""
+        return self if query is self.query else replace(self, query=query)
+
     def with_pictures(self, pictures: Sequence[Picture]) -> Item:
         """The item with other pictures, in their order."""
         *earlier, last = pictures

@@ -118,13 +118,17 @@ class Plain(Protocol):
         asked, image = _read(request)
         if not image:
             raise MissingImage("the request has no picture; send it as the field 'image' (curl -F image=@photo.jpg)")
+        questions = _questions(asked, settings)
+        queries = [asked.query(image, question, labels=asked.labels) for question in questions]
+        if not (asked.pages or asked.conversation):
+            return queries
         return [
             replace(
-                asked.query(image, question, labels=asked.labels),
+                query,
                 pages=asked.pages or "",
                 conversation=_turns(asked.conversation, question or settings.question or ""),
             )
-            for question in _questions(asked, settings)
+            for query, question in zip(queries, questions, strict=True)
         ]
 
     def reply(self, request: Request, items: Sequence[Item], model: Model) -> Reply:

@@ -42,4 +42,6 @@ class VisualQuestionAnswering(Task):
             )
         if not is_encodable(question):
             raise InvalidQuestion("the question holds half of a surrogate pair, which is not a character; send UTF-8")
-        return replace(query, question=question, top_k=self.top_k(query, self.settings.top_k))
+        top_k = self.top_k(query, self.settings.top_k)
+        is_prepared = (question, top_k) == (query.question, query.top_k)
+        return query if is_prepared else replace(query, question=question, top_k=top_k)

@@ -12,7 +12,7 @@ from ts.metrics.metric_cache_yaml_impl import MetricsCacheYamlImpl
 from ts.protocol import otf_message_handler
 from ts.service import Service
 
-from vqa_handler import _emitter, _receive_as_sent, _request
+from vqa_handler import _emitter, _receive_as_sent, _receive_in_large_pieces, _request
 from vqaops.paths import DEPLOY
 from vqaserve.metrics import ANSWERS, REQUESTS, STAGE_SECONDS, MetricSample
 
@@ -115,3 +115,30 @@ def test_a_worker_passes_on_json_as_it_was_sent(monkeypatch: pytest.MonkeyPatch)
         for field in (b"body", b"application/json", body):
             theirs.sendall(len(field).to_bytes(4, "big") + field)
         assert otf_message_handler._retrieve_input_data(ours)["value"] == body
+
+
+def field(content: bytes) -> bytes:
+    """A length and a value, as the front end sends them."""
+    return len(content).to_bytes(4, "big") + content
+
+
+def test_a_worker_reads_the_same_batch_from_a_buffer(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(otf_message_handler, "_retrieve_buffer", otf_message_handler._retrieve_buffer)
+    monkeypatch.setenv("TS_DECODE_INPUT_REQUEST", "false")
+    end, body = (-1).to_bytes(4, "big", signed=True), bytes(range(256)) * 80  # more than the buffer holds
+    head = field(b"r0") + field(b"Accept") + field(b"") + end
+    request = head + field(b"body") + field(b"image/jpeg") + field(body) + end
+    batch = b"I" + request + request + end
+    found = []
+    for patch in (lambda: None, _receive_in_large_pieces):
+        patch()
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            theirs.sendall(batch + batch)
+            theirs.shutdown(socket.SHUT_WR)
+            found.append([otf_message_handler.retrieve_msg(ours) for _ in range(2)])
+            with pytest.raises(SystemExit):  # the front end has ended
+                otf_message_handler.retrieve_msg(ours)
+    theirs_alone, buffered = found
+    assert buffered == theirs_alone
+    assert [one["parameters"][0]["value"] == body for _, batch in buffered for one in batch] == [True] * 4
