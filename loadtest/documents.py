@@ -29,6 +29,7 @@ from vqaserve.documents.limits import DocumentLimits
 from vqaserve.documents.reading import read_document
 from vqaserve.documents.rendering import hidden_characters, rendered
 from vqaserve.families.redactions import Redactions
+from vqaserve.families.redactions.skew import Upright
 from vqaserve.settings import ModelConfig
 
 _SHORT, _LONG = 5, 100
@@ -104,9 +105,10 @@ def _stage_rows(recipe: Path, source: pypdfium2.PdfDocument) -> Iterator[tuple[s
         timed("reader: look for hidden characters", lambda: hidden_characters(page, np.asarray(grey)))  # noqa: B023
         timed("reader: write PNG", lambda: grey.save(file, "PNG", compress_level=1))  # noqa: B023
         timed("worker: read PNG", lambda: Image.open(file).load())  # noqa: B023
-        cells = timed("worker: first network", lambda: family.cells(grey))  # noqa: B023
-        outlines = timed("worker: boxes and plain rectangles", lambda: family.boxes_of(grey, cells))  # noqa: B023
-        timed("worker: second network", lambda: family.judged(grey, outlines))  # noqa: B023
+        upright = timed("worker: turn upright", lambda: Upright.of(grey)).page  # noqa: B023
+        cells = timed("worker: first network", lambda: family.cells(upright))  # noqa: B023
+        outlines = timed("worker: boxes and plain rectangles", lambda: family.boxes_of(upright, cells))  # noqa: B023
+        timed("worker: second network", lambda: family.judged(upright, outlines))  # noqa: B023
     for stage, values in spent.items():
         yield stage, f"{sum(values[1:]) / len(values[1:]):.1f}"
     yield "sum", f"{sum(sum(values[1:]) / len(values[1:]) for values in spent.values()):.1f}"

@@ -16,9 +16,6 @@ from vqaserve.settings import ModelConfig
 
 app = typer.Typer(add_completion=False)
 
-_SEED = 1_000
-"""Of the examples; training uses other seeds, and other documents."""
-
 
 @app.command(
     epilog="Example: python scripts/redaction_figures.py recipes/redactions --data path/to/documents",
@@ -29,6 +26,7 @@ def main(
     data: Annotated[Path, typer.Option(help="Folder with PDF files in held-out/.")],
     pages: Annotated[int, typer.Option(min=1, help="Pages to draw redactions on.")] = 600,
     typed: Annotated[float, typer.Option(min=0, max=1, help="Share of typed pages among them.")] = 0.3,
+    seed: Annotated[int, typer.Option(min=1000, help="Seed of what is drawn; training uses smaller ones.")] = 1000,
     state: Annotated[Path, typer.Option(help="Folder of rendered pages.")] = Path("work/train/redactions"),
     threads: Annotated[int, typer.Option(min=1, help="Threads that torch uses.")] = 1,
 ) -> None:
@@ -37,7 +35,7 @@ def main(
     with one_line_errors("redaction_figures"):
         settings = ModelConfig.read(recipe / "model-config.yaml").handler.model_copy(update={"threads": threads})
         family = Redactions.load(recipe, settings)
-        source = Source(render_documents(data / "held-out", 20, state / "pages"), typed, _SEED)
+        source = Source(render_documents(data / "held-out", 20, state / "pages"), typed, seed)
         whole, printed, scanned = measure(family, source, pages)
         console.print(f"{sum(whole.pages.values())} pages in {family.precision}\n")
         for line in [*_summary(whole, printed, scanned), "", *_kinds(whole)]:

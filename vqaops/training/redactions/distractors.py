@@ -216,6 +216,9 @@ DISTRACTORS: dict[str, tuple[Distractor, tuple[int, int], tuple[int, int]]] = {
 }
 """All kinds by the names that the card uses, with the ranges of their widths and heights in pixels."""
 
+LOOKALIKES = ("table", "filled cell with text", "frame with text", "light highlight")
+"""Those that are closest to a white, labelled or grey redaction."""
+
 
 def draw_distractor(canvas: Canvas, kind: str, rng: Generator) -> None:
     """Draw one where nothing was drawn yet; what the page has there is cleared away."""

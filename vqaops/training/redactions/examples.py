@@ -14,6 +14,8 @@ from PIL import Image
 from rich.progress import track
 from torch import Tensor
 
+from vqaops.training.redactions.brushes import WEIGHTS
+from vqaops.training.redactions.distractors import DISTRACTORS
 from vqaops.training.redactions.pages import Page
 from vqaops.training.redactions.samples import Sample, draw_sample
 from vqaserve.families.redactions.network import CELL
@@ -31,17 +33,22 @@ class Source:
         pages: Pages of documents.
         typed: Share of examples that are typed pages instead.
         seed: Example ``n`` is the same for the same seed, whatever was drawn before.
+        styles: How often each style of redaction is drawn, in the order of ``brushes.BRUSHES``.
+        distractors: Kinds of distractors that are drawn.
     """
 
     pages: Sequence[Page]
     typed: float
     seed: int
+    styles: Sequence[float] = WEIGHTS
+    distractors: Sequence[str] = tuple(DISTRACTORS)
 
     def draw(self, number: int) -> Sample:
         """Draw one example in the pages' resolution."""
         rng = default_rng([self.seed, number])
         typed = rng.random() < self.typed
-        return draw_sample(None if typed else self.pages[int(rng.integers(len(self.pages)))].pixels(), rng)
+        page = None if typed else self.pages[int(rng.integers(len(self.pages)))].pixels()
+        return draw_sample(page, rng, styles=self.styles, distractors=self.distractors)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from vqaops.training.arithmetic import autocast
 from vqaops.training.redactions.calibration import to_box
-from vqaops.training.redactions.canvas import Mark, between
+from vqaops.training.redactions.canvas import between
 from vqaops.training.redactions.examples import Source
 from vqaops.training.redactions.matching import overlap
 from vqaops.training.redactions.samples import Sample
@@ -24,6 +24,7 @@ from vqaops.training.redactions.settings import RedactionTrainSettings
 from vqaserve.families.redactions.family import Redactions
 from vqaserve.families.redactions.judge import BoxJudge, describe, look_at, to_tensor
 from vqaserve.families.redactions.outlines import Outline
+from vqaserve.families.redactions.skew import Upright
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +41,7 @@ _MIRRORED = [0, 1, 2, 4, 3]
 """The places of the views in a mirrored page, in which left and right end change places."""
 
 _BATCH = 128
+_SECOND = "boxes."
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,25 +59,33 @@ class Boxes:
     truth: Tensor
 
 
-def collect_boxes(family: Redactions, source: Source, count: int) -> Boxes:
-    """Collect the boxes that the first network marks, and those that were drawn, a little displaced."""
+def collect_boxes(family: Redactions, sources: Sequence[tuple[Source, int]]) -> Boxes:
+    """Collect the boxes that the first network marks, and those that were drawn, a little displaced.
+
+    Args:
+        family: The networks.
+        sources: Where examples come from, and how many of each.
+    """
     views, traits, truth = [], [], []
-    for number in track(range(count), "looking at boxes", transient=True):
+    examples = [(source, number) for source, count in sources for number in range(count)]
+    for source, number in track(examples, "looking at boxes", transient=True):
         sample = source.draw(number)
-        page = Image.fromarray(sample.page)
-        outlines = [*family.outlines(page), *_drawn(sample, default_rng([source.seed, number, 1]))]
-        known = _some({n: right for n, right in enumerate(_verdicts(sample, outlines)) if right is not None})
+        upright = Upright.of(Image.fromarray(sample.page))
+        outlines = [*family.outlines(upright.page), *_drawn(upright, sample, default_rng([source.seed, number, 1]))]
+        known = _some({n: right for n, right in enumerate(_verdicts(upright, sample, outlines)) if right is not None})
         if known:
-            views.append(look_at(page, [outlines[n] for n in known]))
-            traits.append(describe(page, [outlines[n] for n in known]))
+            views.append(look_at(upright.page, [outlines[n] for n in known]))
+            traits.append(describe(upright.page, [outlines[n] for n in known]))
             truth += [float(right) for right in known.values()]
     return Boxes(torch.from_numpy(np.concatenate(views)), torch.from_numpy(np.concatenate(traits)), torch.tensor(truth))
 
 
-def train_judge(boxes: Boxes, settings: RedactionTrainSettings) -> BoxJudge:
-    """Train the second network on the boxes and varied copies of them."""
+def train_judge(boxes: Boxes, settings: RedactionTrainSettings, first: Mapping[str, Tensor]) -> BoxJudge:
+    """Train the second network on the boxes and varied copies of them, from ``first`` weights if there are some."""
     torch.manual_seed(settings.seed)
     judge = BoxJudge()
+    if first:
+        judge.load_state_dict(first)
     steps = settings.judge_epochs * -(-len(boxes.truth) // _BATCH)
     optimiser = torch.optim.AdamW(judge.parameters(), weight_decay=settings.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.learning_rate, total_steps=steps)
@@ -94,7 +104,26 @@ def train_judge(boxes: Boxes, settings: RedactionTrainSettings) -> BoxJudge:
                 optimiser.step()
             schedule.step()
     log.info("%d boxes, %.0f %% redactions; loss %.4f", len(boxes.truth), 100 * boxes.truth.mean(), loss.item())
+    if first:
+        judge.load_state_dict(_between(first, judge.state_dict(), settings.judge_share))
     return judge.eval()
+
+
+def _between(first: Mapping[str, Tensor], trained: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:
+    """The weighted mean of two networks' weights, ``share`` of it of the trained one."""
+    return {
+        name: torch.lerp(first[name], tensor, share) if tensor.is_floating_point() else tensor
+        for name, tensor in trained.items()
+    }
+
+
+def of_judge(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The second network's part of a recipe's weights."""
+    return {
+        name.removeprefix(_SECOND): tensor.float() if tensor.is_floating_point() else tensor
+        for name, tensor in weights.items()
+        if name.startswith(_SECOND)
+    }
 
 
 def _varied(views: Tensor, traits: Tensor) -> tuple[Tensor, Tensor]:
@@ -119,26 +148,30 @@ def _some(known: Mapping[int, bool]) -> Mapping[int, bool]:
     return {number: known[number] for number in [*shuffled[:_MOST_WRONG], *(n for n, right in known.items() if right)]}
 
 
-def _verdicts(sample: Sample, outlines: Sequence[Outline]) -> Iterator[bool | None]:
+def _verdicts(upright: Upright, sample: Sample, outlines: Sequence[Outline]) -> Iterator[bool | None]:
     """Whether each box is right; None where it is on a redaction, does not fit, and nothing else does."""
     true = [to_box(mark, sample.page.shape) for mark in sample.redactions]
-    boxes = [to_box(Mark((one.left, one.top, one.right, one.bottom), ""), sample.page.shape) for one in outlines]
+    boxes = [upright.box(one, 1.0) for one in outlines]
+    truth = np.asarray(upright.turn(Image.fromarray(sample.truth), 0))
     overlaps = np.array([[overlap(box, other) for other in true] for box in boxes]).reshape(len(boxes), len(true))
     is_found = np.any(overlaps >= _FITS, axis=0, keepdims=True)
     for one, row in zip(outlines, overlaps, strict=True):
-        share = float(sample.truth[one.top : one.bottom, one.left : one.right].mean()) / 255
+        share = float(truth[one.top : one.bottom, one.left : one.right].mean()) / 255
         if (row >= _FITS).any():
             yield True
         else:
             yield False if share < _NOT_REDACTED or (is_found & (row > 0)).any() else None
 
 
-def _drawn(sample: Sample, rng: Generator) -> list[Outline]:
+def _drawn(upright: Upright, sample: Sample, rng: Generator) -> list[Outline]:
     """Redactions and distractors as boxes with edges that are off by some pixels."""
     height, width = sample.page.shape
     outlines = []
     for mark in [*sample.redactions, *sample.distractors]:
-        left, top, right, bottom = (int(edge + between(rng, -3, 3)) for edge in mark.place)
+        one = upright.outline_of(mark.place)
+        left, top, right, bottom = (
+            int(edge + between(rng, -3, 3)) for edge in (one.left, one.top, one.right, one.bottom)
+        )
         left, top, right, bottom = max(0, left), max(0, top), min(width, right), min(height, bottom)
         if right - left > 4 and bottom - top > 4:
             outlines.append(Outline(left, top, right, bottom, between(rng, 0.4, 1)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ from vqaops.training.redactions.layout import Layout, Place, find_layout
 from vqaops.training.redactions.pages import Grey
 from vqaops.training.redactions.scans import scan
 from vqaops.training.redactions.typed import type_page
+from vqaops.training.redactions.visibility import without_invisible
 
 _SCANNED = 0.45
 """Share of the pages that look like scans."""
@@ -41,42 +43,52 @@ class Sample:
     scanned: bool
 
 
-def draw_sample(page: Grey | None, rng: Generator, redacted: float = 0.6) -> Sample:
+def draw_sample(
+    page: Grey | None,
+    rng: Generator,
+    redacted: float = 0.6,
+    styles: Sequence[float] = brushes.WEIGHTS,
+    distractors: Sequence[str] = tuple(DISTRACTORS),
+) -> Sample:
     """Draw an example.
 
     Args:
         page: A page of a document, or None for a typed one.
         rng: Decides everything.
         redacted: Share of the examples that have redactions.
+        styles: How often each style of redaction is drawn, in the order of ``brushes.BRUSHES``; the sum is 1.
+        distractors: Kinds of distractors that are drawn.
     """
     canvas = Canvas.over(type_page(rng) if page is None else page)
-    kinds = list(DISTRACTORS)
     for _ in range(int(rng.choice([0, 1, 2, 4, 7], p=(0.25, 0.2, 0.2, 0.2, 0.15)))):
-        draw_distractor(canvas, str(rng.choice(kinds)), rng)
+        draw_distractor(canvas, str(rng.choice(distractors)), rng)
     if rng.random() < redacted:
-        _redact(canvas, find_layout(np.asarray(canvas.page)), rng)
+        _redact(canvas, find_layout(np.asarray(canvas.page)), rng, styles)
     scanned = rng.random() < _SCANNED
     if scanned:
-        canvas = scan(canvas, rng)
+        canvas = without_invisible(scan(canvas, rng))
     return Sample(np.asarray(canvas.page), np.asarray(canvas.truth), canvas.redactions, canvas.distractors, scanned)
 
 
-def _redact(canvas: Canvas, layout: Layout, rng: Generator) -> None:
+def _redact(canvas: Canvas, layout: Layout, rng: Generator, styles: Sequence[float]) -> None:
     names = list(passages.PASSAGES)
     if rng.random() < 0.05:
-        _cover(canvas, passages.whole_page(canvas, layout, rng), rng, [])
+        _cover(canvas, passages.whole_page(canvas, layout, rng), rng, [], _style(rng, styles))
         return
-    style = None if rng.random() < 0.3 else str(rng.choice(list(brushes.BRUSHES), p=brushes.WEIGHTS))
+    style = None if rng.random() < 0.3 else _style(rng, styles)
     for _ in range(int(rng.choice([1, 2, 3, 5, 8, 14], p=(0.25, 0.2, 0.2, 0.15, 0.12, 0.08)))):
         passage = str(rng.choice(names, p=passages.WEIGHTS))
         # A redaction may hide a part of a photograph or a whole table, but does not end within another distractor.
         solid = [mark for mark in canvas.distractors if mark.kind not in ("photograph", "table")]
-        _cover(canvas, passages.PASSAGES[passage](canvas, layout, rng), rng, solid, style)
+        _cover(canvas, passages.PASSAGES[passage](canvas, layout, rng), rng, solid, style or _style(rng, styles))
 
 
-def _cover(canvas: Canvas, bars: list[Place], rng: Generator, solid: list[Mark], style: str | None = None) -> None:
+def _style(rng: Generator, styles: Sequence[float]) -> str:
+    return str(rng.choice(list(brushes.BRUSHES), p=styles))
+
+
+def _cover(canvas: Canvas, bars: list[Place], rng: Generator, solid: list[Mark], kind: str) -> None:
     """Redact a passage in one style, where nothing of it was redacted before."""
-    kind = style or str(rng.choice(list(brushes.BRUSHES), p=brushes.WEIGHTS))
     brush, before = brushes.BRUSHES[kind](rng), [*canvas.redactions, *solid]
     width, height = canvas.page.size
     drawn: list[Place] = []
@@ -85,9 +97,8 @@ def _cover(canvas: Canvas, bars: list[Place], rng: Generator, solid: list[Mark],
         if canvas.is_free(place, before) and not any(_overlap(place, other) for other in drawn):
             brush(canvas, place)
             drawn.append(place)
-    # Round corners and ragged edges show where a bar ends; other bars that touch become one.
-    seamless = kind not in ("rounded", "hand-drawn")
-    canvas.redactions.extend(Mark(place, kind) for place in (_joined(drawn) if seamless else drawn))
+    # Round corners show where a bar ends; other bars that touch become one.
+    canvas.redactions.extend(Mark(place, kind) for place in (drawn if kind == "rounded" else _joined(drawn)))
 
 
 def _overlap(one: Place, other: Place) -> bool:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from vqaops.training.redactions.brushes import WEIGHTS
 from vqaserve.families.redactions.config import RedactionsConfig
 from vqaserve.validation import FrozenModel
 from vqaserve.yaml_files import read_settings
 
 Count = Annotated[int, Field(gt=0)]
+
+
+def _share_of_each_style(styles: tuple[float, ...]) -> tuple[float, ...]:
+    if len(styles) != len(WEIGHTS) or not math.isclose(sum(styles), 1, abs_tol=1e-6):
+        raise ValueError(f"needs {len(WEIGHTS)} shares whose sum is 1")
+    return styles
 
 
 class RedactionTrainSettings(FrozenModel):
@@ -20,10 +28,11 @@ class RedactionTrainSettings(FrozenModel):
     Attributes:
         family: Says that these are the settings of this family.
         model: The network, which is saved as ``weights/config.json``.
-        start: A file of weights in the recipe's folder that the first network starts from, instead of random ones.
+        start: A file of weights in the recipe's folder that both networks start from, instead of random ones.
         seed: Seed of every random choice.
         pages_per_document: The most pages of one document.
         typed: Share of the examples that are typed pages instead of pages of documents.
+        styles: How often each style of redaction is drawn, in the order of ``brushes.BRUSHES``; the sum is 1.
         examples: Examples that are drawn once; every epoch sees all of them.
         calibration: Examples on documents that the network is not trained on; the learning curve and the temperature
             are measured on them.
@@ -33,7 +42,11 @@ class RedactionTrainSettings(FrozenModel):
         weight_decay: Weight decay of AdamW.
         average: Decay of the running mean of the weights; the mean is what is saved.
         judge_examples: Examples whose boxes the second network is trained on.
+        judge_lookalikes: Further examples for it, whose distractors are all tables, frames, filled cells and
+            highlighted text, which it takes for white, labelled or grey redactions first.
         judge_epochs: Number of epochs of the second network.
+        judge_share: Share of its trained weights in the second network that is saved, if it starts from ``start``; the
+            rest is of ``start``. A mean of both is often better on new documents than either (Wortsman et al. 2022).
         bf16: Compute in bfloat16 where the processor supports it, which is faster.
     """
 
@@ -43,6 +56,7 @@ class RedactionTrainSettings(FrozenModel):
     seed: int = 0
     pages_per_document: Count = 40
     typed: Annotated[float, Field(ge=0, le=1)] = 0.3
+    styles: Annotated[tuple[Annotated[float, Field(ge=0, le=1)], ...], AfterValidator(_share_of_each_style)] = WEIGHTS
     examples: Count
     calibration: Count
     epochs: Annotated[int, Field(ge=0)]
@@ -51,7 +65,9 @@ class RedactionTrainSettings(FrozenModel):
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
     average: Annotated[float, Field(ge=0, lt=1)] = 0.99
     judge_examples: Count = 800
+    judge_lookalikes: Annotated[int, Field(ge=0)] = 0
     judge_epochs: Count = 12
+    judge_share: Annotated[float, Field(ge=0, le=1)] = 1.0
     bf16: bool = False
 
     @classmethod

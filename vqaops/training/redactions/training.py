@@ -5,16 +5,18 @@ from __future__ import annotations
 import copy
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
+from torch import Tensor
 
 from vqaops.training.arithmetic import autocast
 from vqaops.training.redactions.calibration import calibrate
+from vqaops.training.redactions.distractors import LOOKALIKES
 from vqaops.training.redactions.examples import Source, draw_examples
-from vqaops.training.redactions.judging import collect_boxes, train_judge
+from vqaops.training.redactions.judging import collect_boxes, of_judge, train_judge
 from vqaops.training.redactions.pages import Page, fingerprint, render_documents
 from vqaops.training.redactions.settings import RedactionTrainSettings
 from vqaops.training.redactions.trainer import RedactionTrainer
@@ -22,6 +24,7 @@ from vqaserve.errors import RecipeError
 from vqaserve.families.backbones.fusing import fuse
 from vqaserve.families.redactions.config import RedactionsConfig
 from vqaserve.families.redactions.family import Redactions
+from vqaserve.families.redactions.judge import BoxJudge
 from vqaserve.families.redactions.network import Networks
 from vqaserve.families.weight_files import read_tensors
 
@@ -55,9 +58,15 @@ def train_redactions(settings: RedactionTrainSettings, data: Path, state: Path, 
     pages = render_documents(data / "train", settings.pages_per_document, state / "pages")
     kept, held_out = hold_out_documents(pages, _CALIBRATION_SHARE)
     log.info("%d pages for training, %d of other documents for the calibration", len(kept), len(held_out))
-    own = hashlib.sha256(f"{fingerprint(pages)} {settings.seed} {settings.typed} {settings.model.side}".encode())
+    own = hashlib.sha256(
+        f"{fingerprint(pages)} {settings.seed} {settings.typed} {settings.styles} {settings.model.side}".encode()
+    )
     folder = state / f"examples-{own.hexdigest()[:12]}"
-    sources = [Source(part, settings.typed, settings.seed + n) for n, part in enumerate((kept, held_out))]
+    # The calibration sees each style as often as documents have it, so that confidences are probabilities there.
+    sources = [
+        Source(kept, settings.typed, settings.seed, settings.styles),
+        Source(held_out, settings.typed, settings.seed + 1),
+    ]
     counts = (settings.examples, settings.calibration) if settings.epochs else (0, 0)
     train, calibration = (
         draw_examples(source, count, settings.model.side, folder / name)
@@ -70,10 +79,7 @@ def train_redactions(settings: RedactionTrainSettings, data: Path, state: Path, 
     model.pages.load_state_dict(trainer.run().state_dict())
     plain = settings.model.model_copy(update={"temperature": 1.0, "bias": 0.0})
     family = Redactions(fuse(copy.deepcopy(model)), plain, torch.device("cpu"))
-    others = Source(kept, settings.typed, settings.seed + len(sources))
-    with autocast(settings.bf16):
-        boxes = collect_boxes(family, others, settings.judge_examples)
-    family.model.boxes = train_judge(boxes, settings)
+    family.model.boxes = _train_second(settings, family, kept, first)
     model.boxes.load_state_dict(family.model.boxes.state_dict())
     with autocast(settings.bf16):
         config = calibrate(family, sources[1], settings.calibration)
@@ -81,6 +87,17 @@ def train_redactions(settings: RedactionTrainSettings, data: Path, state: Path, 
     if trainer.history:
         draw_learning_curve(output / "learning-curve.png", trainer.history)
     log.info("wrote %s (temperature %.2f, bias %.2f)", output / "weights", config.temperature, config.bias)
+
+
+def _train_second(
+    settings: RedactionTrainSettings, family: Redactions, pages: Sequence[Page], first: Mapping[str, Tensor]
+) -> BoxJudge:
+    """Train the second network on what the first one marks on pages that were drawn anew."""
+    others = Source(pages, settings.typed, settings.seed + 2, settings.styles)
+    alike = Source(pages, settings.typed, settings.seed + 3, settings.styles, LOOKALIKES)
+    with autocast(settings.bf16):
+        boxes = collect_boxes(family, [(others, settings.judge_examples), (alike, settings.judge_lookalikes)])
+    return train_judge(boxes, settings, of_judge(first))
 
 
 def hold_out_documents(pages: Sequence[Page], share: float) -> tuple[list[Page], list[Page]]:

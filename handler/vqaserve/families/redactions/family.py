@@ -25,11 +25,12 @@ from vqaserve.families.redactions.network import CELL, Networks
 from vqaserve.families.redactions.outlines import Outline, find_outlines
 from vqaserve.families.redactions.preparation import scaled_size, to_ink
 from vqaserve.families.redactions.rectangles import add_rectangles, best_of
+from vqaserve.families.redactions.skew import Upright
 from vqaserve.families.weight_files import load_tensors
 from vqaserve.settings import HandlerSettings
 from vqaserve.types import Answer, Query
 
-_LEAST = 0.1
+_LEAST = 0.01
 """Boxes below this confidence are left out."""
 
 
@@ -85,24 +86,18 @@ class Redactions(Family[Found, list[Found]]):
 
     def find(self, page: Image.Image) -> Found:
         """Find the redactions of a page in any size; 150 dpi are enough."""
-        grey = page.convert("L")
-        outlines = self.outlines(grey)
-        confidences = self.judged(grey, outlines)
+        upright = Upright.of(page.convert("L"))
+        outlines = self.outlines(upright.page)
+        confidences = self.judged(upright.page, outlines)
         boxes = tuple(
-            Box(
-                outlines[number].left / grey.width,
-                outlines[number].top / grey.height,
-                outlines[number].right / grey.width,
-                outlines[number].bottom / grey.height,
-                confidences[number],
-            )
+            upright.box(outlines[number], confidences[number])
             for number in best_of(outlines, confidences)
             if confidences[number] >= _LEAST
         )
         return Found(max((box.confidence for box in boxes), default=_LEAST / 2), boxes)
 
     def outlines(self, grey: Image.Image) -> list[Outline]:
-        """The boxes that the first network marks on a page in grey, and other plain rectangles, in its pixels."""
+        """The boxes that the first network marks on an upright page, and other plain rectangles, in its pixels."""
         return self.boxes_of(grey, self.cells(grey))
 
     @torch.inference_mode()

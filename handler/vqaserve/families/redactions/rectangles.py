@@ -29,6 +29,15 @@ _FULL = 0.8
 _SOLID = 0.85
 """Share of its box that ink spans, from the first to the last cell of a row or column, if it is a rectangle."""
 
+_ALONG, _DEEPEST, _AT_EDGE = 0.9, 0.08, 0.03
+"""Shares of a page: length and depth of the dark bands of scanners, and their distance to the edge on a tilted page."""
+
+_RIM, _BESIDE, _SLIMMEST, _THICKEST = (8, 4), 4, 24, 6
+"""Pixels of a table's row: margins of the box and of cells that are left out, the slimmest cell, the thickest rule."""
+
+_WHITE, _DARKER, _RULE, _TEXT = 225, 50, 0.97, (0.01, 0.35)
+"""Of such a row: the shade of its paper, how much darker ink is, the dark shares of a rule and of a cell."""
+
 _SHORTEST, _NARROWEST = 6, 8
 _LEAST_FULL = 0.3
 _MOST = 150
@@ -49,7 +58,8 @@ def add_rectangles(outlines: Sequence[Outline], cells: NDArray[np.float32], page
         page: The page [height, width].
 
     Returns:
-        All boxes, from top to bottom. A rectangle's probability is the mean of its cells.
+        All boxes, from top to bottom, without the dark bands that a scanner leaves along a whole side of a page and
+        without rows of tables. A rectangle's probability is the mean of its cells.
     """
     known = list(outlines)
     across, down = cells.shape[1] / page.shape[1], cells.shape[0] / page.shape[0]
@@ -59,7 +69,12 @@ def add_rectangles(outlines: Sequence[Outline], cells: NDArray[np.float32], page
         one = Outline(left, top, right, bottom, float(cells[rows, columns].mean()))
         if not any(_is_same(one, other) for other in known):
             known.append(one)
-    return sorted(connected(known, page), key=lambda one: (one.top, one.left))
+    boxes = [
+        one
+        for one in connected(known, page)
+        if not _is_band(one, page.shape[1], page.shape[0]) and not is_row(one, page)
+    ]
+    return sorted(boxes, key=lambda one: (one.top, one.left))
 
 
 def best_of(outlines: Sequence[Outline], confidences: Sequence[float]) -> list[int]:
@@ -149,6 +164,33 @@ def _spanned(own: Mask) -> float:
     """The share of the box between the first and the last cell of each row."""
     spans = np.where(own.any(1), own.shape[1] - own.argmax(1) - own[:, ::-1].argmax(1), 0)
     return float(spans.mean()) / int(own.shape[1])
+
+
+def _is_band(one: Outline, width: int, height: int) -> bool:
+    """Whether a box is narrow and reaches along a whole side of the page."""
+    across, down = (one.right - one.left) / width, (one.bottom - one.top) / height
+    left, top, right, bottom = one.left / width, one.top / height, one.right / width, one.bottom / height
+    is_level = across > _ALONG and down < _DEEPEST and (top < _AT_EDGE or bottom > 1 - _AT_EDGE)
+    is_upright = down > _ALONG and across < _DEEPEST and (left < _AT_EDGE or right > 1 - _AT_EDGE)
+    return is_level or is_upright
+
+
+def is_row(one: Outline, page: Grey) -> bool:
+    """Whether a box is on white paper, upright rules divide it, and each of its cells has text."""
+    inside = page[one.top + _RIM[1] : one.bottom - _RIM[1], one.left + _RIM[0] : one.right - _RIM[0]]
+    if inside.shape[0] < 2 * _RIM[1] or inside.shape[1] < 2 * _RIM[0]:
+        return False
+    paper = float(np.percentile(inside[::2, ::2], 75))
+    if paper < _WHITE:
+        return False
+    dark = (inside < paper - _DARKER).mean(0)
+    rules = [place for (place,) in ndimage.find_objects(ndimage.label(dark >= _RULE)[0])]
+    if not rules or max(rule.stop - rule.start for rule in rules) > _THICKEST:
+        return False
+    starts = [0, *(rule.stop for rule in rules)]
+    ends = [*(rule.start for rule in rules), len(dark)]
+    cells = [dark[start + _BESIDE : end - _BESIDE] for start, end in zip(starts, ends, strict=True)]
+    return all(len(cell) >= _SLIMMEST and _TEXT[0] <= cell.mean() <= _TEXT[1] for cell in cells)
 
 
 def _rectangle(place: tuple[slice, slice]) -> _Part:

@@ -95,3 +95,8 @@ def test_typed_pages_are_made_without_any_document():
     assert isinstance(sample, Sample)
     assert sample.page.shape == sample.truth.shape
     assert Image.fromarray(sample.page).getextrema()[0] < 60
+
+
+def test_only_the_given_kinds_of_distractors_are_drawn():
+    samples = [draw_sample(None, default_rng(seed), distractors=("table",)) for seed in range(4)]
+    assert {mark.kind for sample in samples for mark in sample.distractors} == {"table"}

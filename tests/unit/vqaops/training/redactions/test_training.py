@@ -120,3 +120,27 @@ def test_training_without_the_picture_is_refused(tmp_path: Path, documents: Path
     result = invoke(make_recipe(tmp_path / "recipe", SETTINGS), documents, "--text-only")
     assert result.exit_code == 1
     assert "--text-only is for models that answer questions" in result.output
+
+
+@pytest.mark.parametrize(("share", "is_kept"), [(0.0, True), (0.5, False)])
+def test_a_second_network_that_starts_from_weights_is_a_mean_of_both(
+    tmp_path: Path, documents: Path, share: float, is_kept: bool
+):
+    first = make_recipe(tmp_path / "first" / "recipe", SETTINGS, epochs=1)
+    assert invoke(first, documents).exit_code == 0
+    second = make_recipe(
+        tmp_path / "second" / "recipe", SETTINGS, epochs=0, start="start.safetensors", judge_share=share
+    )
+    (second / "start.safetensors").write_bytes((first / "weights" / "model.safetensors").read_bytes())
+    assert invoke(second, documents).exit_code == 0
+    before, after = (load_file(recipe / "weights" / "model.safetensors") for recipe in (first, second))
+    assert torch.equal(before["boxes.decide.1.weight"], after["boxes.decide.1.weight"]) is is_kept
+
+
+@pytest.mark.parametrize("styles", [[1.0], [0.5] * 8])
+def test_shares_of_styles_that_are_too_few_or_too_much_are_refused(
+    tmp_path: Path, documents: Path, styles: list[float]
+):
+    result = invoke(make_recipe(tmp_path / "recipe", SETTINGS, styles=styles), documents)
+    assert result.exit_code == 1
+    assert "needs 8 shares whose sum is 1" in result.output

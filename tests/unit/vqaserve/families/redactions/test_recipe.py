@@ -56,6 +56,13 @@ def test_bars_over_successive_lines_stay_apart(family: Redactions):
     assert_close(places(family, redacted(PAGE, bars)), bars)
 
 
+def test_bars_on_a_tilted_scan_have_the_boxes_around_them(family: Redactions):
+    bars = [line_place(number) for number in (6, 7, 8)]
+    page = redacted(PAGE, bars).rotate(1.2, Image.Resampling.BILINEAR, fillcolor=255)
+    masks = [redacted(Image.new("L", PAGE.size, 0), [bar], shade=255).rotate(1.2) for bar in bars]
+    assert_close(places(family, page), [mask.getbbox() or (0, 0, 0, 0) for mask in masks], pixels=5)
+
+
 def test_a_block_over_a_paragraph_is_one_box(family: Redactions):
     block = (150, line_place(10)[1], 1090, line_place(19)[3])
     assert_close(places(family, redacted(PAGE, [block])), [block])

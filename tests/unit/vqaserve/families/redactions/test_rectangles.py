@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw
 
 from tests.support.redacted_pages import line_place, redacted, text_page
 from vqaserve.families.redactions.outlines import Outline
-from vqaserve.families.redactions.rectangles import add_rectangles, best_of
+from vqaserve.families.redactions.rectangles import add_rectangles, best_of, is_row
 
 CELLS = np.full((400, 300), 0.2, np.float32)
 
@@ -61,3 +61,33 @@ def test_a_box_that_is_known_is_not_added_again():
 
 def test_a_tiny_picture_has_no_rectangles():
     assert add_rectangles([], np.zeros((4, 4), np.float32), np.zeros((9, 8), np.uint8)) == []
+
+
+def test_the_dark_band_of_a_scanner_along_a_side_is_no_rectangle():
+    page = text_page(lines=5)
+    ImageDraw.Draw(page).rectangle((0, 0, page.width, 40), fill=20)
+    ImageDraw.Draw(page).rectangle((page.width - 50, 0, page.width, page.height), fill=20)
+    assert not any(one.right - one.left > 900 or one.bottom - one.top > 1500 for one in rectangles(page))
+
+
+def test_a_bar_below_the_top_of_a_page_is_a_rectangle():
+    place = (40, 60, 1200, 100)
+    assert is_found(redacted(text_page(lines=5), [place]), place, 2)
+
+
+def row(texts: tuple[str, ...]) -> Image.Image:
+    """A row of three cells at (100, 100), 600 pixels wide."""
+    page = Image.new("L", (800, 300), 255)
+    for number, text in enumerate(texts):
+        left = 100 + 200 * number
+        ImageDraw.Draw(page).rectangle((left, 100, left + 200, 150), outline=0)
+        ImageDraw.Draw(page).text((left + 10, 112), text, 0, font_size=22)
+    return page
+
+
+def test_cells_with_text_are_a_row_of_a_table():
+    outline = Outline(100, 100, 701, 151, 0.9)
+    assert is_row(outline, np.asarray(row(("first cell", "second", "third"))))
+    # White boxes that touch are empty, or one of them is.
+    assert not is_row(outline, np.asarray(row(("REDACTED", "", ""))))
+    assert not is_row(outline, np.zeros((300, 800), np.uint8))
