@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from vqaserve.families.backbones.efficientnet_lite import LiteBlock, PackedLiteBlock
 from vqaserve.families.backbones.same_conv2d import PackedSameConv2d, SameConv2d
 from vqaserve.families.packed import can_pack
 
@@ -44,6 +45,9 @@ def pack_convolutions(model: nn.Module) -> None:
     into it.
     """
     for name, child in model.named_children():
+        if isinstance(child, LiteBlock) and can_pack(child.project.weight.dtype):
+            setattr(model, name, PackedLiteBlock(child))
+            continue
         if isinstance(child, SameConv2d):
             if can_pack(child.weight.dtype):
                 setattr(model, name, PackedSameConv2d(child))

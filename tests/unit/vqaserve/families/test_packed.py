@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import pytest
 import torch
 from torch import nn
 
+from vqaserve.families.backbones import efficientnet_lite
+from vqaserve.families.backbones.efficientnet_lite import LiteBlock, PackedLiteBlock
 from vqaserve.families.backbones.packed_conv2d import PackedConv2d, pack_convolutions
 from vqaserve.families.backbones.same_conv2d import PackedSameConv2d, SameConv2d
 from vqaserve.families.packed import PackedLinear, can_pack, pack, pack_in_bf16
@@ -70,6 +74,27 @@ def test_a_packed_convolution_gives_the_same_numbers_for_every_size(dtype: torch
             tolerance = 1e-5 if dtype == torch.float32 else 0.05
             torch.testing.assert_close(packed(maps), plain(maps), rtol=tolerance, atol=tolerance)
             torch.testing.assert_close(packed(maps, added), plain(maps, added), rtol=tolerance, atol=tolerance)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize(("stride", "expand", "parts"), [(2, 6, 3), (1, 6, 3), (1, 1, 1)])
+def test_a_block_gives_the_same_numbers_when_its_large_inner_maps_are_computed_in_parts(
+    stride: int, expand: int, parts: int, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+):
+    torch.manual_seed(0)
+    plain = LiteBlock(16, 16, 3, stride, expand).to(dtype)
+    maps = torch.randn(2, 16, 12, 10).to(dtype, memory_format=torch.channels_last)
+    model = nn.ModuleDict({"whole": deepcopy(plain), "divided": deepcopy(plain)})
+    pack_convolutions(model)
+    found = {}
+    for name, largest in (("whole", 10**9), ("divided", 12 * 10 * 32 * maps.element_size())):
+        monkeypatch.setattr(efficientnet_lite, "_LARGEST", largest)
+        found[name] = model[name](maps)
+    assert all(isinstance(block, PackedLiteBlock) for block in model.values())
+    assert [len(block.parts) for block in model.values()] == [1, parts]
+    tolerance = 1e-5 if dtype == torch.float32 else 0.05
+    torch.testing.assert_close(found["whole"], plain(maps), rtol=tolerance, atol=tolerance)
+    torch.testing.assert_close(found["divided"], found["whole"], rtol=tolerance, atol=tolerance)
 
 
 @torch.inference_mode()
