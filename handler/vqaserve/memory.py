@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Event, Thread
 
 log = logging.getLogger(__name__)
 
@@ -22,16 +23,22 @@ milliseconds."""
 _LARGE = 16_000_000
 """Bytes of a batch after which a worker trims at once: it holds several times as much, and the next batch may be hours
 away."""
+_REST = 60.0
+"""Seconds without a batch after which a worker trims. The next batch takes the memory again, which costs it some
+milliseconds."""
 
 
 class Trimmer:
-    """Trims a worker's memory now and then.
+    """Trims a worker's memory now and then, and when it has nothing to do.
 
     Batches of different sizes leave gaps in the heap; without trimming, `rooms` would hold 50 MB that it does not use.
     """
 
     def __init__(self) -> None:
+        """Start the thread that trims at rest."""
         self._batches, self._due = 0, 0.0
+        self._is_used = Event()
+        Thread(target=self._trim_at_rest, name="trimmer", daemon=True).start()
 
     def after_batch(self, size: int) -> None:
         """Count a batch, and trim if it is time.
@@ -40,9 +47,17 @@ class Trimmer:
             size: Bytes of the batch's bodies, which must be free by now.
         """
         self._batches += 1
+        self._is_used.set()
         now = time.monotonic()
         if size >= _LARGE or (self._batches >= _BATCHES and now >= self._due):
             self._batches, self._due = 0, now + _SECONDS
+            trim()
+
+    def _trim_at_rest(self) -> None:
+        while self._is_used.wait():
+            while self._is_used.is_set():
+                self._is_used.clear()
+                time.sleep(_REST)
             trim()
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from contextlib import ExitStack
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
 
@@ -62,7 +64,9 @@ def main(
     columns = (TextColumn("{task.description:<60}"), BarColumn(), TimeElapsedColumn())
     with one_line_errors("make bench"):
         for name in models or MODELS:
+            moments = [time.monotonic()]
             model, archives = find_model(name, output, console)
+            moments.append(time.monotonic())
             with ExitStack() as stack:
                 if use_running:
                     server = running_server(model.name)
@@ -72,7 +76,11 @@ def main(
                 with console.status("starting other servers"):
                     peers = stack.enter_context(eager_peers(model, output / "peers"))
                 progress = stack.enter_context(Progress(*columns, console=new_console(stderr=True), transient=True))
+                moments.append(time.monotonic())
                 results[model.name] = measure(model, plan, server, progress, peers)
+            moments.append(time.monotonic())
+            made, started, measured = (round(end - start) for start, end in pairwise(moments))
+            console.print(f"{model.name}: made in {made} s, servers started in {started} s, measured in {measured} s")
         bars = write_report(results, output)
     show(results, bars, console)
     console.print(f"Report: {output / 'report.md'}", markup=False)

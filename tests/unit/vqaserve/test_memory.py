@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from threading import Event
 
 import pytest
 
@@ -59,6 +60,17 @@ def test_a_worker_trims_at_once_after_a_batch_of_large_bodies(monkeypatch: pytes
     for size in (100, 20_000_000, 100, 17_000_000):
         trimmer.after_batch(size)
     assert len(given) == 2
+
+
+def test_a_worker_trims_each_time_it_comes_to_rest(monkeypatch: pytest.MonkeyPatch):
+    trimmed = Event()
+    monkeypatch.setattr(memory, "_REST", 0.01)
+    monkeypatch.setattr(memory, "trim", trimmed.set)
+    trimmer = memory.Trimmer()
+    for _ in range(2):
+        trimmed.clear()
+        trimmer.after_batch(100)
+        assert trimmed.wait(60)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc and tells glibc")
