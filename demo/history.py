@@ -85,7 +85,7 @@ class History:
         rows = self._store.rows(browser=browser, newest=NEWEST) if browser else []
         worst = [[share.group, str(share.down)] for share in worst_questions(rows)]
         return (
-            f"The last {NEWEST} questions that this browser asked." if rows else NOTHING,
+            _said(len(rows)),
             gr.Dataframe([_row(row) for row in reversed(rows)], visible=bool(rows)),
             _plot(_days(by_day(rows))),
             gr.Dataframe(worst, visible=bool(worst)),
@@ -97,6 +97,12 @@ class History:
         if browser:
             self._store.forget(browser)
         return *self.fill(browser), status_html("Your questions and pictures are deleted.")
+
+
+def _said(shown: int) -> str:
+    if not shown:
+        return NOTHING
+    return f"The last {NEWEST} questions that this browser asked." if shown == NEWEST else "What this browser asked."
 
 
 def _days(judged: Sequence[Share]) -> list[tuple[str, str, float]]:

@@ -123,6 +123,7 @@ def test_the_history_shows_this_browsers_questions_only_and_forgets_them(
     asked = person.page.locator("#asked")
     asked.get_by_text(SHAPE).locator("visible=true").first.wait_for()
     person.page.locator("#over-time").locator("canvas, svg.marks").first.wait_for()
+    person.page.get_by_text("What this browser asked.").wait_for()
     person.screenshot("history")
     assert not violations(person)
     assert asked.get_by_text(COLOUR).locator("visible=true").count() == 0
