@@ -10,6 +10,7 @@ from vqaops.server.management import Management
 from vqaops.server.server import Server
 from vqaops.store import history
 from vqaops.store.history import Change
+from vqaops.store.state import State
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +29,17 @@ class Default:
     previous: str | None
 
 
-def defaults(server: Server) -> dict[str, Default]:
+def defaults(server: Server, state: State | None) -> dict[str, Default]:
     """The default version of each model of a running server, by the model's name.
 
+    Args:
+        server: The server.
+        state: Its ``state()``.
+
     Raises:
-        ServerError: The server does not answer, or its state or history cannot be read.
+        ServerError: The server does not answer, or its history cannot be read.
     """
-    management, state, changes = Management(server.client), server.state(), history.read(server.history_file)
+    management, changes = Management(server.client), history.read(server.history_file)
     found = {}
     for name in management.models():
         version = management.default(name)

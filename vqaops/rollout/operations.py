@@ -73,7 +73,7 @@ class Operations:
                 {**row.as_dict(), "sha256": known.sha256 if known else ""}
                 for row, known in zip(rows, served, strict=True)
             ],
-            "defaults": {name: asdict(one) for name, one in defaults(server).items()},
+            "defaults": {name: asdict(one) for name, one in defaults(server, state).items()},
             "routes": {name: asdict(route) for name, route in routes.items()},
             "failed": self._failed(),
         }
