@@ -10,10 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from rich.progress import track
 from torch import Tensor
 
-from vqaops.console import new_console
 from vqaops.finetuning.layers import widened_layer
 from vqaops.finetuning.lesson import Lesson, sample_texts
 from vqaops.finetuning.rehearsal import Rehearsal, draw_pairs
@@ -22,7 +20,7 @@ from vqaops.store import checksums
 from vqaops.training.batches import Batches
 from vqaops.training.datasets import fingerprint, hash_images, hold_out
 from vqaops.training.export import draw_learning_curve, fit_temperature, write_weights
-from vqaops.training.pretrained import load_pixels
+from vqaops.training.pretrained import encode_files
 from vqaops.training.settings import Augmentation, Optimisation, TrainSettings
 from vqaops.training.states import load_state, save_state
 from vqaops.training.trainer import Trainer, stored_features
@@ -35,7 +33,6 @@ from vqaserve.settings import ModelConfig
 
 log = logging.getLogger(__name__)
 
-_BATCH = 8
 _EPOCHS, _STEPS = 6, 300
 """Epochs, but at least so many steps: a handful of corrections needs more rounds than thousands of them."""
 
@@ -154,20 +151,10 @@ def _features(
     by_digest = dict(zip(digests, images, strict=True))
     different = list(by_digest.values())
     encoder = copy.deepcopy(model).eval()
-    pack_convolutions(encoder.image_encoder)  # as the server does; less than half the time
-    views: list[list[Tensor]] = [[], []] if mirror else [[]]
-    shown = track(range(0, len(different), _BATCH), "encoding", console=new_console(stderr=True), transient=True)
-    for start in shown:
-        batch = load_pixels(different[start : start + _BATCH], settings.model.pixels)
-        for view, pixels in zip(views, (batch, batch.flip(3)), strict=False):
-            # One picture after the other: more at once need a multiple of the memory, and save no time.
-            view += [
-                encoder.encode(one.contiguous(memory_format=torch.channels_last)).half()
-                for one in torch.split(pixels, 1)
-            ]
+    pack_convolutions(encoder.image_encoder)
+    encoded = encode_files(different, settings.model.pixels, encoder.encode, mirror=mirror)
     row = {digest: place for place, digest in enumerate(by_digest)}
-    rows = torch.tensor([row[digest] for digest in digests])
-    features = torch.stack([torch.cat(view)[rows] for view in views])
+    features = encoded[:, torch.tensor([row[digest] for digest in digests])]
     save_state(cache, {"key": key, "features": features})
     return features
 

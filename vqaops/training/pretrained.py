@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -10,7 +11,9 @@ from PIL.Image import Image
 from rich.progress import track
 from torch import Tensor
 
+from vqaops.console import new_console
 from vqaserve.errors import InvalidImage, RecipeError
+from vqaserve.families.backbones.packed_conv2d import pack_convolutions
 from vqaserve.families.modular.image_encoders import EfficientNetLite0
 from vqaserve.families.modular.model import ModularModel
 from vqaserve.families.modular.options import Pixels
@@ -61,16 +64,41 @@ def load_features(model: ModularModel, images: Sequence[Path], pixels: Pixels) -
             "use the encoder efficientnet_lite0, or set freeze_image_encoder to false"
         )
     encoder.load_state_dict(lite0_weights(), strict=False)
-    encoder.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    views: list[list[Tensor]] = [[], []]
-    for start in track(range(0, len(images), _BATCH), "encoding pictures", transient=True):
-        batch = load_pixels(images[start : start + _BATCH], pixels)
-        for view, variant in zip(views, (batch, batch.flip(3)), strict=True):
-            normal = (variant.float() - model.mean) / model.std
-            view.append(encoder.levels(normal.contiguous(memory_format=torch.channels_last)).half())
-    grids = torch.stack([torch.cat(view) for view in views])  # [2, m, cells, sum(LEVELS)]
+    encoder.eval()
+    packed = copy.deepcopy(encoder)  # its own weights are saved later, and packed ones cannot be
+    pack_convolutions(packed)
+    grids = encode_files(images, pixels, lambda one: packed.levels((one.float() - model.mean) / model.std), mirror=True)
     fit_reduction(encoder, grids[0])
     return torch.stack([torch.stack([encoder.reduce(grid.float()).half() for grid in view]) for view in grids])
+
+
+@torch.inference_mode()
+def encode_files(images: Sequence[Path], pixels: Pixels, encode: Callable[[Tensor], Tensor], *, mirror: bool) -> Tensor:
+    """Encode pictures as they are, and mirrored if wanted.
+
+    Args:
+        images: The files.
+        pixels: The size that they are decoded to.
+        encode: Maps bytes [1, 3, height, width] to features [1, ...]; as the server's, with packed convolutions, which
+            take less than half of the time.
+        mirror: Whether there is a second view.
+
+    Returns:
+        Half precision [views, m, ...].
+
+    Raises:
+        RecipeError: A picture cannot be read or decoded.
+    """
+    views: list[list[Tensor]] = [[], []] if mirror else [[]]
+    starts = range(0, len(images), _BATCH)
+    for start in track(starts, "encoding pictures", console=new_console(stderr=True), transient=True):
+        batch = load_pixels(images[start : start + _BATCH], pixels)
+        for view, variant in zip(views, (batch, batch.flip(3)), strict=False):
+            # One picture after the other: more at once need a multiple of the memory, and save no time.
+            view += [
+                encode(one.contiguous(memory_format=torch.channels_last)).half() for one in torch.split(variant, 1)
+            ]
+    return torch.stack([torch.cat(view) for view in views])
 
 
 def fit_reduction(encoder: EfficientNetLite0, grids: Tensor) -> None:

@@ -15,6 +15,7 @@ from tests.support.training import COLOURS, SETTINGS, assert_same_weights, invok
 from vqaops.finetuning import heads
 from vqaops.finetuning.tuning import tune
 from vqaops.questions import Question, read_questions
+from vqaops.training import pretrained
 from vqaserve.errors import RecipeError
 from vqaserve.families.modular import Modular
 from vqaserve.settings import ModelConfig
@@ -108,7 +109,7 @@ def test_an_interrupted_tuning_ends_as_one_that_never_stopped(
         patch.setattr(heads.Trainer, "_epoch", interrupted)
         with pytest.raises(KeyboardInterrupt):
             tuned(recipe, broken, new, [])
-    monkeypatch.delattr(heads, "load_pixels")  # no picture is encoded twice
+    monkeypatch.delattr(heads, "encode_files")  # no picture is encoded twice
     tune(recipe, new, [], tmp_path / "broken-state", broken)
     assert_same_weights(weights(broken), weights(whole))
 
@@ -117,8 +118,8 @@ def test_an_interrupted_tuning_ends_as_one_that_never_stopped(
 def test_a_picture_under_two_names_is_encoded_once(
     recipe: Path, new: list[Question], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    encoded, load = [], heads.load_pixels
-    monkeypatch.setattr(heads, "load_pixels", lambda images, pixels: encoded.extend(images) or load(images, pixels))
+    encoded, load = [], pretrained.load_pixels
+    monkeypatch.setattr(pretrained, "load_pixels", lambda images, pixels: encoded.extend(images) or load(images, pixels))
     again = [replace(one, image=Path(shutil.copy(one.image, tmp_path / f"again-{one.image.name}"))) for one in new]
     tuned(recipe, tmp_path / "after", new, again)
     assert len(encoded) == len(new)
