@@ -18,6 +18,7 @@ from vqaops.confidence.halves import Half, try_halves
 from vqaops.confidence.judged import Judged, judge
 from vqaops.console import new_console, one_line_errors
 from vqaops.paths import resolved
+from vqaops.plots import require_matplotlib
 from vqaops.questions import pictures_beside, read_questions
 from vqaserve.errors import RecipeError
 
@@ -50,6 +51,8 @@ def main(
     console = new_console()
     with one_line_errors("calibrate"):
         recipe = resolved(recipe)
+        if write:
+            require_matplotlib()
         kinds = read_unanswerable(unanswerable) if unanswerable else {}
         judged = judge(recipe, read_questions(file, images or pictures_beside(file)))
         if check:

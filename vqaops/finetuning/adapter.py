@@ -18,6 +18,7 @@ from vqaops.finetuning.choices import NO_CHOICES, Choices
 from vqaops.finetuning.lesson import sample_texts
 from vqaops.finetuning.lora import add_adapter, write_adapter
 from vqaops.finetuning.rehearsal import draw_pairs
+from vqaops.plots import require_matplotlib
 from vqaops.questions import Question
 from vqaops.store import checksums
 from vqaops.training.datasets import fingerprint, hold_out
@@ -62,8 +63,10 @@ def tune_adapter(
         choices: Of the user.
 
     Raises:
-        RecipeError: The recipe, a question, a picture or a choice cannot be used, or the architecture cannot learn.
+        RecipeError: The recipe, a question, a picture or a choice cannot be used, the architecture cannot learn, or
+            matplotlib is not installed.
     """
+    require_matplotlib()
     refuse_odd_answers(new)
     handler = ModelConfig.read(recipe / "model-config.yaml").handler
     folder = recipe / handler.weights

@@ -15,6 +15,7 @@ from torch import Tensor
 from vqaops.finetuning.layers import widened_layer
 from vqaops.finetuning.lesson import Lesson, sample_texts
 from vqaops.finetuning.rehearsal import Rehearsal, draw_pairs
+from vqaops.plots import require_matplotlib
 from vqaops.questions import Question
 from vqaops.store import checksums
 from vqaops.training.batches import Batches
@@ -57,8 +58,9 @@ def tune_heads(recipe: Path, new: Sequence[Question], old: Sequence[Question], s
         output: A recipe's folder.
 
     Raises:
-        RecipeError: The recipe, a question or a picture cannot be used.
+        RecipeError: The recipe, a question or a picture cannot be used, or matplotlib is not installed.
     """
+    require_matplotlib()
     weights = recipe / ModelConfig.read(recipe / "model-config.yaml").handler.weights
     config, tokenizer = ModularConfig.read(weights / "config.json"), read_tokenizer(weights / "tokenizer.json")
     answers = read_answers(weights / "answers.txt")

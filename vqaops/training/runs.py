@@ -96,7 +96,6 @@ def _redactions(recipe: Path, data: str, state: Path) -> None:
 
 
 def _classes(recipe: Path, data: str, state: Path) -> None:
-    _import("matplotlib")  # which draws at the end
     train_classes(recipe, Path(data), state)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from vqaops.plots import require_matplotlib
 from vqaops.questions import Question
 from vqaops.training.batches import Batches
 from vqaops.training.datasets import fingerprint, hash_images, hold_out
@@ -34,8 +35,9 @@ def train(settings: TrainSettings, questions: Sequence[Question], state: Path, o
         output: The recipe's folder.
 
     Raises:
-        RecipeError: The settings, an answer or a picture cannot be used.
+        RecipeError: The settings, an answer or a picture cannot be used, or matplotlib is not installed.
     """
+    require_matplotlib()
     config, optimisation = settings.model, settings.optimisation
     # As the server does before a question reaches the tokenizer.
     questions = [replace(one, text=normalize_question(one.text, len(one.text))) for one in questions]

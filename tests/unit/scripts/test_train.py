@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import re
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
+from tests.support.classes import make_class_recipe, make_classes
 from tests.support.training import SETTINGS, invoke, make_data, make_recipe, run
 
 
@@ -110,3 +112,14 @@ def test_an_encoder_without_imagenet_weights_cannot_be_frozen(tmp_path: Path):
     recipe, data = make_recipe(tmp_path / "recipe", freeze_image_encoder=True), make_data(tmp_path / "data")
     result = invoke(recipe, data)
     assert (result.exit_code, "use the encoder efficientnet_lite0" in result.output) == (1, True)
+
+
+@pytest.mark.parametrize(("make", "recipe"), [(make_data, make_recipe), (make_classes, make_class_recipe)])
+def test_a_training_without_matplotlib_ends_before_it_computes(
+    make: Callable[[Path], Path], recipe: Callable[[Path], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    result = invoke(recipe(tmp_path / "recipe"), make(tmp_path / "data"))
+    assert result.exit_code == 1
+    assert "plots need matplotlib: .venv/bin/pip install" in " ".join(result.output.split())
+    assert not (tmp_path / "state").exists()

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from vqaops.importing.recipes import Origin, complete_recipe
+from vqaops.plots import require_matplotlib
 from vqaops.training.classes.base import Learned, read_base
 from vqaops.training.classes.card import CONFUSION, CURVE, figures_section, write_figures
 from vqaops.training.classes.features import Encoder
@@ -44,8 +45,9 @@ def train_recipe(recipe: Path, data: Path, state: Path) -> None:
         state: Folder of the features of the pictures, which an interrupted run and the next one reuse.
 
     Raises:
-        RecipeError: The settings, the base or the pictures cannot be used.
+        RecipeError: The settings, the base or the pictures cannot be used, or matplotlib is not installed.
     """
+    require_matplotlib()
     settings = ClassTrainSettings.read(recipe / "train.yaml")
     base, split = read_base(settings), read_split(data, settings)
     encoder = Encoder(base, state / "features", settings)
