@@ -22,6 +22,7 @@ from vqaserve.families.aspect_ratio import preprocess_any_shape
 from vqaserve.families.backbones.fusing import fuse
 from vqaserve.families.backbones.packed_conv2d import pack_convolutions
 from vqaserve.families.extras import import_object
+from vqaserve.families.packed import pack
 from vqaserve.families.torchvision_classifier.architectures import ARCHITECTURES, check_crop
 from vqaserve.families.torchvision_classifier.config import TorchvisionConfig, Transforms
 from vqaserve.families.torchvision_classifier.preparation import normalise, to_pixels
@@ -136,11 +137,12 @@ class TorchvisionBase(Base):
         return normalise(square, self.transforms)
 
     def build(self, dtype: torch.dtype) -> nn.Module:
-        """The network with its weights, its convolutions packed for this processor."""
+        """The network with its weights, packed for this processor."""
         network = ARCHITECTURES[self.architecture].build()
         network.load_state_dict(self.weights)
         fuse(network).to(dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
         pack_convolutions(network)
+        pack(network)
         return _Cast(network, dtype)
 
     def write(self, weights: Path, settings: ClassTrainSettings, learned: Learned) -> None:

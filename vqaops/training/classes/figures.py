@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any, Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from PIL.Image import Image
+from PIL.Image import Image, new
 from rich.progress import track
 from scipy.stats import binomtest
 
+from vqaops.training.classes.alone import workers
 from vqaops.training.classes.pictures import LabelledPicture
 from vqaops.training.pretrained import open_pixels
 from vqaserve.types import Answer, Query
 
-_BATCH = 8
-
 
 class Classifier(Protocol):
     """The interface that the figures use of a family."""
+
+    runtime: str
 
     @property
     def labels(self) -> Sequence[str]:
@@ -108,13 +109,19 @@ def classify(family: Classifier, files: Sequence[Path]) -> list[Answer]:
     Raises:
         RecipeError: A picture cannot be read.
     """
-    found: list[Answer] = []
-    with ThreadPoolExecutor(torch.get_num_threads()) as readers:
-        for start in track(range(0, len(files), _BATCH), "testing", transient=True):
-            scores = family.encode(list(readers.map(open_pixels, files[start : start + _BATCH])))
-            ranked = family.decode(family.forward(scores, []), [Query(b"", top_k=1)] * len(scores))
-            found += [answers[0] for answers in ranked]
-    return found
+    # A graph of OpenVINO computes one picture at a time. The first call of torch packs weights.
+    turn = Lock() if family.runtime == "openvino" else nullcontext()
+    family.encode([new("RGB", (64, 64))])
+
+    def classified(file: Path) -> Answer:
+        picture = open_pixels(file)
+        with turn:
+            features = family.encode([picture])
+        [[best]] = family.decode(family.forward(features, []), [Query(b"", top_k=1)])
+        return best
+
+    with workers() as pool:
+        return list(track(pool.map(classified, files), "testing", total=len(files), transient=True))
 
 
 def draw_confusion(path: Path, figures: Figures) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from vqaops.importing.recipes import Origin, complete_recipe
 from vqaops.plots import require_matplotlib
+from vqaops.training.classes.alone import one_thread
 from vqaops.training.classes.base import Learned, read_base
 from vqaops.training.classes.card import CONFUSION, CURVE, figures_section, write_figures
 from vqaops.training.classes.features import Encoder
@@ -59,7 +60,8 @@ def train_recipe(recipe: Path, data: Path, state: Path) -> None:
         (train, _targets(split.train, split.labels)),
         (held_out, _targets(split.held_out, split.labels)),
     )
-    head, temperature = trainer.run()
+    with one_thread():
+        head, temperature = trainer.run()
     (recipe / "weights").mkdir(parents=True, exist_ok=True)
     base.write(recipe / "weights", settings, Learned(split.labels, head, train[:, 0], held_out[:, 0]))
     story = _STORY.format(labels=", ".join(split.labels), base=base.name)

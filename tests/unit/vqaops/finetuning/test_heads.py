@@ -119,7 +119,9 @@ def test_a_picture_under_two_names_is_encoded_once(
     recipe: Path, new: list[Question], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     encoded, load = [], pretrained.load_pixels
-    monkeypatch.setattr(pretrained, "load_pixels", lambda images, pixels: encoded.extend(images) or load(images, pixels))
+    monkeypatch.setattr(
+        pretrained, "load_pixels", lambda images, pixels: encoded.extend(images) or load(images, pixels)
+    )
     again = [replace(one, image=Path(shutil.copy(one.image, tmp_path / f"again-{one.image.name}"))) for one in new]
     tuned(recipe, tmp_path / "after", new, again)
     assert len(encoded) == len(new)
