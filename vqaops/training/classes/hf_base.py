@@ -17,8 +17,10 @@ from transformers import AutoModelForImageClassification, logging
 
 from vqaops.training.classes.base import Base, Learned
 from vqaops.training.classes.settings import ClassTrainSettings
+from vqaops.training.classes.unlike import learn_familiarity
 from vqaserve.errors import RecipeError
 from vqaserve.families.hf_folder import read_config, read_image_processor, read_model
+from vqaserve.families.hf_image_classifier.known_pictures import write_known
 from vqaserve.families.picture_inputs import PIXELS, Normalisation, PictureInputs
 
 _PROCESSOR: Final = ("preprocessor_config.json", "processor_config.json")
@@ -102,14 +104,15 @@ class HfBase(Base):
         return _Features(model.to(dtype), self.inputs.normalisation, dtype)
 
     def write(self, weights: Path, settings: ClassTrainSettings, learned: Learned) -> None:
-        """Write a Hugging Face folder with the trained head, in float32."""
-        del settings
+        """Write a Hugging Face folder with the trained head, in float32, and the known features beside it."""
         model = self._load(learned.labels)
         model.get_submodule(self.head).load_state_dict(learned.head.state_dict())
         model.save_pretrained(weights)
         for name in _PROCESSOR:
             if (self.folder / name).is_file() and self.folder.resolve() != weights.resolve():
                 shutil.copyfile(self.folder / name, weights / name)
+        familiarity, known = learn_familiarity(learned.train, learned.held_out, settings.unlike, settings.seed)
+        write_known(weights, self.head, familiarity, known)
 
     def _load(self, labels: Sequence[str]) -> Any:
         return _load(self.folder, labels, lambda _: self.head)

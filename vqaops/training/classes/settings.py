@@ -35,8 +35,7 @@ class ClassTrainSettings(FrozenModel):
         seed: Seed of every random choice.
         test: Share of each class that is held out for the figures, if the data has no folder ``test``.
         held_out: Share of the rest of each class that decides when to stop, and that the temperature is fitted to.
-        unlike: Share of the pictures of these classes that may be marked as unlike all of them; nothing is marked if
-            the base is a folder of Hugging Face's.
+        unlike: Share of the pictures of these classes that may be marked as unlike all of them.
         views: Pictures made of each one: as it is, and else a random part, mirrored and in other light.
         smallest_part: Share of a picture that a random part has at least; by default 0.35, and 1 for the base
             ``efficientnet_lite0_details``, because a small fault may be outside of a part.

@@ -7,8 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from vqaserve.families.torchvision_classifier.config import Known
-from vqaserve.families.torchvision_classifier.familiarity import Familiarity
+from vqaserve.families.familiarity import Familiarity, Known
 
 _MOST = 2000
 """Pictures whose features are kept: 5 MB in half precision for EfficientNet-lite0."""

@@ -16,12 +16,13 @@ from vqaserve.calibration import Arithmetic, Machine
 from vqaserve.families.base import Family
 from vqaserve.families.class_names import read_class_names
 from vqaserve.families.device import prepare_device
+from vqaserve.families.familiarity import rank_known
 from vqaserve.families.hf_folder import read_config, read_image_processor, read_model, squeeze_of
+from vqaserve.families.hf_image_classifier.known_pictures import KnownPictures, add_distance, read_known
 from vqaserve.families.options import Options, read_options
 from vqaserve.families.picture_inputs import PictureInputs
 from vqaserve.families.pixels import encode_pictures, try_picture
 from vqaserve.families.precision import load_at_precision
-from vqaserve.families.ranking import rank
 from vqaserve.families.rule import left_open, load_elsewhere, usable_runtimes
 from vqaserve.families.weight_files import mostly_linear
 from vqaserve.pictures import Squeeze
@@ -49,22 +50,33 @@ class HfImageClassifier(Family[Tensor, list[Tensor]]):
 
     A score is the softmax over the classes. For a model that was trained to see several classes in a picture, or has
     one class, it is the class's own sigmoid, as in Hugging Face's pipeline. Nothing is asked beside the picture, so its
-    feature is the list of scores, and a known picture costs no computation.
+    feature is the list of scores, and a known picture costs no computation. A model that knows the pictures that it was
+    trained on adds the distance to the nearest of them, and abstains from pictures that are unlike all classes.
     """
 
     tasks: ClassVar[frozenset[str]] = frozenset({"image_classification"})
     shares: ClassVar[bool] = True
 
-    abstains: ClassVar[bool] = False
-    """Whether a picture that is unlike all classes is marked."""
-
-    def __init__(self, model: Any, image_processor: Any, labels: Sequence[str], device: torch.device) -> None:
+    def __init__(
+        self,
+        model: Any,
+        image_processor: Any,
+        labels: Sequence[str],
+        device: torch.device,
+        known: KnownPictures | None = None,
+    ) -> None:
         self.model = model.to(device)
         self.image_processor = image_processor
         self.inputs = PictureInputs(image_processor)
         self.labels = labels
         self.device = device
         self.independent = has_independent_scores(model.config)
+        self.known = known
+
+    @property
+    def abstains(self) -> bool:
+        """Whether a picture that is unlike all classes is marked."""
+        return self.known is not None
 
     @classmethod
     def candidates(cls, folder: Path, settings: HandlerSettings) -> Sequence[Arithmetic]:
@@ -95,8 +107,10 @@ class HfImageClassifier(Family[Tensor, list[Tensor]]):
             RecipeError: A file is missing, or does not match the others; or the model needs more than a picture.
         """
         config = read_config(weights)
-        model = read_model(AutoModelForImageClassification, weights, config)
-        family = cls(model, read_image_processor(weights), read_class_names(weights, config), device)
+        model, known = read_model(AutoModelForImageClassification, weights, config), read_known(weights)
+        if known:
+            add_distance(model, weights, known)
+        family = cls(model, read_image_processor(weights), read_class_names(weights, config), device, known)
         try_picture(weights, model, "classify a picture by itself", family.encode)
         return family
 
@@ -107,19 +121,20 @@ class HfImageClassifier(Family[Tensor, list[Tensor]]):
 
     @torch.inference_mode()
     def encode(self, pictures: Sequence[Image]) -> list[Tensor]:
-        """The scores of each picture [classes], in fp32."""
+        """The scores of each picture [classes], in fp32, and the distance if the model has one [classes + 1]."""
         return encode_pictures(pictures, self.inputs, self.model, self._scores)
 
     def _scores(self, **inputs: Tensor) -> Tensor:
         return self.scores(self.logits(**inputs)).cpu()
 
     def logits(self, **inputs: Tensor) -> Tensor:
-        """The logits [n, classes] of the inputs of pictures, in fp32."""
+        """The logits [n, classes] of the inputs of pictures, in fp32; with known pictures, the distance follows."""
         return self.model(**inputs).logits.float()  # type: ignore[no-any-return]
 
     def scores(self, logits: Tensor) -> Tensor:
-        """The scores [n, classes] of the logits."""
-        return logits.sigmoid() if self.independent else logits.softmax(1)
+        """The scores of the logits; a distance stays as it is."""
+        classes, distance = logits[:, : len(self.labels)], logits[:, len(self.labels) :]
+        return torch.cat([classes.sigmoid() if self.independent else classes.softmax(1), distance], 1)
 
     def forward(self, features: Sequence[Tensor], queries: Sequence[Query]) -> list[Tensor]:
         """The scores themselves; there is nothing left to compute."""
@@ -127,8 +142,9 @@ class HfImageClassifier(Family[Tensor, list[Tensor]]):
         return list(features)
 
     def decode(self, outputs: list[Tensor], queries: Sequence[Query]) -> list[tuple[Answer, ...]]:
-        """The classes with the highest scores."""
-        return [rank(scores, self.labels, query.top_k) for scores, query in zip(outputs, queries, strict=True)]
+        """The classes with the highest scores, with ``abstained`` if the picture is unlike all classes."""
+        pairs = zip(outputs, queries, strict=True)
+        return [rank_known(scores, self.labels, query.top_k, self.known) for scores, query in pairs]
 
     def to_bytes(self, features: Tensor) -> bytes:
         """The scores as float32 bytes."""

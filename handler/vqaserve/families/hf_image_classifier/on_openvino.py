@@ -16,6 +16,7 @@ from vqaserve.errors import RecipeError
 from vqaserve.families.class_names import read_class_names
 from vqaserve.families.hf_folder import read_config, read_image_processor
 from vqaserve.families.hf_image_classifier.family import HfImageClassifier, fitting, has_independent_scores
+from vqaserve.families.hf_image_classifier.known_pictures import KnownPictures, read_known
 from vqaserve.families.openvino import Graph, to_int8
 from vqaserve.families.openvino_model import OpenVinoModel, check_settings
 from vqaserve.families.openvino_pictures import compute, trace_encoder
@@ -63,12 +64,19 @@ class OpenVinoImageClassifier(HfImageClassifier):
     runtime = "openvino"
 
     def __init__(
-        self, config: Any, image_processor: Any, labels: Sequence[str], network: Graph, precision: str
+        self,
+        config: Any,
+        image_processor: Any,
+        labels: Sequence[str],
+        known: KnownPictures | None,
+        network: Graph,
+        precision: str,
     ) -> None:
         self.image_processor = image_processor
         self.inputs = PictureInputs(image_processor)
         self.labels = labels
         self.independent = has_independent_scores(config)
+        self.known = known
         self.network = network
         self.precision = precision
 
@@ -101,6 +109,7 @@ class OpenVinoImageClassifier(HfImageClassifier):
             config,
             read_image_processor(weights),
             read_class_names(weights, config),
+            read_known(weights),
             Graph(converted.network, precision, settings.threads),
             precision,
         )

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from vqaserve.errors import RecipeError
+from vqaserve.families.familiarity import Familiarity
 from vqaserve.families.torchvision_classifier.config import Transforms
 from vqaserve.families.torchvision_classifier.efficientnet import EfficientNet
 from vqaserve.families.torchvision_classifier.efficientnet_lite import EfficientNetLite0, EfficientNetLite0Details
-from vqaserve.families.torchvision_classifier.familiarity import Familiarity
 from vqaserve.families.torchvision_classifier.resnet import ResNet
 from vqaserve.families.torchvision_classifier.vit import VisionTransformer
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from vqaserve.families.familiarity import Known
 from vqaserve.json_files import read_json
 from vqaserve.validation import FrozenModel
 from vqaserve.yaml_files import validate_settings
@@ -40,18 +41,6 @@ class Transforms(FrozenModel):
         if self.crop > self.resize:
             raise ValueError(f"crop {self.crop} is larger than resize {self.resize}; crop at most what is left")
         return self
-
-
-class Known(FrozenModel):
-    """What the model knows of the pictures that it was trained on.
-
-    Attributes:
-        pictures: The number of pictures whose features are in the weights.
-        limit: A picture with a larger distance to the nearest of them is unlike all classes.
-    """
-
-    pictures: Annotated[int, Field(gt=0)]
-    limit: Annotated[float, Field(gt=0)]
 
 
 class TorchvisionConfig(FrozenModel):

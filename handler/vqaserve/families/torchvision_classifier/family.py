@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
@@ -18,10 +17,10 @@ from vqaserve.families.backbones.fusing import fuse
 from vqaserve.families.backbones.packed_conv2d import pack_convolutions
 from vqaserve.families.base import Family
 from vqaserve.families.device import prepare_device
+from vqaserve.families.familiarity import rank_known
 from vqaserve.families.options import Options, read_options
 from vqaserve.families.packed import pack
 from vqaserve.families.precision import load_at_precision
-from vqaserve.families.ranking import rank
 from vqaserve.families.rule import left_open, load_elsewhere, usable_runtimes
 from vqaserve.families.torchvision_classifier.architectures import Classifier, check_crop
 from vqaserve.families.torchvision_classifier.config import TorchvisionConfig
@@ -132,14 +131,8 @@ class TorchvisionClassifier(Family[Tensor, list[Tensor]]):
 
     def decode(self, outputs: list[Tensor], queries: Sequence[Query]) -> list[tuple[Answer, ...]]:
         """The classes with the highest scores, with ``abstained`` if the picture is unlike all classes."""
-        return [self._rank(scores, query) for scores, query in zip(outputs, queries, strict=True)]
-
-    def _rank(self, scores: Tensor, query: Query) -> tuple[Answer, ...]:
-        labels, known = self.config.labels, self.config.known
-        ranked = rank(scores[: len(labels)], labels, query.top_k)
-        if known is None or scores[-1] <= known.limit:
-            return ranked
-        return tuple(replace(answer, abstained=True) for answer in ranked)
+        pairs = zip(outputs, queries, strict=True)
+        return [rank_known(scores, self.labels, query.top_k, self.config.known) for scores, query in pairs]
 
     def to_bytes(self, features: Tensor) -> bytes:
         """The scores as float32 bytes."""

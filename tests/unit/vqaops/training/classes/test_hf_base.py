@@ -6,15 +6,18 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from transformers import AutoModelForImageClassification, ImageClassificationPipeline, ViTModel
 
 from tests.support.classes import CLASSES, draw, make_class_recipe, make_classes
 from tests.support.training import invoke
 from tests.tiny.image_classifier_models import make
 from vqaops.training.classes.training import load_trained
+from vqaserve.errors import RecipeError
 from vqaserve.families.hf_folder import read_image_processor
 from vqaserve.families.hf_image_classifier import HfImageClassifier
 from vqaserve.families.weight_files import read_tensors
+from vqaserve.settings import ModelConfig
 from vqaserve.types import Query
 
 
@@ -48,7 +51,38 @@ def test_a_model_gets_a_head_for_the_pictures_and_keeps_the_rest(model_type: str
     assert "family: hf_image_classifier" in (recipe / "train.yaml").read_text()
     card = (recipe / "README.md").read_text()
     assert "of 6 pictures that were held out before the training" in card
-    assert "unlike" not in card
+    assert "of them are marked as unlike all of the classes" in card
+
+
+@pytest.mark.parametrize("runtime", ["torch", "openvino"])
+def test_a_picture_that_is_unlike_all_classes_is_marked(runtime: str, data: Path, tmp_path: Path):
+    base, recipe = tmp_path / "base", tmp_path / "dots"
+    make("resnet", base)
+    assert invoke(recipe, data, "--base", str(base)).exit_code == 0
+    settings = ModelConfig.read(recipe / "model-config.yaml").handler
+    family = HfImageClassifier.load(
+        recipe, settings.model_copy(update={"precision": "fp32", "threads": 1, "options": {"runtime": runtime}})
+    )
+    noise = Image.effect_noise((80, 64), 200).convert("RGB")
+    features = family.encode([noise, draw("red", 9)])
+    stranger, known = family.decode(family.forward(features, []), [Query(b"", top_k=3)] * 2)
+    assert (stranger[0].abstained, known[0].abstained) == (True, False)
+    assert sum(answer.score for answer in known) == pytest.approx(1)
+
+
+def test_known_pictures_of_another_model_are_refused(data: Path, tmp_path: Path):
+    base, recipe = tmp_path / "base", tmp_path / "dots"
+    make("vit", base)
+    assert invoke(recipe, data, "--base", str(base)).exit_code == 0
+    file = recipe / "weights" / "familiarity" / "config.json"
+    right = file.read_text()
+    for before, after, message in (
+        ('"head": "classifier"', '"head": "fc"', "head is 'fc', which is no linear layer of ViTForImage"),
+        ('"pictures": 21', '"pictures": 20', "size mismatch for known"),
+    ):
+        file.write_text(right.replace(before, after))
+        with pytest.raises(RecipeError, match=message):
+            load_trained(recipe)
 
 
 def test_the_trained_folder_is_one_of_transformers(data: Path, tmp_path: Path):

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from vqaops.training.classes.unlike import learn_familiarity
-from vqaserve.families.torchvision_classifier.familiarity import Familiarity
+from vqaserve.families.familiarity import Familiarity
 
 
 def features(seed: int, count: int) -> Tensor:

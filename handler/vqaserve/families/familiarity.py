@@ -2,8 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Annotated
+
 import torch
+from pydantic import Field
 from torch import Tensor, nn
+
+from vqaserve.families.ranking import rank
+from vqaserve.types import Answer
+from vqaserve.validation import FrozenModel
+
+
+class Known(FrozenModel):
+    """What a model knows of the pictures that it was trained on.
+
+    Attributes:
+        pictures: The number of pictures whose features are in the weights.
+        limit: A picture with a larger distance to the nearest of them is unlike all classes.
+    """
+
+    pictures: Annotated[int, Field(gt=0)]
+    limit: Annotated[float, Field(gt=0)]
 
 
 class Familiarity(nn.Module):
@@ -44,3 +65,18 @@ class Familiarity(nn.Module):
 
     def _standardised(self, features: Tensor) -> Tensor:
         return (features.float() - self.mean.float()) / self.scale.float()
+
+
+def rank_known(scores: Tensor, labels: Sequence[str], top_k: int | None, known: Known | None) -> tuple[Answer, ...]:
+    """The classes with the highest scores, with ``abstained`` if the picture is unlike all of them.
+
+    Args:
+        scores: Of each class, and then the distance if there are known pictures.
+        labels: The classes.
+        top_k: As of ``rank``.
+        known: By what such a picture is noticed; None if it is not.
+    """
+    ranked = rank(scores[: len(labels)], labels, top_k)
+    if known is None or scores[-1] <= known.limit:
+        return ranked
+    return tuple(replace(answer, abstained=True) for answer in ranked)
