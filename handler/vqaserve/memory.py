@@ -36,7 +36,7 @@ class Trimmer:
 
     def __init__(self) -> None:
         """Start the thread that trims at rest."""
-        self._batches, self._due = 0, 0.0
+        self._batches, self._due, self._latest = 0, 0.0, 0.0
         self._is_used = Event()
         Thread(target=self._trim_at_rest, name="trimmer", daemon=True).start()
 
@@ -47,17 +47,17 @@ class Trimmer:
             size: Bytes of the batch's bodies, which must be free by now.
         """
         self._batches += 1
+        self._latest = now = time.monotonic()
         self._is_used.set()
-        now = time.monotonic()
         if size >= _LARGE or (self._batches >= _BATCHES and now >= self._due):
             self._batches, self._due = 0, now + _SECONDS
             trim()
 
     def _trim_at_rest(self) -> None:
         while self._is_used.wait():
-            while self._is_used.is_set():
-                self._is_used.clear()
-                time.sleep(_REST)
+            self._is_used.clear()
+            while (left := self._latest + _REST - time.monotonic()) > 0:
+                time.sleep(left)
             trim()
 
 
