@@ -60,6 +60,7 @@ def test_a_form_is_answered_and_an_answer_explained(ray_server: Server):
     assert "," not in reply.headers["x-request-id"]
     files = {"image": encoded()}
     explained = to.ask("/explanations/dummy", files=files, data={"question": "what?"})
+    assert explained.status_code == 200, explained.text
     assert explained.json()["answer"] == "4x3 #ff0000: what?"
     assert explained.json()["explanation"]["words"]
 
