@@ -23,6 +23,10 @@ _SCANNED = 0.45
 _SAME_EDGE = 3
 """Pixels by which the edges of bars that touch may differ where they count as one box."""
 
+_OUTLINE, _STEP, _LEVEL = 4, 30, 0.95
+"""Of an outline between two bars: its widest in pixels, its least difference to their shade, and the least share of it
+that shows."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:
@@ -31,7 +35,7 @@ class Sample:
     Attributes:
         page: What a reader sees [height, width].
         truth: 255 where the page is redacted, else 0 [height, width].
-        redactions: The boxes; bars that touch and have the same edges are one box.
+        redactions: The boxes; bars that touch and have the same edges are one box, unless an outline divides them.
         distractors: The boxes of what only looks like a redaction.
         scanned: Whether the page looks like a scan.
     """
@@ -97,21 +101,35 @@ def _cover(canvas: Canvas, bars: list[Place], rng: Generator, solid: list[Mark],
         if canvas.is_free(place, before) and not any(_overlap(place, other) for other in drawn):
             brush(canvas, place)
             drawn.append(place)
-    # Round corners show where a bar ends; other bars that touch become one.
-    canvas.redactions.extend(Mark(place, kind) for place in (drawn if kind == "rounded" else _joined(drawn)))
+    # Round corners and outlines show where a bar ends; other bars that touch become one.
+    shown = drawn if kind == "rounded" else _joined(drawn, np.asarray(canvas.page))
+    canvas.redactions.extend(Mark(place, kind) for place in shown)
 
 
 def _overlap(one: Place, other: Place) -> bool:
     return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
-def _joined(places: list[Place]) -> list[Place]:
-    """Join bars under each other that touch and have the same left and right edge."""
+def _joined(places: list[Place], page: Grey) -> list[Place]:
+    """Join bars under each other that touch, have the same left and right edge, and have no outline between them."""
     joined: list[Place] = []
     for place in places:
         last = joined[-1] if joined else None
-        if last and place[1] - last[3] <= 1 and all(abs(place[n] - last[n]) <= _SAME_EDGE for n in (0, 2)):
+        if (
+            last
+            and place[1] - last[3] <= 1
+            and all(abs(place[n] - last[n]) <= _SAME_EDGE for n in (0, 2))
+            and not _is_divided(page, last, place)
+        ):
             joined[-1] = (min(last[0], place[0]), last[1], max(last[2], place[2]), place[3])
         else:
             joined.append(place)
     return joined
+
+
+def _is_divided(page: Grey, upper: Place, lower: Place) -> bool:
+    """Whether an outline between two bars can be seen."""
+    columns = slice(max(upper[0], lower[0]), min(upper[2], lower[2]))
+    shade = float(np.median(page[upper[1] : lower[3], columns]))
+    between = page[max(upper[1], lower[1] - _OUTLINE) : min(lower[3], upper[3] + _OUTLINE), columns].astype(np.float32)
+    return bool((np.abs(between - shade) >= _STEP).mean(1).max() >= _LEVEL)

@@ -8,6 +8,7 @@ from numpy.random import default_rng
 from PIL import Image
 
 from tests.support.redacted_pages import text_page
+from vqaops.training.redactions import passages
 from vqaops.training.redactions.brushes import BRUSHES
 from vqaops.training.redactions.canvas import Canvas
 from vqaops.training.redactions.distractors import DISTRACTORS, draw_distractor
@@ -100,3 +101,15 @@ def test_typed_pages_are_made_without_any_document():
 def test_only_the_given_kinds_of_distractors_are_drawn():
     samples = [draw_sample(None, default_rng(seed), distractors=("table",)) for seed in range(4)]
     assert {mark.kind for sample in samples for mark in sample.distractors} == {"table"}
+
+
+@pytest.mark.parametrize(("kind", "boxes"), [("white with outline", 2), ("black", 1), ("translucent", 1)])
+def test_bars_that_touch_are_one_box_unless_an_outline_divides_them(
+    kind: str, boxes: int, monkeypatch: pytest.MonkeyPatch
+):
+    bars = [(160, 167, 700, 207), (160, 207, 700, 247)]
+    monkeypatch.setattr(passages, "PASSAGES", {"lines": lambda *_: bars})
+    monkeypatch.setattr(passages, "WEIGHTS", (1.0,))
+    styles = [float(kind == name) for name in BRUSHES]
+    samples = [draw_sample(PAGE, default_rng(seed), redacted=1, styles=styles) for seed in range(8)]
+    assert {len(sample.redactions) for sample in samples if not sample.scanned} == {boxes}
