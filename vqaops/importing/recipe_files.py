@@ -9,7 +9,18 @@ from typing import Final
 CONFIG: Final = "model-config.yaml"
 CARD: Final = "README.md"
 _TOP: Final = frozenset(
-    {CONFIG, CARD, "train.yaml", "documents.txt", "LICENSE", "LICENSE.txt", "LICENSE.md", "NOTICE", "NOTICE.txt"}
+    {
+        CONFIG,
+        CARD,
+        "train.yaml",
+        "second.yaml",
+        "documents.txt",
+        "LICENSE",
+        "LICENSE.txt",
+        "LICENSE.md",
+        "NOTICE",
+        "NOTICE.txt",
+    }
 )
 _PICTURES: Final = frozenset({".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".svg", ".avif"})
 _BY_FOLDER: Final = {
