@@ -7,6 +7,7 @@ import signal
 import ssl
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -150,6 +151,10 @@ def test_it_serves_the_highest_version_of_a_store_behind_the_gateway_and_ends_wi
         assert ask(client, "/predictions/dummy/1.9.0").json()["model"]["version"] == "1.9.0"
         assert client.get("/v2/health/ready", headers={"Authorization": ""}).json() == {"ready": True}
         log = gateway.folder / "logs" / "access.log"
+        deadline = time.monotonic() + PATIENCE
+        while "/v2/health/ready" not in log.read_text():  # nginx writes the line after the reply
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
         gateway.rotate_log(limit=0)
         assert "/v2/health/ready" in log.with_suffix(".log.1").read_text()
         assert answer_of(ask(client))
