@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from threading import Event
+from unittest.mock import Mock
 
 import pytest
 
@@ -29,9 +30,14 @@ print(is_in_heap(before), is_in_heap(weights), is_in_heap(after))
 """
 
 
-def test_a_worker_trims_after_many_batches_and_at_most_every_two_seconds(
-    monkeypatch: pytest.MonkeyPatch,
-):
+@pytest.fixture
+def without_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No thread that trims at rest: it would outlive the test, and trim in the next one."""
+    monkeypatch.setattr(memory, "Thread", Mock())
+
+
+@pytest.mark.usefixtures("without_rest")
+def test_a_worker_trims_after_many_batches_and_at_most_every_two_seconds(monkeypatch: pytest.MonkeyPatch):
     now, given = 100.0, []
     monkeypatch.setattr(memory.time, "monotonic", lambda: now)
     monkeypatch.setattr(memory, "trim", lambda: given.append(now))
@@ -42,6 +48,7 @@ def test_a_worker_trims_after_many_batches_and_at_most_every_two_seconds(
     assert given == [100.31, 102.31]
 
 
+@pytest.mark.usefixtures("without_rest")
 def test_lone_requests_rarely_wait_for_trimming(monkeypatch: pytest.MonkeyPatch):
     now, given = 0.0, []
     monkeypatch.setattr(memory.time, "monotonic", lambda: now)
@@ -53,6 +60,7 @@ def test_lone_requests_rarely_wait_for_trimming(monkeypatch: pytest.MonkeyPatch)
     assert len(given) == 2
 
 
+@pytest.mark.usefixtures("without_rest")
 def test_a_worker_trims_at_once_after_a_batch_of_large_bodies(monkeypatch: pytest.MonkeyPatch):
     given: list[int] = []
     monkeypatch.setattr(memory, "trim", lambda: given.append(1))
