@@ -56,6 +56,7 @@ class Trimmer:
     def _trim_at_rest(self) -> None:
         while self._is_used.wait():
             self._is_used.clear()
+            # The thread sleeps instead of waiting for the next batch, since a busy worker would wake it at each one.
             while (left := self._latest + _REST - time.monotonic()) > 0:
                 time.sleep(left)
             trim()

@@ -6,7 +6,6 @@ import json
 import math
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,7 @@ import pytest
 
 from tests.support.gateways import RunningGateway, ask, check_error
 from tests.support.pictures import as_base64, encoded
+from tests.support.waiting import until
 from vqaops.errors import ServerError
 from vqaops.gateway.nginx import Gateway
 from vqaops.gateway.routes import Kind, Route
@@ -141,10 +141,7 @@ def test_a_shadow_gets_a_copy_and_its_answers_are_dropped(client: httpx.Client, 
     route("2.0.0", kind="shadow")
     before = asked_of_the_new(torchserve)
     assert set(versions(client, 20)) == {"1.0.0"}
-    deadline = time.monotonic() + 30
-    while asked_of_the_new(torchserve) < before + 20:
-        assert time.monotonic() < deadline, "the shadow was not asked each time"
-        time.sleep(0.1)
+    until(lambda: asked_of_the_new(torchserve) >= before + 20, "the shadow is asked each time", 30)
 
 
 @pytest.mark.usefixtures("dead_new_version")
@@ -161,10 +158,7 @@ def test_a_hanging_shadow_delays_no_answer_and_still_gets_the_requests(
     client.timeout = httpx.Timeout(10)  # on one connection, which was kept until the shadow had answered, or 60 s
     assert set(versions(client, 5)) == {"1.0.0"}
     hanging_new_version.resume()
-    deadline = time.monotonic() + 60
-    while answered_by_the_new(torchserve) < before + 5:
-        assert time.monotonic() < deadline, "the shadow did not answer each time"
-        time.sleep(0.1)
+    until(lambda: answered_by_the_new(torchserve) >= before + 5, "the shadow answers each time", 60)
 
 
 @pytest.mark.usefixtures("hanging_new_version")

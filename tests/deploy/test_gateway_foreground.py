@@ -7,7 +7,6 @@ import signal
 import ssl
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from tests.support.archives import pack
 from tests.support.gateways import answer_of, ask
 from tests.support.pictures import as_base64, encoded
 from tests.support.recipes import RecipeMaker
+from tests.support.waiting import until
 from vqaops.errors import ServerError
 from vqaops.gateway.nginx import Gateway
 from vqaops.gateway.rendering import javascript_module
@@ -151,10 +151,7 @@ def test_it_serves_the_highest_version_of_a_store_behind_the_gateway_and_ends_wi
         assert ask(client, "/predictions/dummy/1.9.0").json()["model"]["version"] == "1.9.0"
         assert client.get("/v2/health/ready", headers={"Authorization": ""}).json() == {"ready": True}
         log = gateway.folder / "logs" / "access.log"
-        deadline = time.monotonic() + PATIENCE
-        while "/v2/health/ready" not in log.read_text():  # nginx writes the line after the reply
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        until(lambda: "/v2/health/ready" in log.read_text(), "nginx writes the line, after the reply", PATIENCE)
         gateway.rotate_log(limit=0)
         assert "/v2/health/ready" in log.with_suffix(".log.1").read_text()
         assert answer_of(ask(client))

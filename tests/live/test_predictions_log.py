@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +12,7 @@ import pytest
 
 from tests.support.pictures import encoded
 from tests.support.recipes import RecipeMaker
+from tests.support.waiting import until
 from vqaops.server.server import Server
 
 HANDLER = """\
@@ -42,16 +42,9 @@ def written(server: Server) -> list[dict[str, Any]]:
     return [json.loads(line) for part in parts for line in part.read_text(encoding="utf-8").splitlines()]
 
 
-def until(found: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not found():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def test_a_request_is_found_by_torchserves_id_and_by_the_clients(server: Server):
     reply = ask(server, "what?", **{"X-Request-Id": "order-17\x1b[31m"})
-    until(lambda: bool(written(server)))
+    until(lambda: bool(written(server)), "the answer is logged", SECONDS)
     (line,) = written(server)
     assert line["request_id"] == reply.headers["x-request-id"]
     assert line["client_request_id"] == "order-17??31m"
@@ -63,7 +56,7 @@ def test_the_workers_log_names_both_ids_of_a_request_that_failed(server: Server)
     assert (reply.status_code, reply.json()["type"]) == (500, "InternalError")
     log = server.run / "logs" / "model.log"
     named = f"request {reply.headers['x-request-id']} (client's order-18) failed"
-    until(lambda: named in log.read_text(encoding="utf-8"))
+    until(lambda: named in log.read_text(encoding="utf-8"), "the error is logged", SECONDS)
 
 
 def test_no_line_is_lost_when_the_server_is_stopped_under_load(server: Server):
@@ -82,7 +75,7 @@ def test_no_line_is_lost_when_the_server_is_stopped_under_load(server: Server):
     threads = [threading.Thread(target=ask_until_it_ends) for _ in range(8)]
     for thread in threads:
         thread.start()
-    until(lambda: len(answered) > 300)
+    until(lambda: len(answered) > 300, "300 requests are answered", SECONDS)
     assert server.stop()
     for thread in threads:
         thread.join(SECONDS)

@@ -14,9 +14,10 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from tests.live.rollout.test_autoscale import SLOW
-from tests.support.ray_servers import replicas, retrying, serving_with_ray, until
+from tests.support.ray_servers import replicas, retrying, serving_with_ray
 from tests.support.recipes import RecipeMaker
 from tests.support.rollout import asking, rewrite, versioned
+from tests.support.waiting import until
 from vqaops.building.build import build
 from vqaops.server.ports import free_ports
 

@@ -12,9 +12,10 @@ import pytest
 
 from tests.live.test_errors import Asker
 from tests.support.gateways import RunningGateway, ask, check_error
-from tests.support.ray_servers import replicas, retrying, serving_with_ray, until
+from tests.support.ray_servers import replicas, retrying, serving_with_ray
 from tests.support.recipes import RecipeMaker
 from tests.support.rollout import asking, rewrite, versioned
+from tests.support.waiting import until
 from vqaops.building.build import build
 from vqaops.server.server import Server
 

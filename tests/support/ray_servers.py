@@ -82,14 +82,6 @@ def replicas(server: Server) -> int:
     return len(server.client.workers("dummy"))
 
 
-def until(reached: Callable[[], bool], what: str, seconds: float = 90) -> None:
-    """Wait for something, and say what did not happen if it takes too long."""
-    deadline = time.monotonic() + seconds
-    while not reached():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.2)
-
-
 @contextmanager
 def retrying(server: Server, connections: int) -> Iterator[list[str]]:
     """Clients that send failed requests again; what they were answered, an error included."""

@@ -105,11 +105,11 @@ def train_judge(boxes: Boxes, settings: RedactionTrainSettings, first: Mapping[s
             schedule.step()
     log.info("%d boxes, %.0f %% redactions; loss %.4f", len(boxes.truth), 100 * boxes.truth.mean(), loss.item())
     if first:
-        judge.load_state_dict(_between(first, judge.state_dict(), settings.judge_share))
+        judge.load_state_dict(_mean_of(first, judge.state_dict(), settings.judge_share))
     return judge.eval()
 
 
-def _between(first: Mapping[str, Tensor], trained: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:
+def _mean_of(first: Mapping[str, Tensor], trained: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:
     """The weighted mean of two networks' weights, ``share`` of it of the trained one."""
     return {
         name: torch.lerp(first[name], tensor, share) if tensor.is_floating_point() else tensor
