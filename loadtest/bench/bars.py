@@ -12,6 +12,7 @@ from loadtest.bench.bench_result import Agreement, BenchResult
 from loadtest.bench.results import WorkloadResult
 from loadtest.bench.workloads import closed_name, eager_name, floor_name, twin_name
 from loadtest.peers.known_peers import PEERS
+from vqaserve.families.precision import multiplies_bf16
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,23 +187,29 @@ def _correctness(result: BenchResult) -> Bar:
 
 def _against_eager(result: BenchResult) -> Iterator[Bar]:
     """The bars against servers that use the model as its documentation shows, measured in turns with ours."""
+    theirs = (
+        "transformers computes in bf16"
+        if multiplies_bf16()
+        else "transformers computes in fp32, because this CPU has no bf16"
+    )
     unique, alone = _unique(result), result.workloads[closed_name("unique", 1)]
     mosec = result.workloads.get(eager_name(PEERS["mosec"].title, result.plan.busy))
     what = f"vilt, {unique.name}"
+    of_mosec = "mosec's with eager transformers"
     if mosec:
         cost, rate = round(unique.cpu_ms / mosec.cpu_ms, 2), round(unique.rate / mosec.rate, 2)
-        figures = f"{unique.cpu_ms:.1f} ms (Java {unique.java_ms:.2f}) against {mosec.cpu_ms:.1f}"
-        yield Bar(f"{what}: server CPU / mosec's with eager bf16", f"{cost:.2f}", "<= 0.70", cost <= 0.7, figures)
-        figures = f"{unique.rate:.1f} answers/s against {mosec.rate:.1f}"
-        yield Bar(f"{what}: answers/s / mosec's with eager bf16", f"{rate:.2f}", ">= 1.40", rate >= 1.4, figures)
+        figures = f"{unique.cpu_ms:.1f} ms (Java {unique.java_ms:.2f}) against {mosec.cpu_ms:.1f}; {theirs}"
+        yield Bar(f"{what}: server CPU / {of_mosec}", f"{cost:.2f}", "<= 0.70", cost <= 0.7, figures)
+        figures = f"{unique.rate:.1f} answers/s against {mosec.rate:.1f}; {theirs}"
+        yield Bar(f"{what}: answers/s / {of_mosec}", f"{rate:.2f}", ">= 1.40", rate >= 1.4, figures)
     else:
-        yield Bar(f"{what}: server CPU / mosec's with eager bf16", "", "<= 0.70", None, PEERS["mosec"].advice)
+        yield Bar(f"{what}: server CPU / {of_mosec}", "", "<= 0.70", None, PEERS["mosec"].advice)
     fastapi = result.workloads.get(eager_name(PEERS["fastapi"].title, 1))
-    what = "vilt, 1 connection: p50 / FastAPI's with eager bf16"
+    what = "vilt, 1 connection: p50 / FastAPI's with eager transformers"
     if fastapi:
-        ours, theirs = alone.percentile_ms(50), fastapi.percentile_ms(50)
-        ratio = round(ours / theirs, 2)
-        yield Bar(what, f"{ratio:.2f}", "<= 0.80", ratio <= 0.8, f"{ours:.1f} ms against {theirs:.1f}")
+        ours, other = alone.percentile_ms(50), fastapi.percentile_ms(50)
+        ratio = round(ours / other, 2)
+        yield Bar(what, f"{ratio:.2f}", "<= 0.80", ratio <= 0.8, f"{ours:.1f} ms against {other:.1f}; {theirs}")
     else:
         yield Bar(what, "", "<= 0.80", None, PEERS["fastapi"].advice)
 

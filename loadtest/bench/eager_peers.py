@@ -1,4 +1,4 @@
-"""Other servers with the benchmark's model, used as its documentation shows: transformers in eager bf16."""
+"""Other servers with the benchmark's model, used as its documentation shows: eager transformers."""
 
 from __future__ import annotations
 

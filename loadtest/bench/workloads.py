@@ -46,7 +46,7 @@ def twin_name(precision: str, connections: int) -> str:
 
 def eager_name(title: str, connections: int) -> str:
     """Return the name of a closed loop against another server, which uses the model as its documentation shows."""
-    return closed_name(f"{title} with eager bf16, unique", connections)
+    return closed_name(f"{title} with eager transformers, unique", connections)
 
 
 def parallel_workloads(plan: BenchPlan, processes: Processes, count: int) -> dict[str, Workload]:

@@ -107,7 +107,7 @@ def start_peer(
         batch: The largest batch.
         request: The first request; the peer is ready when it is answered.
         folder: Folder for the peer's files, emptied first; its log remains.
-        eager: Whether the recipe's weights are used by transformers in eager bf16, as the model's documentation shows.
+        eager: Whether transformers uses the recipe's weights as the model's documentation shows.
 
     Raises:
         ServerError: The peer ends, or is not ready in time.

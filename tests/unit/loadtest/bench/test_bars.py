@@ -46,7 +46,7 @@ def test_the_floor_of_the_bars_runs_in_as_many_processes_as_there_are_workers():
     assert "one process alone takes 130.0 (0.87)" in bar.reason
 
 
-def test_other_servers_with_eager_bf16_are_compared_in_cost_rate_and_latency():
+def test_other_servers_with_eager_transformers_are_compared_in_cost_rate_and_latency():
     others = {eager_name("mosec", 16): (250, 8), eager_name("FastAPI", 1): (240, 4)}
     bars = {bar.what: bar for bar in bars_of({"vilt": vilt(**others)}) if "eager" in bar.what}
     assert [(bar.value, bar.status) for bar in bars.values()] == [("0.60", "pass"), ("1.62", "pass"), ("0.50", "pass")]
