@@ -22,7 +22,7 @@ class PeerSettings:
         port: Port on loopback.
         batch: The largest batch.
         ready: Folder in which each worker creates a file when it has loaded the model.
-        eager: Whether transformers computes as the model's documentation shows (`TransformersBaseline`), not our family.
+        eager: Whether transformers computes (`TransformersBaseline`), as the model's documentation shows.
     """
 
     recipe: Path
