@@ -187,11 +187,7 @@ def _correctness(result: BenchResult) -> Bar:
 
 def _against_eager(result: BenchResult) -> Iterator[Bar]:
     """The bars against servers that use the model as its documentation shows, measured in turns with ours."""
-    theirs = (
-        "transformers computes in bf16"
-        if multiplies_bf16()
-        else "transformers computes in fp32, because this CPU has no bf16"
-    )
+    theirs = f"transformers computes in {'bf16' if multiplies_bf16() else 'fp32, because this CPU has no bf16'}"
     unique, alone = _unique(result), result.workloads[closed_name("unique", 1)]
     mosec = result.workloads.get(eager_name(PEERS["mosec"].title, result.plan.busy))
     what = f"vilt, {unique.name}"

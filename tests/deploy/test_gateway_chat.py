@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import time
 from collections.abc import Callable, Iterator
 
 import httpx
@@ -14,6 +13,7 @@ from PIL import Image
 
 from tests.support.gateways import ANSWER, RunningGateway
 from tests.support.pictures import as_base64, encoded, saved
+from tests.support.waiting import until
 from vqaops.gateway.routes import Route
 from vqaops.server.server import Server
 
@@ -135,9 +135,7 @@ def test_the_workers_and_torchserves_errors_have_openais_shape(client: httpx.Cli
     finally:
         scale(1)
     assert "worker" in message
-    deadline = time.monotonic() + 30
-    while client.post(CHAT, json=chat("dummy/2.0.0")).status_code != 200:
-        assert time.monotonic() < deadline
+    until(lambda: client.post(CHAT, json=chat("dummy/2.0.0")).status_code == 200, "the worker is back", 30)
 
 
 def test_a_canary_answers_those_who_name_no_version(client: httpx.Client, gateway: RunningGateway):

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import httpx
 
 from tests.support.gateways import ANSWER, RunningGateway, answer_of, ask, check_error
+from tests.support.waiting import until
 from vqaops.server.ports import free_ports
 from vqaops.server.server import Server
 
@@ -59,9 +60,7 @@ def test_the_gateway_sets_the_time_of_arrival_and_deadlines_count_from_it(torchs
     early = {"X-Request-Start": "t=1"}  # which a client cannot set
     assert answer_of(ask(client, headers={**early, "X-Timeout-Ms": "60000"})) == ANSWER
     assert check_error(ask(client, headers={**early, "X-Timeout-Ms": "0"}), 504) == "DeadlineExceeded"
-    deadline = time.monotonic() + 60  # TorchServe counts a little after its reply
-    while "vqa_queue_seconds_count{" not in metrics_of(torchserve):
-        assert time.monotonic() < deadline
+    until(lambda: "vqa_queue_seconds_count{" in metrics_of(torchserve), "TorchServe counts, after its reply", 60)
 
 
 def test_the_access_log_has_the_keys_name_and_both_ids_but_no_key_and_no_question(

@@ -16,6 +16,7 @@ import pytest
 from tests.support.pictures import encoded
 from tests.support.recipes import RecipeMaker
 from tests.support.rollout import ModelsCommand
+from tests.support.waiting import until
 from vqaops.paths import CONFIG, ROOT
 from vqaops.server.management import Management
 from vqaops.server.server import Server
@@ -121,10 +122,7 @@ def test_in_the_foreground_a_start_that_fails_or_is_ended_leaves_no_torchserve(
 
     (tmp_path / "hold").touch()
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as supervised:
-        deadline = time.monotonic() + PATIENCE
-        while fragile.server.process() is None:
-            assert time.monotonic() < deadline, "TorchServe does not start"
-            time.sleep(0.1)
+        until(lambda: fragile.server.process() is not None, "TorchServe starts", PATIENCE)
         supervised.send_signal(signal.SIGTERM)
         output, errors = supervised.communicate(timeout=PATIENCE)
     assert supervised.returncode == 0, errors

@@ -7,7 +7,6 @@ import json
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.support.pictures import as_base64, encoded
+from tests.support.waiting import until
 from vqaserve import prediction_log
 from vqaserve.errors import RecipeError
 from vqaserve.metrics import MetricSample
@@ -174,9 +174,7 @@ def test_only_the_owner_can_read_the_files(logged: Callable[..., Logged]):
 def test_a_removed_file_is_replaced_by_a_new_one(logged: Callable[..., Logged]):
     log = logged()
     log.ask(question("one?"))
-    deadline = time.monotonic() + 60
-    while not list(log.folder.iterdir()):
-        assert time.monotonic() < deadline
+    until(lambda: any(log.folder.iterdir()), "the line is written", 60)
     for part in log.folder.iterdir():
         part.unlink()
     log.ask(question("two?"))

@@ -46,5 +46,4 @@ def test_features_from_picture_files_are_those_of_the_model_that_is_saved(tmp_pa
     pixels = load_pixels(images, settings.model.pixels)
     with torch.inference_mode():
         expected = torch.stack([model.eval().encode(view) for view in (pixels, pixels.flip(3))])
-    error = (features.float() - expected).norm() / expected.norm()
-    assert error < 0.005, error  # features are kept in fp16: single values of a random encoder may be off by more
+    torch.testing.assert_close(features.float(), expected, rtol=0.01, atol=0.01)
