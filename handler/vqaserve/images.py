@@ -75,7 +75,7 @@ def open_picture(
                 warnings += (SEVERAL_FRAMES,)
             if not squeeze and image.size != whole:
                 warnings += (f"the picture was decoded at {image.width} x {image.height}, 1/{fraction} of its size",)
-            pixels, more = _decode(image, bare)
+            pixels, more = to_upright_srgb(image, bare)
     except (InvalidImage, MemoryError):
         raise
     except UnidentifiedImageError:
@@ -143,8 +143,19 @@ def _has_more_frames(image: Image.Image) -> bool:
         return True
 
 
-def _decode(image: Image.Image, data: bytes) -> tuple[Image.Image, tuple[str, ...]]:
-    """Decode an opened picture to upright RGB, with warnings for its sender."""
+def to_upright_srgb(image: Image.Image, data: bytes) -> tuple[Image.Image, tuple[str, ...]]:
+    """Decode an opened picture to upright 8-bit sRGB.
+
+    Args:
+        image: The picture; of several frames, the one that it is at.
+        data: Its file.
+
+    Returns:
+        Mode ``RGB``, and warnings for the sender.
+
+    Raises:
+        InvalidImage: The range of its values is not known.
+    """
     rawmode = _rawmode(image)
     profile = image.info.get("icc_profile")
     image.load()

@@ -20,6 +20,7 @@ from PIL import Image, ImageOps, ImageSequence
 
 from vqaserve.documents.pages import choose_pages
 from vqaserve.errors import InvalidImage, InvalidParameter
+from vqaserve.images import to_upright_srgb
 from vqaserve.picture_formats import FORMATS
 
 MOST_PIXELS = 2_300_000
@@ -116,7 +117,7 @@ def _pictures(data: bytes, wanted: str, most: int) -> Iterator[tuple[dict[str, A
                         f"page {number} is {frame.width} x {frame.height} pixels; at most {_MOST_SCAN_PIXELS:,} are "
                         "allowed: scan it at 300 dpi"
                     )
-                grey = ImageOps.exif_transpose(frame).convert("L")
+                grey = _upright_grey(frame, data)
                 scale = math.sqrt(MOST_PIXELS / (grey.width * grey.height))
                 if scale < 1:
                     size = (max(1, int(grey.width * scale)), max(1, int(grey.height * scale)))
@@ -126,6 +127,13 @@ def _pictures(data: bytes, wanted: str, most: int) -> Iterator[tuple[dict[str, A
         raise
     except Exception:  # noqa: BLE001 - decoders raise nearly anything on hostile bytes
         raise InvalidImage("the file is neither a PDF nor a picture that can be read; send a PDF or TIFF") from None
+
+
+def _upright_grey(frame: Image.Image, data: bytes) -> Image.Image:
+    """A page in 8-bit grey; of 16 bits, Pillow alone would make white, and of transparent paper black."""
+    if frame.mode == "1" and not frame.has_transparency_data:  # a fax, whose many pixels have no colours to convert
+        return ImageOps.exif_transpose(frame).convert("L")
+    return to_upright_srgb(frame, data)[0].convert("L")
 
 
 def _content(grey: Image.Image) -> tuple[float, float, float, float]:

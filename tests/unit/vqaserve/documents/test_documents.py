@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from io import BytesIO
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -92,6 +93,20 @@ def test_a_picture_is_a_document_of_one_page(pipeline):
     file = BytesIO()
     Image.new("RGB", (800, 1000), "white").save(file, "PNG")
     assert said(ask(pipeline, file.getvalue()))["summary"]["document_pages"] == 1
+
+
+@pytest.mark.parametrize("mode", ["I;16", "RGBA", "LA", "P", "CMYK"])
+def test_a_scan_of_any_depth_and_with_transparent_paper_shows_its_bar(pipeline, mode):
+    scan = Image.new("RGBA", (800, 1000), (0, 0, 0, 0) if mode in ("RGBA", "LA", "P") else "white")
+    scan.paste((20, 20, 20, 255), (100, 100, 500, 160))
+    if mode == "I;16":
+        scan = Image.fromarray(np.asarray(scan.convert("L")).astype(np.uint16) * 257)
+    elif mode == "P":
+        scan = scan.quantize(4)
+    file = BytesIO()
+    (scan if scan.mode == mode else scan.convert(mode)).save(file, "TIFF" if mode == "CMYK" else "PNG")
+    (page,) = said(ask(pipeline, file.getvalue()))["pages"]
+    assert page["covered"]["page"] == pytest.approx(400 * 60 / 800_000, rel=0.05)
 
 
 def test_pages_chooses_the_pages(pipeline):
