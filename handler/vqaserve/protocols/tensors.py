@@ -104,9 +104,9 @@ def read_tensors(
         elements: list[str | bytes] = list(islice(found, limit + 1))  # 24 MB may hold six million empty ones
         if len(elements) > limit:
             raise InvalidQuestion(f"input {tensor.name!r} has more than {limit} elements, the limit of one request")
-        if math.prod(tensor.shape) != len(elements):
+        if not _holds(tensor.shape, len(elements)):
             raise BadRequest(
-                f"input {tensor.name!r} has shape {tensor.shape[:8]} and {len(elements)} elements; make them agree"
+                f"input {tensor.name!r} has shape {tensor.shape[:8]!s:.80} and {len(elements)} elements; make them agree"
             )
         tensors[tensor.name] = elements
     if raw:
@@ -117,10 +117,15 @@ def read_tensors(
 def _check_datatype(tensor: InputTensor) -> None:
     if tensor.datatype == "BYTES":
         return
-    came = f"input {tensor.name!r} is {tensor.datatype!r:.20} of shape {tensor.shape[:8]}"
+    came = f"input {tensor.name!r} is {tensor.datatype!r:.20} of shape {tensor.shape[:8]!s:.80}"
     if tensor.name == "image":
         raise BadRequest(f"{came}; send BYTES: the picture file itself (JPEG, PNG, ...), not its pixels")
     raise BadRequest(f"{came}; send BYTES")
+
+
+def _holds(shape: Sequence[int], count: int) -> bool:
+    """Whether a shape has so many elements. Its sizes are looked at first: the product of huge ones takes minutes."""
+    return all(0 <= size <= max(1, count) for size in shape) and math.prod(shape) == count
 
 
 def _flat(name: str, data: Sequence[object]) -> Iterator[str]:
