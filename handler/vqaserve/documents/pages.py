@@ -11,6 +11,7 @@ REDACTED = "redacted"
 """The label of a page with redactions."""
 
 _RANGE = re.compile(r"(\d{1,6})(?:-(\d{1,6}))?")
+_LONGEST = 10_000  # characters; the text is an argument of a process, of which the kernel takes 128 kB
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,19 @@ class Page:
     hidden: tuple[tuple[float, float], ...] = ()
 
 
+def read_ranges(wanted: str) -> list[tuple[int, int]]:
+    """The first and last pages of the ranges in a text such as ``1,4-6``.
+
+    Raises:
+        InvalidParameter: The text is no list of pages, or a long one.
+    """
+    parts = [_RANGE.fullmatch(part.strip()) for part in wanted[: _LONGEST + 1].split(",")]
+    ranges = [(int(part[1]), int(part[2] or part[1])) for part in parts if part]
+    if len(wanted) > _LONGEST or len(ranges) < len(parts) or not all(1 <= first <= last for first, last in ranges):
+        raise InvalidParameter(f"pages is {wanted!r:.60}; send page numbers from 1 on, such as 3, 1-20 or 1,4-6")
+    return ranges
+
+
 def choose_pages(wanted: str, of: int, most: int) -> list[int]:
     """The numbers of the pages to read, from 1, in order.
 
@@ -43,11 +57,7 @@ def choose_pages(wanted: str, of: int, most: int) -> list[int]:
         InvalidParameter: The text is no list of pages, or names none of the document's pages or too many of them.
     """
     chosen: set[int] = set()
-    for part in (wanted or f"1-{of}").split(","):
-        found = _RANGE.fullmatch(part.strip())
-        first, last = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
-        if not 1 <= first <= last:
-            raise InvalidParameter(f"pages is {wanted!r:.60}; send page numbers from 1 on, such as 3, 1-20 or 1,4-6")
+    for first, last in read_ranges(wanted or f"1-{of}"):
         chosen.update(range(first, min(last, of) + 1))
     if not chosen:
         raise InvalidParameter(f"pages is {wanted!r:.60}, and the document has {of} pages; choose some of these")

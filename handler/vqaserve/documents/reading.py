@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from vqaserve.documents.limits import DocumentLimits
-from vqaserve.documents.pages import Page
+from vqaserve.documents.pages import Page, read_ranges
 from vqaserve.errors import InvalidImage, InvalidParameter
 
 _PROGRAM = "vqaserve.documents.rendering"  # not imported: only the child needs a PDF library
@@ -38,6 +38,8 @@ def read_document(data: bytes, wanted: str, limits: DocumentLimits) -> list[tupl
     """
     if len(data) > limits.max_image_bytes:
         raise InvalidImage(f"the document has {len(data):,} bytes; at most {limits.max_image_bytes:,} are allowed")
+    if wanted:  # before it becomes an argument of a process, which cannot hold every text
+        read_ranges(wanted)
     seconds = limits.max_document_seconds
     command = [sys.executable, "-m", _PROGRAM, wanted, str(limits.max_pages), str(seconds)]
     folder = Path(__file__).parents[2]  # where -m finds the package: the archive's root, or handler/

@@ -105,9 +105,8 @@ def read_tensors(
         if len(elements) > limit:
             raise InvalidQuestion(f"input {tensor.name!r} has more than {limit} elements, the limit of one request")
         if not _holds(tensor.shape, len(elements)):
-            raise BadRequest(
-                f"input {tensor.name!r} has shape {tensor.shape[:8]!s:.80} and {len(elements)} elements; make them agree"
-            )
+            shape = f"{tensor.shape[:8]!s:.80}"
+            raise BadRequest(f"input {tensor.name!r} has shape {shape} and {len(elements)} elements; make them agree")
         tensors[tensor.name] = elements
     if raw:
         raise BadRequest(f"{len(raw):,} bytes follow the last raw tensor; send each tensor's {_SIZE}")

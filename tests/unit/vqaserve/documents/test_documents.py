@@ -115,7 +115,11 @@ def test_pages_chooses_the_pages(pipeline):
     assert found["summary"]["document_pages"] == 4
 
 
-@pytest.mark.parametrize("pages", ["0", "two", "3-2", "7"])
+@pytest.mark.parametrize(
+    "pages",
+    ["0", "two", "3-2", "7", "1\0", "\ud800", "1," * 70_000 + "1"],
+    ids=["0", "two", "3-2", "7", "zero byte", "half a character", "over 128 kB"],
+)
 def test_pages_that_are_none_are_refused(pipeline, pages):
     assert refusal(ask(pipeline, pdf([OTHER]), pages=pages)).startswith("InvalidParameter: pages is ")
 
