@@ -43,15 +43,20 @@ class Exchange:
             return cls(_without_body(request), protocol, refused=to_vqa_error(error, request.label))
         return cls(request, protocol, tuple(_item(request.label, entry, deadline) for entry in entries))
 
-    def split(self, task: Task) -> Exchange:
-        """Return the exchange with an item for each page of its documents; without documents, as it is."""
+    def split(self, task: Task, deadline: float) -> Exchange:
+        """Return the exchange with an item for each page of its documents; without documents, as it is.
+
+        Args:
+            task: Reads documents, or not.
+            deadline: On the monotonic clock; afterwards no document is read.
+        """
         if self.refused:
             return self
         try:
             items = tuple(
                 item.with_query(query)
                 for item in self.items
-                for query in ([item.query] if item.error else task.split(item.query))
+                for query in ([item.query] if item.error else task.split(item.query, deadline))
             )
             if len(items) > len(self.items) and not self.protocol.replies_to_documents:
                 raise BadRequest(

@@ -65,8 +65,8 @@ class Pipeline:
             model: The name and version that replies and metrics carry.
             emit: Receives the metrics of each batch.
             shared: The folder of features that the workers of a version share.
-            opening_seconds: The time for fetching and decoding the pictures of a batch; later ones get a 503. The
-                explanations of a batch get half as much.
+            opening_seconds: The time for reading the documents of a batch, and for fetching and decoding its pictures;
+                later ones get a 503. The explanations of a batch get half as much.
         """
         self.task = task
         self.family = family
@@ -125,13 +125,14 @@ class Pipeline:
             send: Sends parts of the replies to requests that ask for a stream, while the batch is answered. The reply
                 that is returned for such a request is the rest.
         """
-        arrived = time.time()
+        arrived, deadline = time.time(), time.monotonic() + self._opening_seconds
         with self.stopwatch("parse"):
             exchanges = [Exchange.parse(request, self.settings) for request in requests]
         with self.stopwatch("open"):
-            exchanges = [exchange.split(self.task) for exchange in exchanges]
+            exchanges = [exchange.split(self.task, deadline) for exchange in exchanges]
         streams = Streams(exchanges, self.model, send)
-        items = iter(self._answer_items([item for exchange in exchanges for item in exchange.items], streams))
+        asked = [item for exchange in exchanges for item in exchange.items]
+        items = iter(self._answer_items(asked, streams, deadline))
         with self.stopwatch("reply"):
             finished = [exchange.take(items) for exchange in exchanges]
             replies = [streams.reply(place, exchange) for place, exchange in enumerate(finished)]
@@ -140,8 +141,7 @@ class Pipeline:
         timing = {"Server-Timing": server_timing(seconds)}
         return [replace(reply, headers={**reply.headers, **timing}) for reply in replies]
 
-    def _answer_items(self, items: Sequence[Item], streams: Streams) -> list[Item]:
-        deadline = time.monotonic() + self._opening_seconds
+    def _answer_items(self, items: Sequence[Item], streams: Streams, deadline: float) -> list[Item]:
         prepared = self._run("parse", self._prepare, items)
         with self.stopwatch("open"):
             identified = self.identifier.identify(prepared)

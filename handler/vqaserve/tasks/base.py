@@ -23,12 +23,17 @@ class Task(ABC):
     def __init__(self, settings: HandlerSettings) -> None:
         self.settings = settings
 
-    def split(self, query: Query) -> list[Query]:
+    def split(self, query: Query, deadline: float) -> list[Query]:
         """The queries that one query of a request stands for: for a document, one for each page.
+
+        Args:
+            query: The query as it came.
+            deadline: On the monotonic clock; afterwards no document is read.
 
         Raises:
             InvalidParameter: The query chooses pages, and the task reads none.
         """
+        del deadline
         if query.pages:
             raise InvalidParameter("this model reads pictures and no documents; leave out 'pages'")
         return [query]

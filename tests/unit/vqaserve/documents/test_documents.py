@@ -153,6 +153,19 @@ def test_a_hostile_document_ends_its_reader_and_no_other_request(pipeline):
     assert said(other)["summary"]["redacted_pages"] == [1]
 
 
+def test_once_the_batchs_time_is_up_further_documents_get_503():
+    endless = pdf(["0 g " + "0 0 600 700 re 10 10 500 600 re f* " * 400_000])
+    small = SETTINGS.model_copy(update={"limits": SETTINGS.limits.model_copy(update={"max_document_seconds": 1.0})})
+    task, model = DocumentRedactionDetection(small), Model("redactions", "1.0.0")
+    pipeline = Pipeline(task, DarkBars(), small, model, opening_seconds=0.5)
+    late = Request("late", {"image": pdf([BAR])})
+    replies = pipeline.answer([Request("slow", {"image": endless}), late])
+    assert [(reply.status, json.loads(reply.body)["type"]) for reply in replies] == [
+        (422, "InvalidImage"),
+        (503, "Overloaded"),
+    ]
+
+
 def test_scripts_and_embedded_actions_do_not_run(pipeline):
     active = pdf([BAR], catalog="/OpenAction << /S /JavaScript /JS (app.alert\\(1\\); while\\(true\\);) >>")
     assert said(ask(pipeline, active))["summary"]["redacted_pages"] == [1]
