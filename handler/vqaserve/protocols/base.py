@@ -15,6 +15,9 @@ from vqaserve.settings import HandlerSettings
 from vqaserve.types import Item, Model, Query, RemoteImage, Reply, Request
 from vqaserve.writing import Writing
 
+_MOST_LABELS = 10_000
+"""Labels that a text is divided into; no recipe allows as many. 24 MB may hold eight million, which take 640 MB."""
+
 
 class Protocol(ABC):
     """A wire format."""
@@ -139,7 +142,7 @@ class Parameters(Strict):
 def split_labels(labels: Sequence[str] | str | None) -> tuple[str, ...]:
     """Labels as they came in a list, or the parts of a text between its commas, without those that are blank."""
     if isinstance(labels, str):
-        return tuple(label.strip() for label in labels.split(",") if label.strip())
+        return tuple(label.strip() for label in labels.split(",", _MOST_LABELS) if label.strip())
     return tuple(labels or ())
 
 

@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from email.parser import HeaderParser
 from email.utils import collapse_rfc2231_value
 from functools import lru_cache
-from urllib.parse import parse_qsl
 
 from vqaserve.errors import BadRequest
 from vqaserve.protocols.json_text import parse_json
 from vqaserve.protocols.media_type import MediaType, decode_text, find_codec
+from vqaserve.protocols.percent import unquote
+from vqaserve.protocols.picture_text import without_space
 
 MULTIPART, URL_ENCODED = "multipart/form-data", "application/x-www-form-urlencoded"
 
@@ -88,12 +89,15 @@ def read_url_encoded(body: bytes, media_type: MediaType) -> dict[str, object]:
         BadRequest: It is not text of its charset, it has too many fields, or two have the same name.
     """
     codec = find_codec(media_type.charset, "the form")
-    try:
-        pairs = parse_qsl(body.decode(), True, encoding=codec, errors="strict", max_num_fields=_MAX_PARTS)
-    except ValueError as error:
-        raise BadRequest(f"the form cannot be read: {error!s:.200}; send it in UTF-8, percent-encoded") from None
+    pairs = body.split(b"&", _MAX_PARTS)
+    if len(pairs) > _MAX_PARTS:
+        raise BadRequest(f"the form has more than {_MAX_PARTS} fields; send fewer")
     fields: dict[str, object] = {}
-    for name, value in pairs:
+    for pair in filter(None, pairs):
+        try:
+            name, value = (unquote(part.replace(b"+", b" ")).decode(codec) for part in pair.partition(b"=")[::2])
+        except UnicodeDecodeError as error:
+            raise BadRequest(f"the form cannot be read: {error!s:.200}; send it in UTF-8, percent-encoded") from None
         _add(fields, name, _with_plus(value) if name in _PICTURES else value)
     return fields
 
@@ -220,7 +224,7 @@ def _decode_transfer(head: _Head, content: bytes) -> bytes:
         return quopri.decodestring(content)
     if head.encoding == "base64":
         try:
-            return base64.b64decode(b"".join(content.split()), validate=True)
+            return base64.b64decode(without_space(content), validate=True)
         except binascii.Error:
             raise BadRequest(f"field {head.name!r:.80} is not base64, as its Content-Transfer-Encoding says") from None
     raise BadRequest(

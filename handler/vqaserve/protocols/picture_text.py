@@ -7,10 +7,10 @@ import binascii
 import codecs
 import re
 import unicodedata
-from urllib.parse import unquote_to_bytes
 
 from vqaserve.errors import InvalidImage
 from vqaserve.mistaken_pictures import name_mistake
+from vqaserve.protocols.percent import unquote
 from vqaserve.types import RemoteImage
 
 _LONGEST_HEAD = 1024
@@ -96,8 +96,8 @@ def _read_data_uri(uri: bytes) -> bytes:
     if not comma or len(head) > _LONGEST_HEAD:
         raise InvalidImage("the picture's data URI has no comma before its data; send data:image/jpeg;base64,...")
     if b"%" in data:
-        data = unquote_to_bytes(data)
-    is_base64 = unquote_to_bytes(head).rpartition(b";")[2].strip().lower() == b"base64"
+        data = unquote(data)
+    is_base64 = unquote(head).rpartition(b";")[2].strip().lower() == b"base64"
     return _decode_base64(data) if is_base64 or _BASE64.fullmatch(data) else data
 
 
@@ -107,10 +107,15 @@ def _refuse_word(text: bytes) -> None:
         raise InvalidImage(f"the picture is {mistake}")
 
 
+def without_space(text: bytes) -> bytes:
+    """A text without its white space; ``split`` would make an object of each word, 400 MB for 24 MB."""
+    return text.translate(None, b" \t\n\r\v\f")
+
+
 def _decode_base64(text: bytes) -> bytes:
-    letters = b"".join(text.split())
+    letters = without_space(text)
     if b"%" in letters:
-        letters = unquote_to_bytes(letters)
+        letters = unquote(letters)
     letters = letters.replace(b"-", b"+").replace(b"_", b"/")
     if b"=" not in letters:
         letters += b"=" * (-len(letters) % 4)

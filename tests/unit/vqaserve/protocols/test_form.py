@@ -158,7 +158,7 @@ def test_an_url_encoded_form_is_read(body: bytes, charset: str, fields: dict):
         (b"question=a&question=b", "", "more than one value for the field 'question'"),
         (b"question=%FF", "", "cannot be read: .*utf-8"),
         (b"question=a", "klingon", "charset 'klingon', which is not supported"),
-        (b"&".join(b"a%d=1" % number for number in range(200)), "", "Max number of fields exceeded"),
+        (b"&".join(b"a%d=1" % number for number in range(200)), "", "more than 100 fields"),
         ("question=größe".encode("latin-1"), "", "cannot be read"),
     ],
 )
