@@ -13,12 +13,11 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from email.parser import HeaderParser
-from email.utils import collapse_rfc2231_value
 from functools import lru_cache
 
 from vqaserve.errors import BadRequest
 from vqaserve.protocols.json_text import parse_json
-from vqaserve.protocols.media_type import MediaType, decode_text, find_codec
+from vqaserve.protocols.media_type import MediaType, decode_text, find_codec, read_parameter
 from vqaserve.protocols.percent import unquote
 from vqaserve.protocols.picture_text import without_space
 
@@ -193,7 +192,7 @@ def _read_head(raw: bytes) -> _Head:
     except UnicodeDecodeError:
         text = raw.decode("latin-1")
     headers = HeaderParser().parsestr(text.lstrip("\r\n"))
-    name = headers.get_param("name", header="content-disposition")
+    name = read_parameter(headers, "name", "content-disposition")
     if not name:
         raise BadRequest('a part of the form has no name; send Content-Disposition: form-data; name="..."')
     kind = MediaType.parse(headers.get("content-type", ""))
@@ -201,7 +200,7 @@ def _read_head(raw: bytes) -> _Head:
         raise BadRequest(f"a part of the form is {kind.name:.60} itself; send each file as a part of its own")
     encoding = headers.get("content-transfer-encoding", "").strip().lower()
     is_file = headers.get_param("filename", header="content-disposition") is not None
-    return _Head(collapse_rfc2231_value(name), kind, encoding, is_file)
+    return _Head(name, kind, encoding, is_file)
 
 
 def _value(head: _Head, content: bytes) -> object:

@@ -8,6 +8,7 @@ the whole reply's. Raw tensors are in ``tensors.py``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -146,7 +147,7 @@ def _split(request: Request) -> tuple[KServeV2Request, memoryview]:
     length, body = request.headers.get(BINARY_HEADER), request.body
     if length is None or not isinstance(body, bytes | bytearray):
         return validate(KServeV2Request, body), memoryview(b"")
-    size = int(length) if length.strip().isdecimal() else -1
+    size = int(length) if re.fullmatch(r"\s*\d{1,9}\s*", length) else -1
     if not 0 <= size <= len(body):
         raise BadRequest(
             f"{BINARY_HEADER} is {length!r:.20}, and the body has {len(body):,} bytes; send its JSON's length"

@@ -61,12 +61,25 @@ def _parse(header: str) -> MediaType:
     message = Message()
     message["content-type"] = header
     parameters = {
-        name: collapse_rfc2231_value(value).strip()
+        name: value.strip()
         for name in ("boundary", "charset")
-        if (value := message.get_param(name)) is not None
+        if (value := read_parameter(message, name, "content-type")) is not None
     }
     name = header.partition(";")[0].strip().lower()
     return MediaType(name, parameters.get("boundary"), parameters.get("charset", ""))
+
+
+def read_parameter(message: Message, name: str, header: str) -> str | None:
+    """A parameter of a header, also as RFC 2231 encodes it (``name*=utf-8''...``); None if it is missing.
+
+    Raises:
+        BadRequest: It cannot be decoded.
+    """
+    try:
+        value = message.get_param(name, header=header)
+        return None if value is None else collapse_rfc2231_value(value)
+    except ValueError:  # a codec of Python's that is no charset, or a number of thousands of digits
+        raise BadRequest(f'the parameter {name!r} of {header} cannot be decoded; send it as {name}="..."') from None
 
 
 def is_charset(name: str) -> bool:

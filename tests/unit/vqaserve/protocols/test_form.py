@@ -165,3 +165,14 @@ def test_an_url_encoded_form_is_read(body: bytes, charset: str, fields: dict):
 def test_an_url_encoded_form_that_cannot_be_read_is_refused(body: bytes, charset: str, message: str):
     with pytest.raises(BadRequest, match=message):
         read_url_encoded(body, MediaType("application/x-www-form-urlencoded", charset=charset))
+
+
+@pytest.mark.parametrize("charset", ["undefined", "idna", "punycode", "a\0b"])
+def test_a_name_in_a_codec_of_pythons_that_is_no_charset_is_refused(charset: str):
+    with pytest.raises(BadRequest, match="'name' of content-disposition cannot be decoded"):
+        read(form(part(f"Content-Disposition: form-data; name*={charset}''que%FFstion")))
+
+
+def test_a_name_whose_part_has_a_number_of_thousands_of_digits_is_refused():
+    with pytest.raises(BadRequest, match="'name' of content-disposition cannot be decoded"):
+        read(form(part(f"Content-Disposition: form-data; name*{'9' * 5000}=question")))

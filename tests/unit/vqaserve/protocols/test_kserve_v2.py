@@ -116,6 +116,11 @@ def test_raw_tensors_behind_the_json_are_read():
             BadRequest,
             "is 'x', and the body has 2 bytes",
         ),
+        (
+            Request("id", {"body": bytearray(b"{}")}, {"inference-header-content-length": "9" * 5000}),
+            BadRequest,
+            "and the body has 2 bytes",
+        ),
     ],
 )
 def test_what_cannot_be_read_is_refused(request_: Request | dict, error: type[VqaError], message: str):

@@ -56,3 +56,9 @@ def test_a_codec_that_is_no_charset_is_refused(charset: str):
 def test_bytes_of_another_charset_are_refused():
     with pytest.raises(BadRequest, match="the body is not UTF-8 text; send UTF-8, or name its charset"):
         decode_text("größe".encode("latin-1"), "", "the body")
+
+
+@pytest.mark.parametrize("charset", ["undefined", "idna", "a\0b"])
+def test_a_parameter_in_a_codec_of_pythons_that_is_no_charset_is_refused(charset: str):
+    with pytest.raises(BadRequest, match="'charset' of content-type cannot be decoded"):
+        MediaType.parse(f"application/json; charset*={charset}''%FF")
