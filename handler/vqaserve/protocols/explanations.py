@@ -59,6 +59,9 @@ class Explained(Protocol):
             return self.refuse(error)
         explanation = items[0].explanation
         if explanation and explanation.drawing:
+            if len(items) > 1:  # of a document, whose pages are not known before it is read
+                wanted = "send pages=1, or accept application/json, not image/png"
+                return self.refuse(BadRequest(f"the request asks for {len(items)} pages; {wanted}"))
             return Reply(explanation.drawing, content_type="image/png")
         entries = [item.error.body if item.error else _entry(item, model) for item in items]
         return as_json(entries if len(entries) > 1 else entries[0])

@@ -166,6 +166,15 @@ def test_once_the_batchs_time_is_up_further_documents_get_503():
     ]
 
 
+def test_one_page_is_explained_by_a_picture_and_several_are_not(pipeline):
+    headers = {"explain": "True", "accept": "image/png"}
+    one, two = (Request(name, {"image": pdf([BAR] * pages)}, headers) for name, pages in (("one", 1), ("two", 2)))
+    drawn, refused = pipeline.answer([one, two])
+    assert drawn.content_type == "image/png"
+    assert refused.status == 400
+    assert "asks for 2 pages; send pages=1" in json.loads(refused.body)["message"]
+
+
 def test_scripts_and_embedded_actions_do_not_run(pipeline):
     active = pdf([BAR], catalog="/OpenAction << /S /JavaScript /JS (app.alert\\(1\\); while\\(true\\);) >>")
     assert said(ask(pipeline, active))["summary"]["redacted_pages"] == [1]
