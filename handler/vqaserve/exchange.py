@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from vqaserve.deadline import read_deadline
-from vqaserve.errors import BadRequest, InternalError, VqaError
+from vqaserve.errors import BadRequest, VqaError
 from vqaserve.protocols import find_protocol
 from vqaserve.protocols.base import Protocol
 from vqaserve.protocols.body import read_body
@@ -89,7 +90,9 @@ class Exchange:
         errors = (self.refused, *(item.error for item in self.items))
         if reply.status < 400 and not (streamed and any(errors)):
             return "ok"
-        return type(next((error for error in errors if error), InternalError())).__name__
+        error = next((error for error in errors if error), None)
+        # Without one, it came up while the reply was worded, and only the reply has it.
+        return type(error).__name__ if error else str(json.loads(reply.body)["type"])
 
     @property
     def logged_items(self) -> Sequence[Item]:

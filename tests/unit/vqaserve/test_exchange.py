@@ -10,7 +10,7 @@ from vqaserve import exchange
 from vqaserve.exchange import Exchange
 from vqaserve.protocols import PROTOCOLS, find_protocol
 from vqaserve.settings import HandlerSettings
-from vqaserve.types import UNREADABLE, Item, Model, Query, Request
+from vqaserve.types import UNREADABLE, Item, Model, Query, Ranking, Request
 
 SETTINGS = HandlerSettings(version="1.0.0", family="dummy")
 
@@ -28,6 +28,16 @@ def test_a_body_that_is_not_json_is_refused_in_the_format_of_its_route():
     reply = parsed.reply(Model("m", "1.0.0"))
     assert (reply.status, parsed.outcome(reply)) == (400, "BadRequest")
     assert "error" in json.loads(reply.body)
+
+
+def test_an_error_that_comes_up_in_the_reply_is_counted_as_what_it_is():
+    image = {"name": "image", "shape": [1], "datatype": "BYTES", "data": ["YQ=="]}
+    body = {"inputs": [image], "outputs": [{"name": "label"}]}  # which a model that answers questions has not
+    parsed = Exchange.parse(Request("id", {"body": json.dumps(body).encode()}), SETTINGS)
+    ranked = Ranking("answer", ({"answer": "red", "score": 0.5},))
+    finished = parsed.take(iter([Item("id", ranked=ranked)]))
+    reply = finished.reply(Model("m", "1.0.0"))
+    assert (reply.status, finished.outcome(reply)) == (400, "BadRequest")
 
 
 def test_a_refused_request_is_logged_as_one_item_without_a_question():
