@@ -40,10 +40,13 @@ def prepare_output(path: Path, inputs: Iterable[Path] = ()) -> None:
                 raise RecipeError(f"{path} is {read}, which this command reads; give another file to write")
 
 
-def replace_whole(path: Path, text: str) -> None:
+def replace_whole(path: Path, text: str, mode: int = 0o644) -> None:
     """Replace a UTF-8 file atomically: a reader, or a power cut, finds the old content or the new one.
 
-    Every user who may enter the folder can read the file.
+    Args:
+        path: The file.
+        text: Its new content.
+        mode: Its permissions; by default every user who may enter the folder can read it.
     """
     with tempfile.NamedTemporaryFile(
         "w", dir=path.parent, prefix=".building-", delete=False, encoding="utf-8", newline=""
@@ -52,7 +55,7 @@ def replace_whole(path: Path, text: str) -> None:
         written.flush()
         os.fsync(written.fileno())
     new = Path(written.name)
-    new.chmod(0o644)
+    new.chmod(mode)
     new.replace(path)
 
 

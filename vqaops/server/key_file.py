@@ -12,6 +12,7 @@ from typing import Any
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_fixed
 
 from vqaops.errors import ServerError
+from vqaops.files import replace_whole
 
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 
@@ -57,11 +58,14 @@ class KeyFile:
         """Write the inference token to ``auth.header`` beside the file, for ``curl -H @run/auth.header``; mode 0600.
 
         Raises:
-            ServerError: As ``token``.
+            ServerError: As ``token``; or the header cannot be written, as on a full disk.
         """
         header = self.path.with_name("auth.header")
-        header.touch(mode=0o600)
-        header.write_text(f"Authorization: Bearer {self.token('inference')}\n", encoding="utf-8")
+        text = f"Authorization: Bearer {self.token('inference')}\n"
+        try:
+            replace_whole(header, text, 0o600)  # at a renewal, curl finds the old token or the new one, never half
+        except OSError as error:
+            raise ServerError(f"{header} cannot be written: {error.strerror}") from None
 
     def _entry(self, kind: str) -> dict[str, Any]:
         try:
