@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from vqaops.training.redactions.brushes import WEIGHTS
 from vqaserve.families.redactions.config import RedactionsConfig
@@ -44,6 +44,8 @@ class RedactionTrainSettings(FrozenModel):
         judge_examples: Examples whose boxes the second network is trained on.
         judge_lookalikes: Further examples for it, whose distractors are all tables, frames, filled cells and
             highlighted text, which it takes for white, labelled or grey redactions first.
+        judge_hard: About the share of its pages on which the networks of ``start`` see a redaction although there is
+            none, such as slides and figures; below 1.
         judge_epochs: Number of epochs of the second network.
         judge_share: Share of its trained weights in the second network that is saved, if it starts from ``start``; the
             rest is of ``start``. A mean of both is often better on new documents than either (Wortsman et al. 2022).
@@ -66,9 +68,16 @@ class RedactionTrainSettings(FrozenModel):
     average: Annotated[float, Field(ge=0, lt=1)] = 0.99
     judge_examples: Count = 800
     judge_lookalikes: Annotated[int, Field(ge=0)] = 0
+    judge_hard: Annotated[float, Field(ge=0, lt=1)] = 0.0
     judge_epochs: Count = 12
     judge_share: Annotated[float, Field(ge=0, le=1)] = 1.0
     bf16: bool = False
+
+    @model_validator(mode="after")
+    def _hard_pages_need_networks(self) -> Self:
+        if self.judge_hard and not self.start:
+            raise ValueError("judge_hard needs start: weights that tell which pages are hard")
+        return self
 
     @classmethod
     def read(cls, path: Path) -> RedactionTrainSettings:

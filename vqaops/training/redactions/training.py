@@ -16,6 +16,7 @@ from vqaops.training.arithmetic import autocast
 from vqaops.training.redactions.calibration import calibrate
 from vqaops.training.redactions.distractors import LOOKALIKES
 from vqaops.training.redactions.examples import Source, draw_examples
+from vqaops.training.redactions.hard_pages import find_hard_pages, with_hard_pages
 from vqaops.training.redactions.judging import collect_boxes, of_judge, train_judge
 from vqaops.training.redactions.pages import Page, fingerprint, render_documents
 from vqaops.training.redactions.settings import RedactionTrainSettings
@@ -79,6 +80,10 @@ def train_redactions(settings: RedactionTrainSettings, data: Path, state: Path, 
     model.pages.load_state_dict(trainer.run().state_dict())
     plain = settings.model.model_copy(update={"temperature": 1.0, "bias": 0.0})
     family = Redactions(fuse(copy.deepcopy(model)), plain, torch.device("cpu"))
+    if settings.start and settings.judge_hard:
+        hard = find_hard_pages(Redactions.read((output / settings.start).parent, torch.device("cpu")), kept)
+        log.info("%d of %d pages are hard", len(hard), len(kept))
+        kept = with_hard_pages(kept, hard, settings.judge_hard)
     family.model.boxes = _train_second(settings, family, kept, first)
     model.boxes.load_state_dict(family.model.boxes.state_dict())
     with autocast(settings.bf16):

@@ -71,10 +71,15 @@ class Redactions(Family[Found, list[Found]]):
         """
         read_options(Options, settings)
         device = prepare_device(settings)
-        return load_at_precision(lambda: cls._read(folder / settings.weights, device), settings)
+        return load_at_precision(lambda: cls.read(folder / settings.weights, device), settings)
 
     @classmethod
-    def _read(cls, weights: Path, device: torch.device) -> Self:
+    def read(cls, weights: Path, device: torch.device) -> Self:
+        """Read both networks from a folder with ``config.json`` and ``model.safetensors``, in fp32.
+
+        Raises:
+            RecipeError: As ``load``.
+        """
         config = RedactionsConfig.read(weights / "config.json")
         model = Networks(config)
         load_tensors(model, weights / "model.safetensors")

@@ -137,6 +137,12 @@ def test_a_second_network_that_starts_from_weights_is_a_mean_of_both(
     assert torch.equal(before["boxes.decide.1.weight"], after["boxes.decide.1.weight"]) is is_kept
 
 
+def test_hard_pages_without_networks_to_find_them_are_refused(tmp_path: Path, documents: Path):
+    result = invoke(make_recipe(tmp_path / "recipe", SETTINGS, judge_hard=0.4), documents)
+    assert result.exit_code == 1
+    assert "judge_hard needs start" in result.output
+
+
 @pytest.mark.parametrize("styles", [[1.0], [0.5] * 8])
 def test_shares_of_styles_that_are_too_few_or_too_much_are_refused(
     tmp_path: Path, documents: Path, styles: list[float]
