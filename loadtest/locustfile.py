@@ -71,7 +71,7 @@ def add_options(parser: ArgumentParser) -> None:
         "--recipes",
         nargs="*",
         default=[],
-        help="Folders of the recipes whose samples are asked. Default: shapes and rooms. Example: --recipes recipes/shapes",
+        help="Recipes whose samples are asked. Default: shapes and rooms. Example: --recipes recipes/shapes",
     )
     ours.add_argument(
         "--header-file",

@@ -14,6 +14,7 @@ _TOP: Final = frozenset(
         CARD,
         "train.yaml",
         "second.yaml",
+        "third.yaml",
         "documents.txt",
         "LICENSE",
         "LICENSE.txt",
