@@ -31,7 +31,8 @@ _RULE: tuple[tuple[set[str], tuple[Arithmetic, ...]], ...] = (
     ({"amx_bf16"}, (_TORCH_BF16, _INT8, _BF16, _FP32, _TORCH_FP32)),
     # int8 takes 0.56 of torch's bf16 for a ViLT, OpenVINO's bf16 0.86 (docs/explanation/performance-experiments.md).
     ({"avx512_bf16", "avx512_vnni"}, (_INT8, _BF16, _TORCH_BF16, _FP32, _TORCH_FP32)),
-    # OpenVINO's fp32 takes 0.93 of torch's for a ViLT with avx2 only, int8 0.99 (docs/performance.md).
+    # For a ViLT with avx2 only, OpenVINO's fp32 takes 0.93 of torch's time, and int8 0.99 (docs/performance.md).
+    # int8 is last, because it changes some answers.
     (set(), (_FP32, _TORCH_FP32, _INT8)),
 )
 """Flags of a processor, and the ways to compute on it, the best first; the first row whose flags it has counts."""

@@ -18,13 +18,13 @@ _SEEN = 0.05
 
 
 def find_hard_pages(family: Redactions, pages: Sequence[Page]) -> list[Page]:
-    """The pages, as their documents have them, that a model takes for redacted or nearly so."""
+    """The pages that a model takes for redacted, or nearly so, before anything is drawn on them."""
     looked_at = track(pages, "looking for hard pages", transient=True)
     return [page for page in looked_at if family.find(Image.fromarray(page.pixels())).confidence >= _SEEN]
 
 
 def with_hard_pages(pages: Sequence[Page], hard: Sequence[Page], share: float) -> list[Page]:
-    """All pages, and the hard ones as often again as makes them about this share of all; at least once."""
+    """Add the hard pages again until they are about this share of the list; each is added at least once."""
     if not hard:
         return list(pages)
     times = max(1, round(share * len(pages) / (1 - share) / len(hard)))

@@ -44,8 +44,8 @@ class RedactionTrainSettings(FrozenModel):
         judge_examples: Examples whose boxes the second network is trained on.
         judge_lookalikes: Further examples for it, whose distractors are all tables, frames, filled cells and
             highlighted text, which it takes for white, labelled or grey redactions first.
-        judge_hard: About the share of its pages on which the networks of ``start`` see a redaction although there is
-            none, such as slides and figures; below 1.
+        judge_hard: Share of the second network's pages that are hard, such as slides and figures: the networks of
+            ``start``, calibrated as the ``config.json`` beside it says, see a redaction although there is none.
         judge_epochs: Number of epochs of the second network.
         judge_share: Share of its trained weights in the second network that is saved, if it starts from ``start``; the
             rest is of ``start``. A mean of both is often better on new documents than either (Wortsman et al. 2022).

@@ -81,7 +81,7 @@ def train_redactions(settings: RedactionTrainSettings, data: Path, state: Path, 
     plain = settings.model.model_copy(update={"temperature": 1.0, "bias": 0.0})
     family = Redactions(fuse(copy.deepcopy(model)), plain, torch.device("cpu"))
     if settings.start and settings.judge_hard:
-        hard = find_hard_pages(Redactions.read((output / settings.start).parent, torch.device("cpu")), kept)
+        hard = find_hard_pages(Redactions.read(output / settings.start, torch.device("cpu")), kept)
         log.info("%d of %d pages are hard", len(hard), len(kept))
         kept = with_hard_pages(kept, hard, settings.judge_hard)
     family.model.boxes = _train_second(settings, family, kept, first)

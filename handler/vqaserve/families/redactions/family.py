@@ -71,18 +71,18 @@ class Redactions(Family[Found, list[Found]]):
         """
         read_options(Options, settings)
         device = prepare_device(settings)
-        return load_at_precision(lambda: cls.read(folder / settings.weights, device), settings)
+        return load_at_precision(lambda: cls.read(folder / settings.weights / "model.safetensors", device), settings)
 
     @classmethod
     def read(cls, weights: Path, device: torch.device) -> Self:
-        """Read both networks from a folder with ``config.json`` and ``model.safetensors``, in fp32.
+        """Read both networks, in fp32, from a file of weights and the ``config.json`` beside it.
 
         Raises:
             RecipeError: As ``load``.
         """
-        config = RedactionsConfig.read(weights / "config.json")
+        config = RedactionsConfig.read(weights.with_name("config.json"))
         model = Networks(config)
-        load_tensors(model, weights / "model.safetensors")
+        load_tensors(model, weights)
         return cls(fuse(model), config, device)
 
     def encode(self, pictures: Sequence[Image.Image]) -> list[Found]:

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from scripts.redaction_figures import app as figures_app
 from tests.support.redacted_pages import text_page, write_pdf
 from tests.support.training import assert_same_weights, invoke, make_recipe, weights
-from vqaops.training.redactions import trainer
+from vqaops.training.redactions import hard_pages, trainer
 from vqaserve.families.redactions import Redactions
 from vqaserve.settings import HandlerSettings
 
@@ -135,6 +135,26 @@ def test_a_second_network_that_starts_from_weights_is_a_mean_of_both(
     assert invoke(second, documents).exit_code == 0
     before, after = (load_file(recipe / "weights" / "model.safetensors") for recipe in (first, second))
     assert torch.equal(before["boxes.decide.1.weight"], after["boxes.decide.1.weight"]) is is_kept
+
+
+def test_a_second_network_sees_the_pages_that_were_hard_for_the_one_before(
+    tmp_path: Path, documents: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(hard_pages, "_SEEN", 0.0)  # every page is hard
+    first = make_recipe(tmp_path / "first" / "recipe", SETTINGS, epochs=1)
+    assert invoke(first, documents).exit_code == 0
+    after = []
+    for share in (0.0, 0.6):
+        second = make_recipe(
+            tmp_path / str(share) / "recipe", SETTINGS, epochs=0, start="before/start.safetensors", judge_hard=share
+        )
+        (second / "before").mkdir()
+        (second / "before" / "start.safetensors").write_bytes((first / "weights" / "model.safetensors").read_bytes())
+        (second / "before" / "config.json").write_bytes((first / "weights" / "config.json").read_bytes())
+        result = invoke(second, documents)
+        assert result.exit_code == 0, result.output
+        after.append(load_file(second / "weights" / "model.safetensors")["boxes.decide.1.weight"])
+    assert not torch.equal(*after)
 
 
 def test_hard_pages_without_networks_to_find_them_are_refused(tmp_path: Path, documents: Path):
