@@ -33,9 +33,11 @@ function readModel(r) {
     const file = r.variables.request_body_file;  // none if the body is empty
     let body;
     try {
-        body = JSON.parse(file ? fs.readFileSync(file, 'utf8') : '');
-    } catch (e) {
-        return { refused: 400, type: 'BadRequest', message: 'The body is not JSON; send {"model": ..., "messages": ...}.' };
+        body = JSON.parse(file ? fs.readFileSync(file, 'utf8').replace(/^\ufeff/, '') : '');
+    } catch (e) {  // also JSON in another charset, which the worker reads and njs cannot
+        return { refused: 400, type: 'BadRequest', message: 'The body is not JSON in UTF-8; send {"model": ..., '
+            + '"messages": ...}. Other charsets are read at /predictions/<model>/<version>/v1, where the address '
+            + 'names the model.' };
     }
     const model = body && body.model;
     return typeof model === 'string' && model ? { model: model } : { refused: 400, type: 'BadRequest',

@@ -88,6 +88,23 @@ def test_a_compressed_body_is_refused_with_the_address_that_takes_it(client: htt
     assert reply.json()["choices"][0]["message"]["content"] == ANSWER
 
 
+def test_a_byte_order_mark_before_the_body_is_no_part_of_it(client: httpx.Client):
+    body = b"\xef\xbb\xbf" + json.dumps(chat("dummy/2.0.0")).encode()  # as .NET's UTF-8 writes it
+    reply = client.post(CHAT, content=body, headers={"Content-Type": "application/json"})
+    assert reply.json()["model"] == "dummy/2.0.0"
+
+
+@pytest.mark.parametrize("charset", ["utf-16", "utf-16-be", "utf-32"])
+def test_a_body_in_another_charset_is_refused_with_the_address_that_takes_it(client: httpx.Client, charset: str):
+    body = json.dumps(chat()).encode(charset)
+    headers = {"Content-Type": f"application/json; charset={charset}"}
+    message = check_openai_error(client.post(CHAT, content=body, headers=headers), 400)
+    assert "UTF-8" in message
+    assert "/predictions/<model>/<version>/v1" in message
+    reply = client.post(f"/predictions/dummy/1.0.0{CHAT}", content=body, headers=headers)
+    assert reply.json()["choices"][0]["message"]["content"] == ANSWER
+
+
 def test_the_name_is_read_from_the_outermost_object_however_it_is_written(client: httpx.Client):
     body = json.dumps(chat("MODEL", metadata={"model": "nobody"})).replace('"MODEL"', '"\\u0064ummy"')
     headers = {"Content-Type": "application/json"}
