@@ -1,6 +1,6 @@
 """Several machines: a picture goes to the one that has seen it. The machines are stubs that answer with their name.
 
-The stubs say in a header which path they were asked for; they fail for the version 9.9.9.
+They say in a header which path they were asked for, and fail for the version 9.9.9.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
@@ -19,42 +18,12 @@ import numpy as np
 import pytest
 
 from tests.support.gateways import RunningGateway
+from tests.support.machines import Machine
 from tests.support.pictures import as_base64
 from vqaops.gateway.routes import Kind, Route
 
 MACHINES = 3
 CANARY = "/predictions/m/2.0.0"
-
-
-class Machine(ThreadingHTTPServer):
-    """Answers with its port; while ``gate`` is closed it keeps the requests."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        self.gate = threading.Event()
-        self.gate.set()
-        super().__init__(("127.0.0.1", 0), _Handler)
-        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
-
-    @property
-    def port(self) -> int:
-        return int(self.server_address[1])
-
-
-class _Handler(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.gate.wait(20)
-        answer = str(self.server.port).encode()
-        self.send_response(503 if self.path.endswith("9.9.9") else 200)
-        self.send_header("X-Asked", self.path)
-        self.send_header("Content-Length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
-
-    def log_message(self, *_: object) -> None:
-        pass
 
 
 @pytest.fixture(scope="module")

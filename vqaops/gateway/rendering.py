@@ -24,6 +24,10 @@ from vqaops.paths import DEPLOY
 GATEWAY_FILES = DEPLOY / "gateway"
 BODY_SECONDS = 15
 """Longest pause between two reads of a request's body."""
+_CONNECT = 2_000
+"""Longest time for a connection to a machine, in milliseconds."""
+_AGAIN = 10_000
+"""Time in which a request may be sent to another machine, in milliseconds."""
 CHECKS = 'if ($methods = "") { return 404; } if ($preflight) { return 204; } if ($allowed = 0) { return 405; }'
 KEY_CHECK = 'if ($key_name = "") { return 401; }'
 NO_SERVER = "127.0.0.1:1 down"
@@ -117,8 +121,24 @@ def render(settings: GatewaySettings, certificate: Certificate, backend: Backend
         body_seconds=BODY_SECONDS,
         quit_seconds=settings.answer_seconds + BODY_SECONDS,
         answer_seconds=settings.answer_seconds,
-        half_answer=f"{500 * settings.answer_seconds}ms",
+        **_times(1000 * settings.answer_seconds),
     )
+
+
+def _times(answer: int) -> dict[str, str]:
+    """The times for an answer of so many milliseconds.
+
+    A canary has half of them, and so has the default version after it; in each half, two machines may be tried in vain
+    before the third.
+    """
+    half = answer // 2
+    times = {
+        "connect": min(_CONNECT, answer // 6),
+        "again": min(_AGAIN, answer),
+        "half_answer": half,
+        "half_again": min(_AGAIN, half),
+    }
+    return {name: f"{time}ms" for name, time in times.items()}
 
 
 def escape(text: str | Path) -> str:
