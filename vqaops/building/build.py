@@ -60,7 +60,7 @@ def build(recipe: Path, store: Path = MODEL_STORE, replace: bool = False) -> Arc
         recipe: A folder with ``model-config.yaml``, ``README.md``, ``samples/`` and the files that its family loads.
         store: TorchServe's model store.
         replace: Replace the archive that the store has of this version. A server that serves that archive can then
-            neither be started again with it nor roll back to it.
+            not be started again with it, nor promote it, nor load it again for a rollback.
 
     Raises:
         RecipeError: The recipe's settings or files do not fit, or the store has this version; nothing was stored.

@@ -116,7 +116,8 @@ class Rollout:
             The results of the gates, and whether the version was promoted.
 
         Raises:
-            ServerError: The version is not registered, has no ready worker, or is already the default.
+            ServerError: The version is not registered, has no ready worker, is already the default, or its archive was
+                removed or built again since it was registered.
         """
         with self._changing() as state:
             answering, recorded = self.management.default(name), state.default(name)
@@ -287,9 +288,19 @@ class Rollout:
         return state
 
     def _archive(self, state: State, version: RegisteredVersion) -> Archive:
-        if state.version(version.name, version.version) is None:
+        served = state.version(version.name, version.version)
+        if served is None:
             raise self._unknown(version.name, version.version)
-        return Archive(state.store / version.archive, version.name, version.version)
+        archive = Archive(state.store / served.archive, version.name, version.version)
+        # Its workers run the archive that was registered, and the samples and gates are read from the file.
+        if not archive.path.exists() or archive.sha256 != served.sha256:
+            named = f"{archive.name} {archive.version}"
+            raise ServerError(
+                f"{archive.path} {'was built again' if archive.path.exists() else 'is missing'} since {named} was "
+                f"registered; restore the one with sha256 {served.sha256}, or: scripts/models.py remove {named}, then "
+                "register the new one"
+            )
+        return archive
 
     @staticmethod
     def _unknown(name: str, version: str) -> ServerError:

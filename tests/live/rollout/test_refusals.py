@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import subprocess
 
-from tests.support.rollout import ModelsCommand, asking
+from tests.support.rollout import ModelsCommand, asking, rewrite
+from vqaops.store.archive import Archive
 
 SLOW = {'        return [f"': "        __import__('time').sleep(0.1)\n        return [f\""}
 OTHER_ANSWERS = {': {query.question}"': ': {query.question}!"'}
@@ -79,6 +80,25 @@ def test_a_version_that_fails_a_gate_is_not_promoted_unless_forced(shared_models
     assert models.history()[-1]["figures"]["forced"]
     models.json("rollback")
     models.json("remove", "3.0.0")
+
+
+def test_a_version_whose_archive_was_built_again_is_not_promoted(shared_models: ModelsCommand):
+    models, store = shared_models, shared_models.server.state().store
+    models.json("register", models.archive("5.0.0"))
+    registered = models.history()
+    placed = Archive(store / "dummy-5.0.0.mar", "dummy", "5.0.0")
+    rewrite(placed, "vqaserve/families/dummy.py", OTHER_ANSWERS)  # as build_mar.py --replace does
+    line = one_line(models("promote", "5.0.0"))
+    assert f"{placed.path} was built again since dummy 5.0.0 was registered" in line
+    assert "scripts/models.py remove dummy 5.0.0" in line
+    assert models.default() == "1.0.0"
+    assert models.history() == registered
+    models.json("remove", "5.0.0")
+    models.json("register", placed.path)
+    models.json("promote", "5.0.0", "--force")
+    assert models.history()[-1]["sha256"] == placed.sha256 == models.server.state().version("dummy", "5.0.0").sha256
+    models.json("rollback")
+    models.json("remove", "5.0.0")
 
 
 def test_a_version_that_clients_ask_for_by_number_is_not_removed_before_they_stop(shared_models: ModelsCommand):
