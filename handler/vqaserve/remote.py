@@ -13,7 +13,7 @@ import time
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from urllib.parse import urljoin
 
 import httpcore
@@ -35,6 +35,9 @@ _PICTURES_PER_REQUEST = 4
 
 _REDIRECTS = {301, 302, 303, 307, 308}
 _THREADS = 8
+"""Pictures that one request fetches at a time. Each request has threads of its own, and they end with its batch, so that no
+other picture waits for its slow hosts, nor for a resolver that hangs."""
+
 _BINARY = {"application/octet-stream", "binary/octet-stream", ""}
 """Media types that file stores give every file; the decoder finds out whether it is a picture."""
 
@@ -86,15 +89,23 @@ class Fetcher:
         self._max_bytes = max_bytes
         self._resolve = resolve or _resolve
         self._backend = backend or httpcore.SyncBackend()
-        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="fetch")
 
     def fetch(self, urls: Iterable[RequestUrl]) -> Mapping[RequestUrl, bytes | InvalidImage]:
         """Return the file behind each URL, or the error; the limits of one request do not affect another's."""
         deadline = time.monotonic() + self._settings.seconds
-        budgets: dict[str, _ByteBudget] = defaultdict(lambda: _ByteBudget(_PICTURES_PER_REQUEST * self._max_bytes))
-        jobs = {one: self._pool.submit(self._fetch, one[1], deadline, budgets[one[0]]) for one in dict.fromkeys(urls)}
-        wait(jobs.values(), timeout=self._settings.seconds + 0.5)  # the system's resolver may hang
-        return {one: job.result() if job.done() else self._too_late() for one, job in jobs.items()}
+        wanted: dict[str, dict[str, None]] = defaultdict(dict)  # each URL once, in order
+        for request, url in urls:
+            wanted[request][url] = None
+        jobs: dict[RequestUrl, Future[bytes | InvalidImage]] = {}
+        pools = []
+        for request, own in wanted.items():
+            budget = _ByteBudget(_PICTURES_PER_REQUEST * self._max_bytes)
+            pools.append(pool := ThreadPoolExecutor(min(_THREADS, len(own)), thread_name_prefix="fetch"))
+            jobs |= {(request, url): pool.submit(self._fetch, url, deadline, budget) for url in own}
+        done, _ = wait(jobs.values(), timeout=self._settings.seconds + 0.5)  # the system's resolver may hang
+        for pool in pools:
+            pool.shutdown(wait=False, cancel_futures=True)
+        return {one: job.result() if job in done else self._too_late() for one, job in jobs.items()}
 
     def check_url(self, text: str) -> PictureUrl:
         """Read a URL whose host the recipe lists.

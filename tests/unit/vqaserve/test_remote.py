@@ -204,3 +204,19 @@ def test_a_resolver_that_hangs_takes_no_longer_than_the_limit(recorder: Recorder
     settings = RemoteImages(allowed_image_hosts=("images.example.org",), seconds=0.3)
     assert "did not answer within" in refusal(Fetcher(settings, 1000, hanging, recorder), "https://images.example.org/")
     release.set()
+
+
+def test_a_resolver_that_hangs_delays_no_later_batch(recorder: Recorder):
+    release = threading.Event()
+
+    def hanging_first(host: str, port: int) -> list[str]:
+        if host.startswith("a"):
+            release.wait(20)
+        return [PUBLIC]
+
+    settings = RemoteImages(allowed_image_hosts=("a.example.org", "b.example.org"), seconds=0.3)
+    fetch = Fetcher(settings, 1000, hanging_first, recorder)
+    fetch.fetch([("r", f"https://a.example.org/{number}") for number in range(20)])
+    assert "could not be fetched" in refusal(fetch, "https://b.example.org/")
+    release.set()
+    assert recorder.attempts == [(PUBLIC, 443)]

@@ -119,3 +119,13 @@ def test_the_byte_limit_of_one_request_does_not_affect_another(site: ThreadingHT
     assert found["modest", f"{host}/good/0"] == PNG
     assert len(refused) == 2
     assert f"have more than {4 * len(PNG)} bytes together" in refused[0]
+
+
+def test_slow_pictures_of_other_requests_delay_no_picture(site: ThreadingHTTPServer):
+    host = f"http://pictures.test:{site.server_port}"
+    settings = RemoteImages(allowed_image_hosts=(host,), allowed_image_networks=("127.0.0.0/8",), seconds=1)
+    fetch = Fetcher(settings, 100_000, lambda name, port: ["127.0.0.1"])
+    slow = [(f"slow {number % 10}", f"{host}/slow/{number}") for number in range(40)]
+    found = fetch.fetch([*slow, ("quick", f"{host}/good")])
+    assert found["quick", f"{host}/good"] == PNG
+    assert "did not answer within 1 s" in str(found[slow[0]])
