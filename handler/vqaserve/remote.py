@@ -35,8 +35,8 @@ _PICTURES_PER_REQUEST = 4
 
 _REDIRECTS = {301, 302, 303, 307, 308}
 _THREADS = 8
-"""Pictures that one request fetches at a time. Each request has threads of its own, which end with its batch, so that no
-other request waits for its slow hosts, nor for a resolver that hangs."""
+"""Pictures that one request fetches at a time. Each request has threads of its own, which end with its batch, so that
+no other request waits for its slow hosts, nor for a resolver that hangs."""
 
 _BINARY = {"application/octet-stream", "binary/octet-stream", ""}
 """Media types that file stores give every file; the decoder finds out whether it is a picture."""
