@@ -16,7 +16,7 @@ from email.parser import HeaderParser
 from functools import lru_cache
 
 from vqaserve.errors import BadRequest
-from vqaserve.protocols.json_text import parse_json
+from vqaserve.protocols.json_text import MAX_VALUES, parse_json
 from vqaserve.protocols.media_type import MediaType, decode_text, find_codec, read_parameter
 from vqaserve.protocols.percent import unquote
 from vqaserve.protocols.picture_text import without_space
@@ -30,6 +30,8 @@ _AFTER_BOUNDARY = re.compile(rb"(--)?[ \t]*(?:\r?\n|\Z)")
 _PICTURES = ("image", "data", "image_url")
 """Fields whose value is a picture; no other text has its blanks replaced."""
 _BASE64 = re.compile(r"(?:data:[^,]{0,200},)?[A-Za-z0-9+/\r\n]{24,}={0,2}\s*", re.IGNORECASE)
+_JSON_START = re.compile(rb"[\xef\xbb\xbf\xff\xfe\0\s]*[\[{]")
+"""How a JSON object or list begins in any charset; no picture file begins so."""
 _CHARSET_FIELD = "_charset_"  # RFC 7578, 4.6: the charset of the form's text
 
 
@@ -54,8 +56,8 @@ def read_multipart(body: bytes, media_type: MediaType) -> dict[str, object]:
     """The fields of a multipart form: bytes, or text where a part declares its charset, or decoded JSON.
 
     Raises:
-        BadRequest: The boundary is missing or does not occur, the form is cut off, a part has no name, or two parts
-            have the same name.
+        BadRequest: The boundary is missing or does not occur, the form is cut off, a part has no name, two parts have
+            the same name, or the JSON parts hold over 100,000 values together.
     """
     boundary = media_type.boundary
     if not boundary:
@@ -64,9 +66,14 @@ def read_multipart(body: bytes, media_type: MediaType) -> dict[str, object]:
             f"send multipart/form-data; boundary={guess_boundary(body) or '...'}"
         )
     fields: dict[str, object] = {}
-    charset = ""
+    charset, values = "", 0
     for start, end in _parts(body, boundary.encode()):
         head, content = _split_head(body, start, end)
+        content = _decode_transfer(head, content)
+        if head.type.is_json and _JSON_START.match(content):
+            values += sum(map(content.count, (b",", b"[", b"{")))
+        if values > MAX_VALUES:
+            raise BadRequest(f"the form's JSON fields hold more than {MAX_VALUES:,} values; ask for less at once")
         if head.name == _CHARSET_FIELD:
             charset = content.decode("latin-1").strip()
         else:
@@ -204,7 +211,6 @@ def _read_head(raw: bytes) -> _Head:
 
 
 def _value(head: _Head, content: bytes) -> object:
-    content = _decode_transfer(head, content)
     if head.type.is_json:
         try:
             return parse_json(content, head.type.charset, f"field {head.name!r:.80}")

@@ -10,10 +10,10 @@ from typing import Any, NoReturn
 from vqaserve.errors import BadRequest
 from vqaserve.protocols.media_type import decode_text
 
-_MAX_VALUES = 100_000
-"""Values in a text, counted by the commas and brackets before them, also those in strings. An empty list takes 3 bytes
-as text and 65 as an object: without a limit, parsing 24 MB takes 520 MB, which Python's allocator returns only in part.
-The longest honest bodies, whole conversations, have some hundreds."""
+MAX_VALUES = 100_000
+"""Values in a text, and in all JSON fields of a form together, counted by the commas and brackets before them, also
+those in strings. An empty list takes 3 bytes as text and 65 as an object: without a limit, parsing 24 MB takes 520 MB, which
+Python's allocator returns only in part. The longest honest bodies, whole conversations, have some hundreds."""
 
 
 def parse_json(content: bytes, charset: str = "", what: str = "the body") -> Any:
@@ -32,9 +32,9 @@ def parse_json(content: bytes, charset: str = "", what: str = "the body") -> Any
     text = decode_text(content, found.removesuffix("-sig") if found != "utf-8" else charset, what).removeprefix(
         "\ufeff"
     )
-    if len(text) > _MAX_VALUES and sum(map(text.count, ",[{")) > _MAX_VALUES:
+    if len(text) > MAX_VALUES and sum(map(text.count, ",[{")) > MAX_VALUES:
         raise BadRequest(
-            f"{what} holds more than {_MAX_VALUES:,} values; send a picture as a file (its base64 in JSON, or its "
+            f"{what} holds more than {MAX_VALUES:,} values; send a picture as a file (its base64 in JSON, or its "
             "bytes in a form), not as pixels, and ask for less in one request"
         )
     try:

@@ -176,3 +176,21 @@ def test_a_name_in_a_codec_of_pythons_that_is_no_charset_is_refused(charset: str
 def test_a_name_whose_part_has_a_number_of_thousands_of_digits_is_refused():
     with pytest.raises(BadRequest, match="'name' of content-disposition cannot be decoded"):
         read(form(part(f"Content-Disposition: form-data; name*{'9' * 5000}=question")))
+
+
+def test_the_json_fields_of_a_form_have_together_as_many_values_as_a_body():
+    head = 'Content-Disposition: form-data; name="f{}"\r\nContent-Type: application/json{}'
+    packed = "\r\nContent-Transfer-Encoding: base64"
+    values = b"[" + b"[]," * 20_000 + b"1]"
+    for more, content in (("", values), (packed, base64.b64encode(values))):
+        few = [part(head.format(number, more), content) for number in range(2)]
+        assert len(read(form(*few))) == 2
+        many = [part(head.format(number, more), content) for number in range(3)]
+        with pytest.raises(BadRequest, match="JSON fields hold more than 100,000 values"):
+            read(form(*many))
+
+
+def test_pictures_that_are_declared_as_json_are_no_values():
+    picture = b"\x89PNG\r\n\x1a\n" + b",[{" * 50_000
+    head = 'Content-Disposition: form-data; name="f{}"\r\nContent-Type: application/json'
+    assert read(form(*(part(head.format(number), picture) for number in range(2))))["f1"] == picture
