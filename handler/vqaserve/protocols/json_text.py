@@ -12,8 +12,8 @@ from vqaserve.protocols.media_type import decode_text
 
 MAX_VALUES = 100_000
 """Values in a text, and in all JSON fields of a form together, counted by the commas and brackets before them, also
-those in strings. An empty list takes 3 bytes as text and 65 as an object: without a limit, parsing 24 MB takes 520 MB, which
-Python's allocator returns only in part. The longest honest bodies, whole conversations, have some hundreds."""
+those in strings. An empty list takes 3 bytes as text and 65 as an object: without a limit, parsing 24 MB takes 520 MB,
+which Python's allocator returns only in part. The longest honest bodies, whole conversations, have some hundreds."""
 
 
 def parse_json(content: bytes, charset: str = "", what: str = "the body") -> Any:
