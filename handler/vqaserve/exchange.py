@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from vqaserve.deadline import read_deadline
+from vqaserve.documents.limits import DocumentBudget
 from vqaserve.errors import BadRequest, VqaError
 from vqaserve.protocols import find_protocol
 from vqaserve.protocols.base import Protocol
@@ -47,26 +48,27 @@ class Exchange:
     def split(self, task: Task, deadline: float) -> Exchange:
         """Return the exchange with an item for each page of its documents; without documents, as it is.
 
+        A document that cannot be read is one item with an error.
+
         Args:
             task: Reads documents, or not.
             deadline: On the monotonic clock; afterwards no document is read.
         """
-        if self.refused:
-            return self
+        budget = DocumentBudget(task.settings.limits.max_document_seconds, deadline)
+        return replace(self, items=tuple(page for item in self.items for page in self._pages(item, task, budget)))
+
+    def _pages(self, item: Item, task: Task, budget: DocumentBudget) -> Sequence[Item]:
+        if item.error:
+            return [item]
         try:
-            items = tuple(
-                item.with_query(query)
-                for item in self.items
-                for query in ([item.query] if item.error else task.split(item.query, deadline))
-            )
-            if len(items) > len(self.items) and not self.protocol.replies_to_documents:
+            queries = task.split(item.query, budget)
+            if len(queries) > 1 and not self.protocol.replies_to_documents:
                 raise BadRequest(
                     "this format has no reply for several pages; send the document as a form (curl -F image=@file.pdf)"
                 )
-        except Exception as error:  # noqa: BLE001 - errors of a request are translated and logged here
-            refused = to_vqa_error(error, self.request.label)
-            return replace(self, request=_without_body(self.request), items=(), refused=refused)
-        return replace(self, items=items)
+        except Exception as error:  # noqa: BLE001 - one document's error must not fail the others
+            return [replace(item, error=to_vqa_error(error, item.request_id))]
+        return [item.with_query(query) for query in queries]
 
     def take(self, items: Iterator[Item]) -> Exchange:
         """Return the exchange with as many finished items as it has, taken from those of the whole batch."""

@@ -23,7 +23,8 @@ class Limits(FrozenModel):
         max_decode_seconds: CPU time to decode the pictures of one request; at most half of ``responseTimeout``.
         max_image_bytes: Size of one picture file. The default takes a phone's 50 megapixels, which are 15 to 25 MB.
         max_pages: Pages of a document that one request may read; the model's task reads documents.
-        max_document_seconds: CPU time to read the pages of one document.
+        max_document_seconds: CPU time to read the documents of one request; a document of one page takes a fifth of a
+            second at least, for the start of its process.
         max_question_chars: Characters of one question.
         max_questions: Questions in one request.
         max_top_k: Ranked answers to one question.

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar
 
+from vqaserve.documents.limits import DocumentBudget
 from vqaserve.errors import InvalidParameter
 from vqaserve.settings import HandlerSettings
 from vqaserve.types import Answer, Query, Ranking
@@ -23,17 +24,17 @@ class Task(ABC):
     def __init__(self, settings: HandlerSettings) -> None:
         self.settings = settings
 
-    def split(self, query: Query, deadline: float) -> list[Query]:
+    def split(self, query: Query, budget: DocumentBudget) -> list[Query]:
         """The queries that one query of a request stands for: for a document, one for each page.
 
         Args:
             query: The query as it came.
-            deadline: On the monotonic clock; afterwards no document is read.
+            budget: What is left of the limits of the query's request for documents.
 
         Raises:
             InvalidParameter: The query chooses pages, and the task reads none.
         """
-        del deadline
+        del budget
         if query.pages:
             raise InvalidParameter("this model reads pictures and no documents; leave out 'pages'")
         return [query]

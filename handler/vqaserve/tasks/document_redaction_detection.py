@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import ClassVar, cast
 
 from vqaserve.documents.boxes import Box
 from vqaserve.documents.coverage import covered_share, hides_text
+from vqaserve.documents.limits import DocumentBudget
 from vqaserve.documents.pages import Page
 from vqaserve.documents.reading import read_document
-from vqaserve.errors import InvalidImage, Overloaded
+from vqaserve.errors import InvalidImage
 from vqaserve.tasks.base import Task, refuse_labels, refuse_question
 from vqaserve.types import Answer, Query, Ranking
 
@@ -25,23 +25,21 @@ class DocumentRedactionDetection(Task):
     noun: ClassVar[str] = "label"
     fields: ClassVar[frozenset[str]] = frozenset({"pages", "answer"})
 
-    def split(self, query: Query, deadline: float) -> list[Query]:
+    def split(self, query: Query, budget: DocumentBudget) -> list[Query]:
         """One query for each of the document's pages.
 
         Args:
             query: The query as it came.
-            deadline: As of the base class.
+            budget: As of the base class.
 
         Raises:
-            Overloaded: The deadline has passed.
+            Overloaded: The batch's time for documents is up.
             InvalidImage: The document cannot be read, or came as a URL.
             InvalidParameter: ``pages`` names no pages of the document, or too many.
         """
         if not isinstance(query.image, bytes):
             raise InvalidImage("a document is not fetched by URL; send the file itself as 'image'")
-        if time.monotonic() >= deadline:
-            raise Overloaded("the server is too busy to read this document now; ask again later")
-        pages = read_document(query.image, query.pages, self.settings.limits.documents)
+        pages = read_document(query.image, query.pages, self.settings.limits.documents, budget)
         return [replace(query, image=picture, page=page) for page, picture in pages]
 
     def prepare(self, query: Query) -> Query:

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.support.documents import BAR, OTHER, TEXT, DarkBars, pdf
+from tests.support.pictures import as_base64
 from vqaserve.pipeline import Pipeline
 from vqaserve.settings import HandlerSettings
 from vqaserve.tasks.document_redaction_detection import DocumentRedactionDetection
@@ -30,6 +31,10 @@ def ask(pipeline: Pipeline, document: bytes, **fields: object) -> Reply:
 def said(reply: Reply) -> dict:
     assert reply.status == 200, reply.body
     return json.loads(reply.body)
+
+
+def of_instances(*documents: bytes) -> Request:
+    return Request("id", {"body": {"instances": [{"image": {"b64": as_base64(one)}} for one in documents]}})
 
 
 def refusal(reply: Reply) -> str:
@@ -150,6 +155,27 @@ def test_a_hostile_document_ends_its_reader_and_no_other_request(pipeline):
     limited = Pipeline(DocumentRedactionDetection(small), DarkBars(), small, Model("redactions", "1.0.0"))
     hostile, other = limited.answer([Request("a", {"image": endless}), Request("b", {"image": pdf([BAR])})])
     assert "takes too long" in refusal(hostile)
+    assert said(other)["summary"]["redacted_pages"] == [1]
+
+
+def test_a_document_that_cannot_be_read_costs_no_other_of_its_request(pipeline):
+    several, damaged = pdf([OTHER, OTHER]), b"%PDF-1.7\n" + bytes(1000)
+    (reply,) = pipeline.answer([of_instances(pdf([BAR]), damaged, several, pdf([OTHER]))])
+    first, refused, split, last = said(reply)["predictions"]
+    assert (first["label"], last["label"]) == ("redacted", "not redacted")
+    assert (refused["code"], refused["type"]) == (422, "InvalidImage")
+    assert (split["code"], split["type"]) == (400, "BadRequest")
+
+
+def test_the_documents_of_one_request_have_its_cpu_time_together():
+    small = SETTINGS.model_copy(update={"limits": SETTINGS.limits.model_copy(update={"max_document_seconds": 1.0})})
+    limited = Pipeline(DocumentRedactionDetection(small), DarkBars(), small, Model("redactions", "1.0.0"))
+    many, other = limited.answer([of_instances(*[pdf([BAR])] * 30), Request("b", {"image": pdf([BAR])})])
+    first, *_, last = said(many)["predictions"]
+    assert first["label"] == "redacted"
+    assert last["type"] == "InvalidImage"
+    assert "the documents of one request have 1 s of CPU time together" in last["message"]
+    assert "send fewer documents at once" in last["message"]
     assert said(other)["summary"]["redacted_pages"] == [1]
 
 
