@@ -71,7 +71,7 @@ def open_picture(
             image.draft(None, (image.width // fraction, image.height // fraction))
             _check_size(image, whole, limits, pixels_left)
             area = image.width * image.height
-            if _has_more_frames(image):
+            if has_more_frames(image):
                 warnings += (SEVERAL_FRAMES,)
             if not squeeze and image.size != whole:
                 warnings += (f"the picture was decoded at {image.width} x {image.height}, 1/{fraction} of its size",)
@@ -133,7 +133,7 @@ def _check_size(image: Image.Image, whole: tuple[int, int], limits: PictureLimit
         )
 
 
-def _has_more_frames(image: Image.Image) -> bool:
+def has_more_frames(image: Image.Image) -> bool:
     """Whether a viewer shows more than one picture; thumbnails and depth maps in a phone's JPEG (MPO) do not count."""
     if image.format not in FORMATS:
         return False

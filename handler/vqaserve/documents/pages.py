@@ -16,7 +16,7 @@ _LONGEST = 10_000  # characters; the text is an argument of a process, of which 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What the file says about a page, apart from its pixels.
+    """What is known about a page, apart from its pixels.
 
     Attributes:
         number: From 1.
@@ -24,12 +24,14 @@ class Page:
         content: Left, top, right and bottom of the page without its margins, in fractions of the page.
         hidden: Middles of characters that the page holds and does not show, in fractions of the page. Which characters
             they are is never kept.
+        warnings: What the sender should know about how the page's picture was read, one sentence each.
     """
 
     number: int
     of: int
     content: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
     hidden: tuple[tuple[float, float], ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def read_ranges(wanted: str) -> list[tuple[int, int]]:

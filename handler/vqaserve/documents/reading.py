@@ -96,6 +96,6 @@ def _pages(output: bytes) -> list[tuple[Page, bytes]]:
         at = end + 1 + head["bytes"]
         hidden = tuple((x, y) for x, y in head["hidden"])
         left, top, right, bottom = head["content"]
-        page = Page(head["number"], head["of"], (left, top, right, bottom), hidden)
+        page = Page(head["number"], head["of"], (left, top, right, bottom), hidden, tuple(head["warnings"]))
         pages.append((page, output[end + 1 : at]))
     return pages

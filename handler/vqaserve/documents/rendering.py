@@ -20,7 +20,7 @@ from PIL import Image, ImageOps, ImageSequence
 
 from vqaserve.documents.pages import choose_pages
 from vqaserve.errors import InvalidImage, InvalidParameter
-from vqaserve.images import to_upright_srgb
+from vqaserve.images import SEVERAL_FRAMES, has_more_frames, to_upright_srgb
 from vqaserve.picture_formats import FORMATS
 
 MOST_PIXELS = 2_300_000
@@ -58,7 +58,7 @@ def _pdf(data: bytes, wanted: str, most: int) -> Iterator[tuple[dict[str, Any], 
             hidden = hidden_characters(page, np.asarray(grey))
         except pypdfium2.PdfiumError:
             raise InvalidImage(f"page {number} of the PDF is damaged; choose other pages, or print it anew") from None
-        yield {"number": number, "of": len(document), "hidden": hidden}, grey
+        yield {"number": number, "of": len(document), "hidden": hidden, "warnings": []}, grey
         page.close()
 
 
@@ -105,7 +105,9 @@ def _pictures(data: bytes, wanted: str, most: int) -> Iterator[tuple[dict[str, A
     """The pictures of a TIFF, or the first one of another format."""
     try:
         with Image.open(BytesIO(data), formats=FORMATS) as file:
-            count = getattr(file, "n_frames", 1) if file.format == "TIFF" else 1
+            is_tiff = file.format == "TIFF"
+            count = getattr(file, "n_frames", 1) if is_tiff else 1
+            unread = [SEVERAL_FRAMES] if not is_tiff and has_more_frames(file) else []
             chosen = choose_pages(wanted, count, most)
             for number, frame in enumerate(ImageSequence.Iterator(file), 1):
                 if number > chosen[-1]:
@@ -117,23 +119,24 @@ def _pictures(data: bytes, wanted: str, most: int) -> Iterator[tuple[dict[str, A
                         f"page {number} is {frame.width} x {frame.height} pixels; at most {_MOST_SCAN_PIXELS:,} are "
                         "allowed: scan it at 300 dpi"
                     )
-                grey = _upright_grey(frame, data)
+                grey, warnings = _upright_grey(frame, data)
                 scale = math.sqrt(MOST_PIXELS / (grey.width * grey.height))
                 if scale < 1:
                     size = (max(1, int(grey.width * scale)), max(1, int(grey.height * scale)))
                     grey = grey.resize(size, Image.Resampling.BOX)
-                yield {"number": number, "of": count, "hidden": []}, grey
+                yield {"number": number, "of": count, "hidden": [], "warnings": [*unread, *warnings]}, grey
     except (InvalidImage, InvalidParameter, MemoryError):
         raise
     except Exception:  # noqa: BLE001 - decoders raise nearly anything on hostile bytes
         raise InvalidImage("the file is neither a PDF nor a picture that can be read; send a PDF or TIFF") from None
 
 
-def _upright_grey(frame: Image.Image, data: bytes) -> Image.Image:
-    """A page in 8-bit grey; of 16 bits, Pillow alone would make white, and of transparent paper black."""
+def _upright_grey(frame: Image.Image, data: bytes) -> tuple[Image.Image, tuple[str, ...]]:
+    """A page in 8-bit grey, and warnings; of 16 bits, Pillow alone would make white, and of transparent paper black."""
     if frame.mode == "1" and not frame.has_transparency_data:  # a fax, whose many pixels have no colours to convert
-        return ImageOps.exif_transpose(frame).convert("L")
-    return to_upright_srgb(frame, data)[0].convert("L")
+        return ImageOps.exif_transpose(frame).convert("L"), ()
+    pixels, warnings = to_upright_srgb(frame, data)
+    return pixels.convert("L"), warnings
 
 
 def _content(grey: Image.Image) -> tuple[float, float, float, float]:

@@ -40,7 +40,10 @@ class DocumentRedactionDetection(Task):
         if not isinstance(query.image, bytes):
             raise InvalidImage("a document is not fetched by URL; send the file itself as 'image'")
         pages = read_document(query.image, query.pages, self.settings.limits.documents, budget)
-        return [replace(query, image=picture, page=page) for page, picture in pages]
+        return [
+            replace(query, image=picture, page=page, warnings=(*query.warnings, *page.warnings))
+            for page, picture in pages
+        ]
 
     def prepare(self, query: Query) -> Query:
         """Ask for both labels of a page.

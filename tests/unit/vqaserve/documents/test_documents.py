@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from tests.support.documents import BAR, OTHER, TEXT, DarkBars, pdf
-from tests.support.pictures import as_base64
+from tests.support.pictures import as_base64, saved
+from vqaserve.images import LAID_ON_WHITE, SEVERAL_FRAMES
 from vqaserve.pipeline import Pipeline
 from vqaserve.settings import HandlerSettings
 from vqaserve.tasks.document_redaction_detection import DocumentRedactionDetection
@@ -112,6 +113,19 @@ def test_a_scan_of_any_depth_and_with_transparent_paper_shows_its_bar(pipeline, 
     (scan if scan.mode == mode else scan.convert(mode)).save(file, "TIFF" if mode == "CMYK" else "PNG")
     (page,) = said(ask(pipeline, file.getvalue()))["pages"]
     assert page["covered"]["page"] == pytest.approx(400 * 60 / 800_000, rel=0.05)
+
+
+def test_a_page_says_how_its_picture_was_read(pipeline):
+    glass, paper = Image.new("RGBA", (800, 1000)), Image.new("RGBA", (800, 1000), "white")
+    scans, moving = BytesIO(), BytesIO()
+    glass.save(scans, "TIFF", save_all=True, append_images=[paper])
+    glass.convert("P").save(moving, "GIF", save_all=True, append_images=[paper.convert("P")])
+    first, second = said(ask(pipeline, scans.getvalue()))["pages"]
+    assert (first["warnings"], "warnings" in second) == ([LAID_ON_WHITE], False)
+    (page,) = said(ask(pipeline, moving.getvalue()))["pages"]
+    assert SEVERAL_FRAMES in page["warnings"]
+    (reply,) = pipeline.answer([of_instances(saved(glass))])
+    assert said(reply)["predictions"][0]["warnings"] == [LAID_ON_WHITE]
 
 
 def test_pages_chooses_the_pages(pipeline):
