@@ -16,7 +16,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import binomtest
 
 from vqaops.confidence.judged import Judged
 from vqaserve.errors import RecipeError
@@ -90,6 +89,8 @@ def choose_threshold(judged: Judged, accuracy: float, confidence: float) -> Prom
 
 def _sequence(judged: Judged, start: float, accuracy: float, risk: float) -> list[int]:
     """The thresholds of one sequence, in steps, before the first whose test does not reject."""
+    from scipy.stats import binomtest  # takes 0.6 s to import, and few commands need it
+
     passed: list[int] = []
     for step in range(int(np.ceil(start * _STEPS)), -1, -1):
         kept = judged.scores >= step / _STEPS

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL.Image import Image, new
 from rich.progress import track
-from scipy.stats import binomtest
 
 from vqaops.training.classes.alone import workers
 from vqaops.training.classes.pictures import LabelledPicture
@@ -76,6 +75,8 @@ class Figures:
     @property
     def interval(self) -> tuple[float, float]:
         """The 95 % confidence interval of the accuracy (Wilson 1927)."""
+        from scipy.stats import binomtest  # takes 0.6 s to import, and few commands need it
+
         interval = binomtest(self.right, max(1, self.pictures)).proportion_ci(method="wilson")
         return float(interval.low), float(interval.high)
 
