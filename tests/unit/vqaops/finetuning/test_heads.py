@@ -64,6 +64,13 @@ def answers(recipe: Path, text: str) -> list[str]:
     return [ranked[0].answer for ranked in family.decode(family.forward(features, queries), queries)]
 
 
+@pytest.fixture
+def for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Enough steps for twelve plain pictures."""
+    monkeypatch.setattr(heads, "_STEPS", 120)
+
+
+@pytest.mark.usefixtures("for_a_while")
 @pytest.mark.parametrize("replayed", [True, False], ids=["old questions", "own answers"])
 def test_a_model_learns_a_new_answer_and_keeps_the_old_ones(
     recipe: Path, data: Path, new: list[Question], tmp_path: Path, replayed: bool
