@@ -33,10 +33,17 @@ def test_a_trained_recipe_answers_what_it_was_shown(tmp_path: Path, data: Path):
     assert (recipe / "learning-curve.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_resumed_run_ends_as_one_that_never_stopped(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch):
-    whole = make_recipe(tmp_path / "whole" / "recipe")
-    run(whole, data)
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
+    """A trained recipe, which tests must not change; its state is beside it."""
+    recipe = make_recipe(tmp_path_factory.mktemp("trained") / "recipe")
+    run(recipe, data)
+    return recipe
 
+
+def test_a_resumed_run_ends_as_one_that_never_stopped(
+    trained: Path, tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+):
     broken = make_recipe(tmp_path / "broken" / "recipe")
     epoch = training.Trainer._epoch
 
@@ -50,7 +57,7 @@ def test_a_resumed_run_ends_as_one_that_never_stopped(tmp_path: Path, data: Path
         invoke(broken, data)
     assert not (broken / "weights").exists()
     run(broken, data)
-    assert_same_weights(weights(broken), weights(whole))
+    assert_same_weights(weights(broken), weights(trained))
 
 
 def test_a_frozen_encoder_sees_each_picture_once(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch):
@@ -95,9 +102,10 @@ def test_a_finished_run_on_other_data_starts_anew(
     assert weights(recipe) != first
 
 
-def test_a_finished_run_on_the_same_data_is_not_done_again(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch):
-    recipe = make_recipe(tmp_path / "recipe")
-    run(recipe, data)
+def test_a_finished_run_on_the_same_data_is_not_done_again(
+    trained: Path, tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+):
+    recipe = shutil.copytree(trained.parent, tmp_path / "copy") / trained.name
     first = weights(recipe)
     monkeypatch.delattr(training.Trainer, "_epoch")
     run(recipe, data)
@@ -124,13 +132,13 @@ def test_features_are_of_the_pictures_that_they_were_made_of(
         assert len(encoded) == times
 
 
-def test_the_same_seed_gives_the_same_weights_and_another_gives_others(tmp_path: Path, data: Path):
-    recipes = [make_recipe(tmp_path / name / "recipe") for name in ("one", "two")]
+def test_the_same_seed_gives_the_same_weights_and_another_gives_others(trained: Path, tmp_path: Path, data: Path):
+    again = make_recipe(tmp_path / "again" / "recipe")
     other = make_recipe(tmp_path / "other" / "recipe", optimisation=SETTINGS["optimisation"] | {"seed": 1})
-    for recipe in [*recipes, other]:
+    for recipe in (again, other):
         run(recipe, data)
-    assert_same_weights(weights(recipes[0]), weights(recipes[1]))
-    assert weights(recipes[0]) != weights(other)
+    assert_same_weights(weights(again), weights(trained))
+    assert weights(other) != weights(trained)
 
 
 def test_the_text_only_twin_cannot_tell_pictures_apart(tmp_path: Path, data: Path):

@@ -41,26 +41,39 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_trained_recipe_is_complete_and_is_measured(tmp_path: Path, documents: Path):
-    recipe = make_recipe(tmp_path / "recipe", SETTINGS)
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, documents: Path) -> Path:
+    """A trained recipe, which tests must not change; its state is beside it."""
+    recipe = make_recipe(tmp_path_factory.mktemp("trained") / "recipe", SETTINGS)
     result = invoke(recipe, documents)
     assert result.exit_code == 0, result.output
+    return recipe
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory, documents: Path) -> Path:
+    """A recipe whose weights others start from; tests must not change it."""
+    recipe = make_recipe(tmp_path_factory.mktemp("first") / "recipe", SETTINGS, epochs=1)
+    result = invoke(recipe, documents)
+    assert result.exit_code == 0, result.output
+    return recipe
+
+
+def test_a_trained_recipe_is_complete_and_is_measured(trained: Path, documents: Path):
     settings = HandlerSettings(version="1.0.0", family="redactions", device="cpu", task="image_classification")
-    found = Redactions.load(recipe, settings).find(text_page((620, 877)))
+    found = Redactions.load(trained, settings).find(text_page((620, 877)))
     assert 0 <= found.confidence <= 1
-    assert (recipe / "learning-curve.png").read_bytes().startswith(b"\x89PNG")
-    arguments = [str(recipe), "--data", str(documents), "--pages", "6", "--state", str(tmp_path / "state")]
+    assert (trained / "learning-curve.png").read_bytes().startswith(b"\x89PNG")
+    arguments = [str(trained), "--data", str(documents), "--pages", "6", "--state", str(trained.parent / "state")]
     printed = CliRunner().invoke(figures_app, arguments)
     assert printed.exit_code == 0, printed.output
     assert "| page F1 |" in printed.output
 
 
-def test_a_resumed_run_ends_as_one_that_never_stopped(tmp_path: Path, documents: Path, monkeypatch: pytest.MonkeyPatch):
-    whole, broken = (
-        make_recipe(tmp_path / "whole" / "recipe", SETTINGS),
-        make_recipe(tmp_path / "broken" / "recipe", SETTINGS),
-    )
-    assert invoke(whole, documents).exit_code == 0
+def test_a_resumed_run_ends_as_one_that_never_stopped(
+    trained: Path, tmp_path: Path, documents: Path, monkeypatch: pytest.MonkeyPatch
+):
+    broken = make_recipe(tmp_path / "recipe", SETTINGS)
     save = trainer.RedactionTrainer._save
 
     def interrupted(one: trainer.RedactionTrainer) -> None:
@@ -72,14 +85,12 @@ def test_a_resumed_run_ends_as_one_that_never_stopped(tmp_path: Path, documents:
         invoke(broken, documents)
     assert not (broken / "weights").exists()
     assert invoke(broken, documents).exit_code == 0
-    assert_same_weights(weights(broken), weights(whole))
+    assert_same_weights(weights(broken), weights(trained))
 
 
 def test_a_training_that_starts_from_weights_keeps_the_first_network_if_it_has_no_epochs(
-    tmp_path: Path, documents: Path
+    first: Path, tmp_path: Path, documents: Path
 ):
-    first = make_recipe(tmp_path / "first" / "recipe", SETTINGS, epochs=1)
-    assert invoke(first, documents).exit_code == 0
     second = make_recipe(tmp_path / "second" / "recipe", SETTINGS, epochs=0, start="start.safetensors")
     (second / "start.safetensors").write_bytes((first / "weights" / "model.safetensors").read_bytes())
     assert invoke(second, documents).exit_code == 0
@@ -124,10 +135,8 @@ def test_training_without_the_picture_is_refused(tmp_path: Path, documents: Path
 
 @pytest.mark.parametrize(("share", "is_kept"), [(0.0, True), (0.5, False)])
 def test_a_second_network_that_starts_from_weights_is_a_mean_of_both(
-    tmp_path: Path, documents: Path, share: float, is_kept: bool
+    first: Path, tmp_path: Path, documents: Path, share: float, is_kept: bool
 ):
-    first = make_recipe(tmp_path / "first" / "recipe", SETTINGS, epochs=1)
-    assert invoke(first, documents).exit_code == 0
     second = make_recipe(
         tmp_path / "second" / "recipe", SETTINGS, epochs=0, start="start.safetensors", judge_share=share
     )
@@ -138,11 +147,9 @@ def test_a_second_network_that_starts_from_weights_is_a_mean_of_both(
 
 
 def test_a_second_network_sees_the_pages_that_were_hard_for_the_one_before(
-    tmp_path: Path, documents: Path, monkeypatch: pytest.MonkeyPatch
+    first: Path, tmp_path: Path, documents: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(hard_pages, "_SEEN", 0.0)  # every page is hard
-    first = make_recipe(tmp_path / "first" / "recipe", SETTINGS, epochs=1)
-    assert invoke(first, documents).exit_code == 0
     after = []
     for share in (0.0, 0.6):
         second = make_recipe(
