@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -30,18 +31,24 @@ class Tiny:
 
 
 @pytest.fixture(scope="session")
-def make_tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Tiny]:
-    """Create a model in a folder of its own, which the test may change."""
+def shared_tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Tiny]:
+    """Return a model in a folder that tests share and must not change."""
 
     def make(kind: str) -> Tiny:
         folder = tmp_path_factory.mktemp(kind)
         settings = make_weights(kind, folder / "weights")
         return Tiny(kind, folder, HandlerSettings.model_validate({**settings, "device": "cpu"}))
 
-    return make
+    return cache(make)
 
 
 @pytest.fixture(scope="session")
-def shared_tiny(make_tiny: Callable[[str], Tiny]) -> Callable[[str], Tiny]:
-    """Return a model in a folder that tests share and must not change."""
-    return cache(make_tiny)
+def make_tiny(shared_tiny: Callable[[str], Tiny], tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Tiny]:
+    """Copy a model into a folder of its own, which the test may change."""
+
+    def make(kind: str) -> Tiny:
+        folder = tmp_path_factory.mktemp(kind)
+        shutil.copytree(shared_tiny(kind).folder, folder, dirs_exist_ok=True)
+        return replace(shared_tiny(kind), folder=folder)
+
+    return make
