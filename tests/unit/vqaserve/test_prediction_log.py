@@ -255,11 +255,11 @@ from vqaserve.prediction_log import PredictionRecord, PredictionWriter
 from vqaserve.settings import PredictionLog
 from vqaserve.types import Item, Model, Request
 
-settings = PredictionLog(enabled=True, folder=Path(sys.argv[1]), max_megabytes=0.02, files=40)
+settings = PredictionLog(enabled=True, folder=Path(sys.argv[1]), max_megabytes=0.005, files=10)  # a file for each line
 writer = PredictionWriter(settings, Model("dummy", "1.0.0"))
 print("ready", flush=True)
 sys.stdin.readline()
-writer.write(PredictionRecord.of(Request("r", {}), Item("r"), 1.0) for _ in range(4000))
+writer.write(PredictionRecord.of(Request("r", {}), Item("r"), 1.0) for _ in range(1000))
 writer.close(60)
 print(writer.take_dropped())
 """
