@@ -4,6 +4,7 @@ from __future__ import annotations
 
 # In the order of their imports: pytest rewrites the assertions of a plugin only before anything else imports it.
 pytest_plugins = [
+    "tests.support.groups",
     "tests.support.archives",
     "tests.support.recipes",
     "tests.support.servers",
