@@ -18,7 +18,11 @@ from tests.tiny.recipe import complete_recipe
 from vqaops.paths import CONFIG
 from vqaops.server.own_server import own_server
 from vqaops.server.ports import own_ports
+from vqaops.server.properties import read_properties
 from vqaops.server.server import Server
+
+BRIEF = {"vmargs": f"{read_properties(CONFIG)['vmargs']} -XX:TieredStopAtLevel=1"}
+"""Java's options for a server that lives for seconds: its second compiler costs more CPU time than it saves."""
 
 
 @pytest.fixture(scope="session")
@@ -41,7 +45,7 @@ def new_server(run_folder: Callable[[], Path]) -> Iterator[Callable[..., Server]
     made: list[Server] = []
 
     def make(**overrides: str) -> Server:
-        made.append(Server(run_folder() / "run", CONFIG, {**own_ports(), **overrides}))
+        made.append(Server(run_folder() / "run", CONFIG, {**own_ports(), **BRIEF, **overrides}))
         return made[-1]
 
     yield make
@@ -58,7 +62,7 @@ def _serving(run_folder: Callable[[], Path]) -> Iterator[Callable[..., Server]]:
         def start(*recipes: Path, **overrides: str) -> Server:
             folder = run_folder()
             archives = [pack(recipe, folder / "store") for recipe in recipes]
-            return stack.enter_context(own_server(archives, folder / "run", **overrides))
+            return stack.enter_context(own_server(archives, folder / "run", **{**BRIEF, **overrides}))
 
         yield start
 
