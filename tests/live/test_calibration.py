@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.archives import pack
 from tests.support.families import PAIRS, SHORT, encoded
+from tests.support.servers import BRIEF
 from tests.tiny.kinds import Tiny
 from tests.tiny.recipe import complete_recipe
 from vqaops.calibrating import measuring
@@ -38,7 +39,7 @@ def test_every_worker_computes_as_the_calibration_says(
     )
     (recipe / "model-config.yaml").write_text(f"{AUTO}handler: {handler}\n")
     archive = pack(recipe, folder / "store")
-    with own_server([archive], folder / "run", measures=True) as server:
+    with own_server([archive], folder / "run", measures=True, **BRIEF) as server:
         pids = wait_for_all_workers(server, [archive])
         found = Calibration.model_validate_json(calibration_file(server.run, archive.content_sha256).read_bytes())
         assert found.chosen

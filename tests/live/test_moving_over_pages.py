@@ -19,6 +19,7 @@ from tests.support.classes import make_classes
 from tests.support.hubs import Hub
 from tests.support.pictures import encoded
 from tests.support.redacted_pages import write_pdf
+from tests.support.servers import BRIEF
 from tests.tiny import make_weights
 from vqaops.paths import ROOT
 from vqaops.server.ports import own_ports
@@ -62,10 +63,10 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "model_store").mkdir()
     (folder / ".venv").symlink_to(sys.prefix)
-    ports = own_ports()
+    own = {**own_ports(), **BRIEF}
     lines = (ROOT / "config.properties").read_text().split("\n")
-    kept = [line for line in lines if line.partition("=")[0] not in ports]
-    (folder / "config.properties").write_text("\n".join([*kept, *(f"{name}={value}" for name, value in ports.items())]))
+    kept = [line for line in lines if line.partition("=")[0] not in own]
+    (folder / "config.properties").write_text("\n".join([*kept, *(f"{name}={value}" for name, value in own.items())]))
     for name in ("photo.jpg", "pizza.jpg"):
         (folder / name).write_bytes(encoded("blue", (64, 48), "JPEG"))
     letter = ROOT / "recipes" / "redactions" / "samples" / "letter-redacted.png"

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.recipes import RecipeMaker
+from tests.support.servers import BRIEF
 from vqaops.paths import CONFIG, ROOT
 from vqaops.server.ports import own_ports
 from vqaops.server.properties import read_properties, write_properties
@@ -45,7 +46,7 @@ def test_a_recipe_a_store_and_a_run_folder_of_any_name_are_served_and_every_comm
     question = "@what <is> 'this'; type=x?"
     (recipe / "samples" / "questions.jsonl").write_text(json.dumps({**sample, "image": odd, "question": question}))
     config = folder / "config, 1.properties"
-    write_properties(config, {**read_properties(CONFIG), **own_ports()})
+    write_properties(config, {**read_properties(CONFIG), **own_ports(), **BRIEF})
     options = ["--config", str(config), "--store", str(folder / "store"), "--run", str(folder / "run"), "--sockets"]
     command = [sys.executable, str(ROOT / "scripts" / "serve.py"), "start", str(recipe), *options]
     started = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=180, env={"LC_ALL": "C"})

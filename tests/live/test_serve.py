@@ -17,6 +17,7 @@ import pytest
 
 from tests.support.archives import pack
 from tests.support.recipes import RecipeMaker
+from tests.support.servers import BRIEF
 from vqaops.paths import CONFIG, ROOT
 from vqaops.server.ports import own_ports
 from vqaops.server.server import Server
@@ -55,7 +56,7 @@ class Command:
 
     def set(self, **properties: str) -> None:
         given = CONFIG.read_text() + "\n"
-        self.config.write_text(given + "".join(f"{key}={value}\n" for key, value in properties.items()))
+        self.config.write_text(given + "".join(f"{key}={value}\n" for key, value in {**BRIEF, **properties}.items()))
 
 
 @pytest.fixture

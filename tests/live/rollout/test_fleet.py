@@ -15,6 +15,7 @@ import pytest
 
 from tests.support.recipes import RecipeMaker
 from tests.support.rollout import ModelsCommand, versioned
+from tests.support.servers import BRIEF
 from tests.support.ssh import program, ssh_here
 from vqaops.fleet.bake import Bake
 from vqaops.fleet.change import OnFailure
@@ -38,7 +39,7 @@ def pair(
     first = ModelsCommand(serve_for_test(versioned(make_recipe, "1.0.0")), make_recipe, tmp_path / "first")
     second = ModelsCommand(first.server, make_recipe, tmp_path / "second")
     archive = Archive.read(second.archive("1.0.0", OTHER_ANSWERS))
-    with own_server([archive], run_folder() / "run") as server:
+    with own_server([archive], run_folder() / "run", **BRIEF) as server:
         yield [first, ModelsCommand(server, make_recipe, tmp_path / "third")]
 
 
