@@ -22,7 +22,9 @@ import pytest
 from tests.support.archives import pack
 from tests.support.pictures import encoded
 from tests.support.recipes import RecipeMaker
+from tests.support.waiting import until
 from vqaops.paths import ROOT
+from vqaops.server.management import Management, RegisteredVersion
 from vqaops.server.server import Server
 from vqaops.store import checksums
 from vqaops.store.archive import Archive
@@ -52,20 +54,21 @@ class ModelsCommand:
         return printed
 
     def default(self) -> str:
-        rows = self.json("list")["versions"]
-        return next(row["version"] for row in rows if row["is_default"])
+        return Management(self.server.client).default("dummy")
 
     def versions(self) -> list[str]:
         return [row["version"] for row in self.json("list")["versions"]]
 
     def ready(self) -> dict[str, int]:
         """The number of ready workers of each version, once all workers are ready."""
-        deadline = time.monotonic() + 120
-        while True:
-            rows = self.json("list")["versions"]
-            if all(row["ready"] == row["workers"] for row in rows):
-                return {row["version"]: row["ready"] for row in rows}
-            assert time.monotonic() < deadline, rows
+        found: list[RegisteredVersion] = []
+
+        def all_ready() -> bool:
+            found[:] = Management(self.server.client).versions("dummy")
+            return all(version.ready == len(version.workers) for version in found)
+
+        until(all_ready, "all workers are ready", 120)
+        return {version.version: version.ready for version in found}
 
     def history(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.server.history_file.read_text().split("\n")[:-1]]
