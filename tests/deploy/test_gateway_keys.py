@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import stat
 import subprocess
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
+from typer.testing import CliRunner, Result
 
+from scripts.keys import app
 from tests.support.gateways import ANSWER, RunningGateway, answer_of, ask, check_error
-from vqaops.paths import ROOT
 from vqaops.server.server import Server
 
 
@@ -104,19 +104,18 @@ def test_keys_are_stored_as_hashes_in_files_that_only_the_owner_can_read(gateway
 
 
 def test_the_commands_add_list_and_revoke_a_key(gateway: RunningGateway):
-    def keys(*arguments: str) -> subprocess.CompletedProcess[str]:
+    def keys(*arguments: str) -> Result:
         where = ["--run", str(gateway.nginx.run), "--config", str(gateway.nginx.config)]
-        command = [sys.executable, str(ROOT / "scripts" / "keys.py"), *arguments, *where]
-        return subprocess.run(command, capture_output=True, text=True, timeout=120)
+        return CliRunner().invoke(app, [*arguments, *where])
 
     made = keys("add", "chat-app")
     with gateway.client(key=made.stdout.strip()) as guest:
         assert answer_of(ask(guest)) == ANSWER
         assert "chat-app" in [entry["name"] for entry in json.loads(keys("list", "--json").stdout)]
         twice = keys("add", "chat-app")
-        assert twice.returncode == 1
+        assert twice.exit_code == 1
         assert "a key named chat-app exists" in twice.stderr
-        assert keys("revoke", "chat-app").returncode == 0
+        assert keys("revoke", "chat-app").exit_code == 0
         check_error(ask(guest), 401)
     assert "no key is named 'chat-app'" in keys("revoke", "chat-app").stderr
     assert "is not a valid key name" in keys("add", "Robert'); DROP TABLE").stderr

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+from typer.testing import CliRunner
 
+from loadtest.peers.__main__ import app
 from tests.support.recipes import RecipeMaker
 from vqaops.paths import ROOT
 
@@ -56,7 +58,6 @@ def _belongs(process: psutil.Process, folder: Path) -> bool:
 
 
 def test_an_unknown_peer_is_refused_in_one_line():
-    command = [sys.executable, "-m", "loadtest.peers", "shapes", "--peer", "flask"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 1
+    done = CliRunner().invoke(app, ["shapes", "--peer", "flask"])
+    assert done.exit_code == 1
     assert "there is no peer 'flask'; possible are: fastapi, litserve, mosec, bentoml, ray, deploy.ray" in done.stderr
