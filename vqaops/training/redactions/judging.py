@@ -37,8 +37,11 @@ _NOT_REDACTED = 0.25
 _MOST_WRONG = 25
 """Of a page."""
 
-_MIRRORED = [0, 1, 2, 4, 3]
+_MIRRORED = [0, 1, 2, 4, 3, 5, 6]
 """The places of the views in a mirrored page, in which left and right end change places."""
+
+_JOINED = "decide.1.weight"
+"""The weights of all features [64, features]; those of the page around are the last ones."""
 
 _BATCH = 128
 _SECOND = "boxes."
@@ -49,7 +52,7 @@ class Boxes:
     """Boxes and the truth about them.
 
     Attributes:
-        views: uint8 [n, 5, 64, 64].
+        views: uint8 [n, 7, 64, 64].
         traits: [n, 4].
         truth: 1 for a redaction, else 0 [n].
     """
@@ -85,6 +88,7 @@ def train_judge(boxes: Boxes, settings: RedactionTrainSettings, first: Mapping[s
     torch.manual_seed(settings.seed)
     judge = BoxJudge()
     if first:
+        first = _with_page_around(first, judge.state_dict())
         judge.load_state_dict(first)
     steps = settings.judge_epochs * -(-len(boxes.truth) // _BATCH)
     optimiser = torch.optim.AdamW(judge.parameters(), weight_decay=settings.weight_decay)
@@ -107,6 +111,15 @@ def train_judge(boxes: Boxes, settings: RedactionTrainSettings, first: Mapping[s
     if first:
         judge.load_state_dict(_mean_of(first, judge.state_dict(), settings.judge_share))
     return judge.eval()
+
+
+def _with_page_around(first: Mapping[str, Tensor], random: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights from before this network saw the page around a box, with that part added, which does nothing yet."""
+    missing = {name: tensor for name, tensor in random.items() if name not in first}
+    if not missing:
+        return dict(first)
+    more = random[_JOINED].shape[1] - first[_JOINED].shape[1]
+    return {**missing, **first, _JOINED: F.pad(first[_JOINED], (0, more))}
 
 
 def _mean_of(first: Mapping[str, Tensor], trained: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:

@@ -20,8 +20,13 @@ from vqaserve.families.redactions.outlines import Outline
 SIDE = 64
 """Pixels of a view's sides."""
 
-VIEWS = 5
-_CHANNELS = (VIEWS, 24, 48, 96, 96)
+VIEWS = 7
+"""Of a box: five close ones, and two of the page around it."""
+
+_CLOSE_VIEWS = 5
+_CHANNELS = (_CLOSE_VIEWS, 24, 48, 96, 96)
+_CHANNELS_AROUND = (VIEWS - _CLOSE_VIEWS, 16, 32, 64, 64)
+_AROUND_FEATURES = 64
 _SCALE = 1650
 """Pixels of the longer side of a page at 150 dpi, in which the closer views are taken."""
 
@@ -29,19 +34,33 @@ _MARGIN = 0.25
 _CLOSE, _CLOSER = 128, 64
 """Pixels at 150 dpi around the middle of the box and around its ends: some lines of text, and the box's texture."""
 
+_AROUND = (400, 1200)
+"""Pixels at 150 dpi around the middle of the box: the paragraph or the figure that it is in, and most of the page."""
+
+_REDUCED = 4
+"""How much coarser the page is, at 150 dpi, from which these two views are taken."""
+
 
 class BoxJudge(nn.Module):
-    """Four convolutions over five views of a box, joined with its size and the first network's probability."""
+    """Convolutions over close views of a box and over the page around it, joined with its size and probability.
+
+    The features of the close views are pooled. Those of the page around keep their places, because the box is in the
+    middle. The probability is the first network's.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self.look = nn.Sequential(
-            *(
-                nn.Sequential(nn.Conv2d(fine, coarse, 3, 2, 1), nn.BatchNorm2d(coarse), nn.ReLU())
-                for fine, coarse in pairwise(_CHANNELS)
-            )
+        self.look = _convolutions(_CHANNELS)
+        cells = (SIDE >> len(_CHANNELS_AROUND) - 1) ** 2
+        self.around = nn.Sequential(
+            *_convolutions(_CHANNELS_AROUND),
+            nn.Flatten(),
+            nn.Dropout(0.2),
+            nn.Linear(_CHANNELS_AROUND[-1] * cells, _AROUND_FEATURES),
+            nn.ReLU(),
         )
-        self.decide = nn.Sequential(nn.Dropout(0.2), nn.Linear(2 * _CHANNELS[-1] + 4, 64), nn.ReLU(), nn.Linear(64, 1))
+        features = 2 * _CHANNELS[-1] + 4 + _AROUND_FEATURES
+        self.decide = nn.Sequential(nn.Dropout(0.2), nn.Linear(features, 64), nn.ReLU(), nn.Linear(64, 1))
 
     def forward(self, views: Tensor, traits: Tensor) -> Tensor:
         """Compute a logit for each box.
@@ -53,13 +72,13 @@ class BoxJudge(nn.Module):
         Returns:
             Logits [n].
         """
-        seen = self.look(views)
-        logits: Tensor = self.decide(torch.cat([seen.mean((2, 3)), seen.amax((2, 3)), traits], 1)).squeeze(1)
+        seen, around = self.look(views[:, :_CLOSE_VIEWS]), self.around(views[:, _CLOSE_VIEWS:])
+        logits: Tensor = self.decide(torch.cat([seen.mean((2, 3)), seen.amax((2, 3)), traits, around], 1)).squeeze(1)
         return logits
 
 
 def look_at(page: Image.Image, boxes: Sequence[Outline]) -> NDArray[np.uint8]:
-    """Views of each box: the whole of it with a margin, two close ones of its middle, and one of each end.
+    """Views of each box: the whole of it with a margin, two close ones of its middle, one of each end, two around it.
 
     Args:
         page: The page in grey.
@@ -69,6 +88,8 @@ def look_at(page: Image.Image, boxes: Sequence[Outline]) -> NDArray[np.uint8]:
         uint8 [n, ``VIEWS``, ``SIDE``, ``SIDE``]; what is outside the page is white.
     """
     unit = max(page.size) / _SCALE
+    factor = max(1, int(_REDUCED * unit))
+    reduced = page.reduce(factor)
     views = np.empty((len(boxes), VIEWS, SIDE, SIDE), np.uint8)
     for number, box in enumerate(boxes):
         across, down = box.right - box.left, box.bottom - box.top
@@ -78,13 +99,10 @@ def look_at(page: Image.Image, boxes: Sequence[Outline]) -> NDArray[np.uint8]:
         seen = [(x, across / 2 + margins[0], down / 2 + margins[1]), (x, close, close), (x, closer, closer)]
         seen += [(float(box.left), close, close), (float(box.right), close, close)]
         for view, (middle, half_width, half_height) in enumerate(seen):
-            area = (
-                round(middle - half_width),
-                round(y - half_height),
-                round(middle + half_width),
-                round(y + half_height),
-            )
-            views[number, view] = _view(page, area)
+            views[number, view] = _view(page, middle, y, half_width, half_height)
+        for view, side in enumerate(_AROUND, _CLOSE_VIEWS):
+            half = side * unit / factor / 2
+            views[number, view] = _view(reduced, x / factor, y / factor, half, half)
     return views
 
 
@@ -107,8 +125,23 @@ def to_tensor(views: NDArray[np.uint8]) -> Tensor:
     return 1 - torch.from_numpy(views).float() / 255
 
 
-def _view(page: Image.Image, area: tuple[int, int, int, int]) -> NDArray[np.uint8]:
-    left, top, right, bottom = area
+def _convolutions(channels: Sequence[int]) -> nn.Sequential:
+    """Convolutions that halve width and height, from the first number of channels to the last one."""
+    return nn.Sequential(
+        *(
+            nn.Sequential(nn.Conv2d(fine, coarse, 3, 2, 1), nn.BatchNorm2d(coarse), nn.ReLU())
+            for fine, coarse in pairwise(channels)
+        )
+    )
+
+
+def _view(page: Image.Image, x: float, y: float, half_width: float, half_height: float) -> NDArray[np.uint8]:
+    left, top, right, bottom = area = (
+        round(x - half_width),
+        round(y - half_height),
+        round(x + half_width),
+        round(y + half_height),
+    )
     inside = (max(0, left), max(0, top), min(page.width, right), min(page.height, bottom))
     shown = page.crop(inside)
     if inside != area:

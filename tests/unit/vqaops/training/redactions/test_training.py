@@ -146,6 +146,21 @@ def test_a_second_network_that_starts_from_weights_is_a_mean_of_both(
     assert torch.equal(before["boxes.decide.1.weight"], after["boxes.decide.1.weight"]) is is_kept
 
 
+def test_weights_from_before_the_second_network_saw_the_page_around_a_box_are_a_start(tmp_path: Path, documents: Path):
+    first = make_recipe(tmp_path / "first" / "recipe", SETTINGS, epochs=1)
+    assert invoke(first, documents).exit_code == 0
+    before = load_file(first / "weights" / "model.safetensors")
+    known = before["boxes.decide.1.weight"][:, :196].contiguous()
+    older = {name: tensor for name, tensor in before.items() if not name.startswith("boxes.around.")}
+    second = make_recipe(tmp_path / "second" / "recipe", SETTINGS, epochs=0, start="start.safetensors", judge_share=0.0)
+    save_file({**older, "boxes.decide.1.weight": known}, second / "start.safetensors")
+    result = invoke(second, documents)
+    assert result.exit_code == 0, result.output
+    after = load_file(second / "weights" / "model.safetensors")
+    assert torch.equal(after["boxes.decide.1.weight"][:, :196], known)
+    assert not after["boxes.decide.1.weight"][:, 196:].any()
+
+
 def test_a_second_network_sees_the_pages_that_were_hard_for_the_one_before(
     first: Path, tmp_path: Path, documents: Path, monkeypatch: pytest.MonkeyPatch
 ):
