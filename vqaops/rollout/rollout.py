@@ -22,7 +22,7 @@ from vqaops.server.server import Server
 from vqaops.store import checksums, history
 from vqaops.store.archive import Archive
 from vqaops.store.history import Change
-from vqaops.store.model_store import find_again, place
+from vqaops.store.model_store import find_again, find_registered, place
 from vqaops.store.state import State
 
 
@@ -288,19 +288,9 @@ class Rollout:
         return state
 
     def _archive(self, state: State, version: RegisteredVersion) -> Archive:
-        served = state.version(version.name, version.version)
-        if served is None:
+        if (served := state.version(version.name, version.version)) is None:
             raise self._unknown(version.name, version.version)
-        archive = Archive(state.store / served.archive, version.name, version.version)
-        # Its workers run the archive that was registered, and the samples and gates are read from the file.
-        if not archive.path.exists() or archive.sha256 != served.sha256:
-            named = f"{archive.name} {archive.version}"
-            raise ServerError(
-                f"{archive.path} {'was built again' if archive.path.exists() else 'is missing'} since {named} was "
-                f"registered; restore the one with sha256 {served.sha256}, or: scripts/models.py remove {named}, then "
-                "register the new one"
-            )
-        return archive
+        return find_registered(state.store, version.name, version.version, served)
 
     @staticmethod
     def _unknown(name: str, version: str) -> ServerError:

@@ -114,12 +114,9 @@ def train_judge(boxes: Boxes, settings: RedactionTrainSettings, first: Mapping[s
 
 
 def _with_page_around(first: Mapping[str, Tensor], random: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weights from before this network saw the page around a box, with that part added, which does nothing yet."""
-    missing = {name: tensor for name, tensor in random.items() if name not in first}
-    if not missing:
-        return dict(first)
+    """Add the part that sees the page around a box to weights without it; its share in the result is 0."""
     more = random[_JOINED].shape[1] - first[_JOINED].shape[1]
-    return {**missing, **first, _JOINED: F.pad(first[_JOINED], (0, more))}
+    return {**random, **first, _JOINED: F.pad(first[_JOINED], (0, more))}
 
 
 def _mean_of(first: Mapping[str, Tensor], trained: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:
