@@ -35,8 +35,9 @@ class DocumentRedactionDetection(Task):
         Raises:
             Overloaded: The batch's time for documents is up.
             InvalidImage: The document cannot be read, or came as a URL.
-            InvalidParameter: ``pages`` names no pages of the document, or too many.
+            InvalidParameter: ``pages`` names no pages of the document, or too many; or the query has a question.
         """
+        refuse_question(query)  # before a document is read for each of ``questions``
         if not isinstance(query.image, bytes):
             raise InvalidImage("a document is not fetched by URL; send the file itself as 'image'")
         pages = read_document(query.image, query.pages, self.settings.limits.documents, budget)

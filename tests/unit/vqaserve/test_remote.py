@@ -220,3 +220,18 @@ def test_a_resolver_that_hangs_delays_no_later_batch(recorder: Recorder):
     assert "could not be fetched" in refusal(fetch, "https://b.example.org/")
     release.set()
     assert recorder.attempts == [(PUBLIC, 443)]
+
+
+def test_the_trusted_authorities_are_read_once_for_all_pictures(recorder: Recorder, monkeypatch: pytest.MonkeyPatch):
+    reads, read = [], httpcore.default_ssl_context
+
+    def counted():
+        reads.append(1)
+        return read()
+
+    monkeypatch.setattr(httpcore, "default_ssl_context", counted)
+    fetch = fetcher(recorder)
+    for number in range(3):
+        refusal(fetch, f"https://images.example.org/{number}.png")
+    assert len(recorder.attempts) == 3
+    assert len(reads) == 1

@@ -223,3 +223,13 @@ def test_scripts_and_embedded_actions_do_not_run(pipeline):
 def test_a_page_of_enormous_size_is_rendered_small(pipeline):
     huge = pdf([BAR], page="/UserUnit 75000 /MediaBox [0 0 14400 14400]")
     assert said(ask(pipeline, huge))["summary"]["pages_read"] == 1
+
+
+def test_a_document_with_questions_is_refused_before_it_is_read(pipeline, monkeypatch):
+    def unread(*_):
+        pytest.fail("a document was read")
+
+    monkeypatch.setattr("vqaserve.tasks.document_redaction_detection.read_document", unread)
+    (reply,) = pipeline.answer([Request("r", {"image": pdf([BAR]), "questions": '["where", "how many"]'})])
+    assert reply.status == 422
+    assert "question" in json.loads(reply.body)["message"]
