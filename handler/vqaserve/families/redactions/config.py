@@ -23,6 +23,8 @@ class RedactionsConfig(FrozenModel):
         threshold: A cell belongs to a box from this probability on; low, because boxes are judged again.
         temperature: Divisor of a box's logit, fitted so that its confidence is the probability that the box is right.
         bias: Added to the logit after the division.
+        page_weight: Share of the logit of the page's surest box that is added too: where one redaction is sure, others
+            are likelier, and a box that looks alike on a page without any is less likely to be one.
     """
 
     side: Annotated[int, Field(ge=64, le=4096)] = 1024
@@ -30,6 +32,7 @@ class RedactionsConfig(FrozenModel):
     threshold: Annotated[float, Field(gt=0, lt=1)] = 0.4
     temperature: Annotated[float, Field(gt=0)] = 1.0
     bias: float = 0.0
+    page_weight: float = 0.0
 
     @classmethod
     def read(cls, path: Path) -> RedactionsConfig:

@@ -126,8 +126,9 @@ class Redactions(Family[Found, list[Found]]):
             return []
         views, traits = to_tensor(look_at(page, outlines)), torch.from_numpy(describe(page, outlines))
         logits = self.model.boxes(views.to(self.device, self.dtype), traits.to(self.device, self.dtype)).float()
-        calibrated: Tensor = (logits / self.config.temperature + self.config.bias).sigmoid()
-        return [float(one) for one in calibrated.cpu()]
+        config = self.config
+        calibrated: Tensor = logits / config.temperature + config.page_weight * logits.max() + config.bias
+        return [float(one) for one in calibrated.sigmoid().cpu()]
 
     @property
     def dtype(self) -> torch.dtype:
