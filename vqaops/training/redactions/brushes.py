@@ -29,6 +29,9 @@ _CODES = (
     "[ ]",
 )
 
+_ROUNDEST = 40
+"""Radius in pixels: the corners of a large box are rounded, the box is no ellipse."""
+
 
 def black(rng: Generator) -> Brush:
     """A bar in black or nearly black."""
@@ -97,7 +100,7 @@ def rounded(rng: Generator) -> Brush:
     value, share = int(between(rng, 0, 80)), between(rng, 0.15, 0.5)
 
     def brush(canvas: Canvas, place: Place) -> None:
-        radius = int(share * min(place[2] - place[0], place[3] - place[1]))
+        radius = int(min(_ROUNDEST, share * min(place[2] - place[0], place[3] - place[1])))
         canvas.pen.rounded_rectangle(_inside(place), radius, fill=value)
         ImageDraw.Draw(canvas.truth).rounded_rectangle(_inside(place), radius, fill=255)
 

@@ -99,6 +99,21 @@ def write_words(rng: Generator, count: int) -> str:
     return " ".join(word.capitalize() if rng.random() < 0.15 else word for word in words)
 
 
+def write_lines(canvas: Canvas, place: Place, rng: Generator, ink: int) -> None:
+    """Fill a place with lines of words in a shade; nothing where none fits."""
+    left, top, right, bottom = place
+    size = int(min(0.8 * (bottom - top), between(rng, 15, 34)))
+    if size < 8 or right - left < 20:
+        return
+    letters, y = any_font(rng, size), float(top)
+    while y + size <= bottom + 1:
+        text = write_words(rng, max(1, int((right - left) / (3 * size))))
+        while text and letters.getlength(text) > right - left:
+            text = text[: int(len(text) * 0.85)]
+        canvas.pen.text((left, y), text, ink, letters)
+        y += 1.3 * size
+
+
 def between(rng: Generator, low: float, high: float) -> float:
     """A number of a range, evenly."""
     return float(rng.uniform(low, high))

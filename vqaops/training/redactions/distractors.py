@@ -1,4 +1,4 @@
-"""What looks like a redaction and is none: headings in white on black, barcodes, figures, tables, photographs, ..."""
+"""What looks like a redaction and is none: headings in white on black, barcodes, screenshots, tables, ..."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from numpy.random import Generator
 from PIL import Image
 from skimage import data
 
-from vqaops.training.redactions.canvas import Canvas, Mark, any_font, between, write_words
+from vqaops.training.redactions.canvas import Canvas, Mark, any_font, between, write_lines, write_words
+from vqaops.training.redactions.diagrams import diagram
 from vqaops.training.redactions.layout import Place
 from vqaops.training.redactions.pages import Grey
+from vqaops.training.redactions.screenshots import screenshot
 
 Distractor = Callable[[Canvas, Place, Generator], None]
 """Draws over a place that was cleared."""
@@ -24,7 +26,7 @@ def heading(canvas: Canvas, place: Place, rng: Generator) -> None:
     """Words in white on black or dark grey, that fill their band."""
     left, top, right, bottom = place
     canvas.pen.rectangle((left, top, right - 1, bottom - 1), fill=int(between(rng, 0, 120)))
-    _write(canvas, (left + 6, top, right - 6, bottom), rng, 255)
+    write_lines(canvas, (left + 6, top, right - 6, bottom), rng, 255)
 
 
 def filled_cell(canvas: Canvas, place: Place, rng: Generator) -> None:
@@ -32,14 +34,14 @@ def filled_cell(canvas: Canvas, place: Place, rng: Generator) -> None:
     value = int(between(rng, 150, 245))
     outline = None if rng.random() < 0.5 else int(between(rng, 0, 160))
     canvas.pen.rectangle((place[0], place[1], place[2] - 1, place[3] - 1), fill=value, outline=outline)
-    _write(canvas, (place[0] + 6, place[1] + 4, place[2] - 6, place[3] - 4), rng, int(between(rng, 0, 60)))
+    write_lines(canvas, (place[0] + 6, place[1] + 4, place[2] - 6, place[3] - 4), rng, int(between(rng, 0, 60)))
 
 
 def frame(canvas: Canvas, place: Place, rng: Generator) -> None:
     """A box with text in it, as of forms."""
     width = int(rng.integers(1, 5))
     canvas.pen.rectangle((place[0], place[1], place[2] - 1, place[3] - 1), outline=0, width=width)
-    _write(canvas, (place[0] + 8, place[1] + 6, place[2] - 8, place[3] - 6), rng, 0)
+    write_lines(canvas, (place[0] + 8, place[1] + 6, place[2] - 8, place[3] - 6), rng, 0)
 
 
 def table(canvas: Canvas, place: Place, rng: Generator) -> None:
@@ -56,7 +58,7 @@ def table(canvas: Canvas, place: Place, rng: Generator) -> None:
             if has_rules:
                 canvas.pen.rectangle((start, y, end, y + height), outline=0, width=rule)
             if number == 0 or rng.random() < fills:
-                _write(canvas, (start + 5, y + 3, end - 5, y + height - 3), rng, 255 if fill < 130 else 0)
+                write_lines(canvas, (start + 5, y + 3, end - 5, y + height - 3), rng, 255 if fill < 130 else 0)
 
 
 def barcode(canvas: Canvas, place: Place, rng: Generator) -> None:
@@ -118,7 +120,7 @@ def _dark_plot(canvas: Canvas, place: Place, rng: Generator) -> None:
         down = top + (bottom - top) * (0.5 + 0.4 * waves)
         line = [(float(x), float(y)) for x, y in zip(across, down, strict=True)]
         canvas.pen.line(line, fill=int(between(rng, 120, 255)), width=2)
-    _write(canvas, (left + 8, top + 4, right - 8, min(bottom, top + 60)), rng, 230)
+    write_lines(canvas, (left + 8, top + 4, right - 8, min(bottom, top + 60)), rng, 230)
 
 
 def _solid_shapes(canvas: Canvas, place: Place, rng: Generator) -> None:
@@ -164,7 +166,7 @@ def rules(canvas: Canvas, place: Place, rng: Generator) -> None:
     y = top + 10
     while y < bottom - 30:
         size = int(between(rng, 18, 28))
-        _write(canvas, (left, y, right, y + size + 4), rng, 0)
+        write_lines(canvas, (left, y, right, y + size + 4), rng, 0)
         width = int(rng.integers(1, 9))
         line_y = y + (size * 0.6 if rng.random() < 0.3 and width < 4 else size + 6)
         canvas.pen.line((left, line_y, left + between(rng, 0.2, 1) * (right - left), line_y), fill=0, width=width)
@@ -178,7 +180,7 @@ def highlight(canvas: Canvas, place: Place, rng: Generator) -> None:
     for y in range(top, bottom - size - 6, size + 10):
         end = left + between(rng, 0.3, 1) * (right - left)
         canvas.pen.rectangle((left, y, end, y + size + 4), fill=int(between(rng, 165, 235)))
-        _write(canvas, (left, y, int(end), y + size + 4), rng, 0)
+        write_lines(canvas, (left, y, int(end), y + size + 4), rng, 0)
 
 
 def blots(canvas: Canvas, place: Place, rng: Generator) -> None:
@@ -213,10 +215,16 @@ DISTRACTORS: dict[str, tuple[Distractor, tuple[int, int], tuple[int, int]]] = {
     "rules and underlines": (rules, (200, 900), (60, 250)),
     "light highlight": (highlight, (150, 800), (40, 200)),
     "blots and check boxes": (blots, (100, 500), (60, 300)),
+    "screenshot": (screenshot, (300, 1000), (200, 700)),
+    "diagram": (diagram, (250, 900), (120, 500)),
 }
 """All kinds by the names that the card uses, with the ranges of their widths and heights in pixels."""
 
-LOOKALIKES = ("table", "filled cell with text", "frame with text", "light highlight")
+MEASURED = tuple(kind for kind in DISTRACTORS if kind not in ("screenshot", "diagram"))
+"""Those that are drawn where a network is calibrated or measured. A dark bar or an empty field of a drawn screenshot or
+diagram may be a redaction to a reader too, so these two kinds only make a network careful in its training."""
+
+LOOKALIKES = ("table", "filled cell with text", "frame with text", "light highlight", "screenshot", "diagram")
 """Those that are closest to a white, labelled or grey redaction."""
 
 
@@ -233,21 +241,6 @@ def draw_distractor(canvas: Canvas, kind: str, rng: Generator) -> None:
         canvas.pen.rectangle((left - 6, top - 6, left + across + 6, top + down + 6), fill=255)
         draw(canvas, place, rng)
         canvas.distractors.append(Mark(place, kind))
-
-
-def _write(canvas: Canvas, place: Place, rng: Generator, ink: int) -> None:
-    """Fill a place with lines of words."""
-    left, top, right, bottom = place
-    size = int(min(0.8 * (bottom - top), between(rng, 15, 34)))
-    if size < 8 or right - left < 20:
-        return
-    letters, y = any_font(rng, size), float(top)
-    while y + size <= bottom + 1:
-        text = write_words(rng, max(1, int((right - left) / (3 * size))))
-        while text and letters.getlength(text) > right - left:
-            text = text[: int(len(text) * 0.85)]
-        canvas.pen.text((left, y), text, ink, letters)
-        y += 1.3 * size
 
 
 @lru_cache(maxsize=1)

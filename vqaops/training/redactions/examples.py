@@ -15,7 +15,7 @@ from rich.progress import track
 from torch import Tensor
 
 from vqaops.training.redactions.brushes import WEIGHTS
-from vqaops.training.redactions.distractors import DISTRACTORS
+from vqaops.training.redactions.distractors import MEASURED
 from vqaops.training.redactions.pages import Page
 from vqaops.training.redactions.samples import Sample, draw_sample
 from vqaserve.families.redactions.network import CELL
@@ -41,7 +41,7 @@ class Source:
     typed: float
     seed: int
     styles: Sequence[float] = WEIGHTS
-    distractors: Sequence[str] = tuple(DISTRACTORS)
+    distractors: Sequence[str] = MEASURED
 
     def draw(self, number: int) -> Sample:
         """Draw one example in the pages' resolution."""

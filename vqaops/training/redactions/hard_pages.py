@@ -24,8 +24,8 @@ def find_hard_pages(family: Redactions, pages: Sequence[Page]) -> list[Page]:
 
 
 def with_hard_pages(pages: Sequence[Page], hard: Sequence[Page], share: float) -> list[Page]:
-    """Add the hard pages again until they are about this share of the list; each is added at least once."""
-    if not hard:
+    """Add the hard pages until they are about this share of the list; each is added at least once if it is not 0."""
+    if not hard or not share:
         return list(pages)
     times = max(1, round(share * len(pages) / (1 - share) / len(hard)))
     return [*pages, *list(hard) * times]

@@ -15,6 +15,7 @@ Place = tuple[int, int, int, int]
 
 _INK = 140
 _SHORTEST, _TALLEST = 8, 60
+_NARROWEST_WORD = 24
 _LETTER_GAP, _WORD_GAP = 5, 40
 """Pixels at 150 dpi: letters that are closer belong to a word, words that are closer to a line."""
 
@@ -36,7 +37,14 @@ def find_layout(page: Grey) -> Layout:
     """Find words and lines; figures and rules that are much taller or flatter than text are left out."""
     ink = page[: page.shape[0] // 2 * 2, : page.shape[1] // 2 * 2] < _INK
     half: NDArray[np.bool_] = ink[::2, ::2] | ink[1::2, ::2] | ink[::2, 1::2] | ink[1::2, 1::2]
-    return Layout(_boxes(half, _LETTER_GAP // 2), sorted(_boxes(half, _WORD_GAP // 2), key=lambda place: place[1]))
+    words = [place for place in _boxes(half, _LETTER_GAP // 2) if _is_word(place)]
+    return Layout(words, sorted(_boxes(half, _WORD_GAP // 2), key=lambda place: place[1]))
+
+
+def _is_word(place: Place) -> bool:
+    """Whether a place is as wide as two letters: bullets, the keys of a keyboard and page numbers are not."""
+    width, height = place[2] - place[0], place[3] - place[1]
+    return width >= max(_NARROWEST_WORD, 1.2 * height)
 
 
 def content(page: Grey) -> Place:

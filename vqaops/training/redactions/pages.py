@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,13 +38,16 @@ class Page:
         return pixels
 
 
-def render_documents(folder: Path, pages_per_document: int, cache: Path) -> list[Page]:
+def render_documents(
+    folder: Path, pages_per_document: int, cache: Path, only: Collection[str] | None = None
+) -> list[Page]:
     """Render some pages of every PDF file of a folder, spread evenly over each document.
 
     Args:
         folder: The folder.
         pages_per_document: The most pages of one document, so that a long manual does not outweigh the others.
         cache: Folder of rendered pages; a page that is there is not rendered again.
+        only: Names of the documents to render, instead of all.
 
     Raises:
         RecipeError: The folder has no PDF file, or one cannot be read.
@@ -56,6 +59,7 @@ def render_documents(folder: Path, pages_per_document: int, cache: Path) -> list
     return [
         page
         for file in track(files, f"pages of {folder.name}", transient=True)
+        if only is None or file.stem in only
         for page in _render(file, pages_per_document, cache)
     ]
 

@@ -10,6 +10,12 @@ from numpy.random import Generator
 from vqaops.training.redactions.canvas import Canvas, between
 from vqaops.training.redactions.layout import Layout, Place, content
 
+_NARROWEST = 20
+"""Pixels at 150 dpi: a bar over less than two letters is not told from a bullet."""
+
+_TO_EDGE = 12
+"""Pixels of paper that show around a box over a whole page."""
+
 Passage = Callable[[Canvas, Layout, Generator], list[Place]]
 """Chooses the bars of one redacted passage; none if the page has no such place."""
 
@@ -21,7 +27,7 @@ def words(canvas: Canvas, layout: Layout, rng: Generator) -> list[Place]:
         return []
     left, top, right, bottom = layout.words[int(rng.integers(len(layout.words)))]
     if rng.random() < 0.2:
-        left += int(between(rng, 0, 0.5) * (right - left))
+        left += int(min(between(rng, 0, 0.5) * (right - left), right - left - _NARROWEST))
     return [_padded((left, top, right, bottom), rng)]
 
 
@@ -33,8 +39,8 @@ def part_of_line(canvas: Canvas, layout: Layout, rng: Generator) -> list[Place]:
     left, top, right, bottom = layout.lines[int(rng.integers(len(layout.lines)))]
     bars, x = [], float(left)
     while x < right:
-        width = between(rng, 0.1, 0.7) * (right - left)
-        if rng.random() < 0.5:
+        width = max(_NARROWEST, between(rng, 0.1, 0.7) * (right - left))
+        if rng.random() < 0.5 and right - x >= _NARROWEST:
             bars.append(_padded((int(x), top, int(min(right, x + width)), bottom), rng))
         x += width + between(rng, 12, 40)
     return bars
@@ -112,11 +118,16 @@ def photograph(canvas: Canvas, layout: Layout, rng: Generator) -> list[Place]:
     return [(int(x), int(y), int(x + across), int(y + down))]
 
 
-def whole_page(canvas: Canvas, layout: Layout, rng: Generator) -> list[Place]:
-    """All text of the page in one box, or the page from edge to edge."""
-    del layout
+def whole_page(canvas: Canvas, rng: Generator, *, to_edges: bool) -> list[Place]:
+    """All text of the page in one box, or the page from edge to edge.
+
+    Args:
+        canvas: The page.
+        rng: Decides everything else.
+        to_edges: Whether the box may reach the page's edges. Only a black page is told from a blank or a tinted one.
+    """
     width, height = canvas.page.size
-    if rng.random() < 0.25:
+    if to_edges and rng.random() < 0.25:
         return [(0, 0, width, height)]
     left, top, right, bottom = content(np.asarray(canvas.page))
     if bottom - top < 0.4 * height or right - left < 0.4 * width or rng.random() < 0.3:
@@ -127,7 +138,8 @@ def whole_page(canvas: Canvas, layout: Layout, rng: Generator) -> list[Place]:
             int((1 - margin) * width),
             int((1 - margin) * height),
         )
-    return [(max(0, left - 5), max(0, top - 5), min(width, right + 5), min(height, bottom + 5))]
+    least = _TO_EDGE
+    return [(max(least, left - 5), max(least, top - 5), min(width - least, right + 5), min(height - least, bottom + 5))]
 
 
 PASSAGES: dict[str, Passage] = {

@@ -10,7 +10,7 @@ from numpy.random import Generator
 
 from vqaops.training.redactions import brushes, passages
 from vqaops.training.redactions.canvas import Canvas, Mark
-from vqaops.training.redactions.distractors import DISTRACTORS, draw_distractor
+from vqaops.training.redactions.distractors import MEASURED, draw_distractor
 from vqaops.training.redactions.layout import Layout, Place, find_layout
 from vqaops.training.redactions.pages import Grey
 from vqaops.training.redactions.scans import scan
@@ -52,7 +52,7 @@ def draw_sample(
     rng: Generator,
     redacted: float = 0.6,
     styles: Sequence[float] = brushes.WEIGHTS,
-    distractors: Sequence[str] = tuple(DISTRACTORS),
+    distractors: Sequence[str] = MEASURED,
 ) -> Sample:
     """Draw an example.
 
@@ -69,15 +69,15 @@ def draw_sample(
     if rng.random() < redacted:
         _redact(canvas, find_layout(np.asarray(canvas.page)), rng, styles)
     scanned = rng.random() < _SCANNED
-    if scanned:
-        canvas = without_invisible(scan(canvas, rng))
+    canvas = without_invisible(scan(canvas, rng) if scanned else canvas)
     return Sample(np.asarray(canvas.page), np.asarray(canvas.truth), canvas.redactions, canvas.distractors, scanned)
 
 
 def _redact(canvas: Canvas, layout: Layout, rng: Generator, styles: Sequence[float]) -> None:
     names = list(passages.PASSAGES)
     if rng.random() < 0.05:
-        _cover(canvas, passages.whole_page(canvas, layout, rng), rng, [], _style(rng, styles))
+        kind = _style(rng, styles)
+        _cover(canvas, passages.whole_page(canvas, rng, to_edges=kind == "black"), rng, [], kind)
         return
     style = None if rng.random() < 0.3 else _style(rng, styles)
     for _ in range(int(rng.choice([1, 2, 3, 5, 8, 14], p=(0.25, 0.2, 0.2, 0.15, 0.12, 0.08)))):

@@ -31,6 +31,11 @@ class RedactionTrainSettings(FrozenModel):
         start: A file of weights in the recipe's folder that both networks start from, instead of random ones.
         seed: Seed of every random choice.
         pages_per_document: The most pages of one document.
+        hard: Share of the first network's pages that are hard, such as slides and figures: the networks of ``start``,
+            calibrated as the ``config.json`` beside it says, see a redaction although there is none.
+        judge_hard: The same share for the second network.
+        hard_pages_per_document: The most pages of one document among which hard ones are looked for, if that is more
+            than ``pages_per_document``. Only documents that have one among those are looked at again.
         typed: Share of the examples that are typed pages instead of pages of documents.
         styles: How often each style of redaction is drawn, in the order of ``brushes.BRUSHES``; the sum is 1.
         examples: Examples that are drawn once; every epoch sees all of them.
@@ -44,8 +49,6 @@ class RedactionTrainSettings(FrozenModel):
         judge_examples: Examples whose boxes the second network is trained on.
         judge_lookalikes: Further examples for it, whose distractors are all tables, frames, filled cells and
             highlighted text, which it takes for white, labelled or grey redactions first.
-        judge_hard: Share of the second network's pages that are hard, such as slides and figures: the networks of
-            ``start``, calibrated as the ``config.json`` beside it says, see a redaction although there is none.
         judge_epochs: Number of epochs of the second network.
         judge_share: Share of its trained weights in the second network that is saved, if it starts from ``start``; the
             rest is of ``start``. A mean of both is often better on new documents than either (Wortsman et al. 2022).
@@ -57,6 +60,9 @@ class RedactionTrainSettings(FrozenModel):
     start: Path | None = None
     seed: int = 0
     pages_per_document: Count = 40
+    hard: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    judge_hard: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    hard_pages_per_document: Annotated[int, Field(ge=0)] = 0
     typed: Annotated[float, Field(ge=0, le=1)] = 0.3
     styles: Annotated[tuple[Annotated[float, Field(ge=0, le=1)], ...], AfterValidator(_share_of_each_style)] = WEIGHTS
     examples: Count
@@ -68,15 +74,14 @@ class RedactionTrainSettings(FrozenModel):
     average: Annotated[float, Field(ge=0, lt=1)] = 0.99
     judge_examples: Count = 800
     judge_lookalikes: Annotated[int, Field(ge=0)] = 0
-    judge_hard: Annotated[float, Field(ge=0, lt=1)] = 0.0
     judge_epochs: Count = 12
     judge_share: Annotated[float, Field(ge=0, le=1)] = 1.0
     bf16: bool = False
 
     @model_validator(mode="after")
     def _hard_pages_need_networks(self) -> Self:
-        if self.judge_hard and not self.start:
-            raise ValueError("judge_hard needs start: weights that tell which pages are hard")
+        if (self.hard or self.judge_hard) and not self.start:
+            raise ValueError("hard and judge_hard need start: weights that tell which pages are hard")
         return self
 
     @classmethod

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from vqaops.training.arithmetic import autocast
 from vqaops.training.redactions.calibration import calibrate
-from vqaops.training.redactions.distractors import LOOKALIKES
+from vqaops.training.redactions.distractors import DISTRACTORS, LOOKALIKES
 from vqaops.training.redactions.examples import Source, draw_examples
 from vqaops.training.redactions.hard_pages import find_hard_pages, with_hard_pages
 from vqaops.training.redactions.judging import collect_boxes, of_judge, train_judge
@@ -59,13 +59,16 @@ def train_redactions(settings: RedactionTrainSettings, data: Path, state: Path, 
     pages = render_documents(data / "train", settings.pages_per_document, state / "pages")
     kept, held_out = hold_out_documents(pages, _CALIBRATION_SHARE)
     log.info("%d pages for training, %d of other documents for the calibration", len(kept), len(held_out))
+    hard = _hard_pages(settings, kept, data, state, output) if settings.hard or settings.judge_hard else []
+    for_first = with_hard_pages(kept, hard, settings.hard)
     own = hashlib.sha256(
-        f"{fingerprint(pages)} {settings.seed} {settings.typed} {settings.styles} {settings.model.side}".encode()
+        f"{fingerprint([*for_first, *held_out])} {settings.seed} {settings.typed} {settings.styles} "
+        f"{settings.model.side}".encode()
     )
     folder = state / f"examples-{own.hexdigest()[:12]}"
     # The calibration sees each style as often as documents have it, so that confidences are probabilities there.
     sources = [
-        Source(kept, settings.typed, settings.seed, settings.styles),
+        Source(for_first, settings.typed, settings.seed, settings.styles, tuple(DISTRACTORS)),
         Source(held_out, settings.typed, settings.seed + 1),
     ]
     counts = (settings.examples, settings.calibration) if settings.epochs else (0, 0)
@@ -78,27 +81,41 @@ def train_redactions(settings: RedactionTrainSettings, data: Path, state: Path, 
         trainer.start(first)
     model = Networks(settings.model)
     model.pages.load_state_dict(trainer.run().state_dict())
-    plain = settings.model.model_copy(update={"temperature": 1.0, "bias": 0.0})
+    plain = settings.model.model_copy(update={"temperature": 1.0, "bias": 0.0, "page_weight": 0.0})
     family = Redactions(fuse(copy.deepcopy(model)), plain, torch.device("cpu"))
-    if settings.start and settings.judge_hard:
-        hard = find_hard_pages(Redactions.read(output / settings.start, torch.device("cpu")), kept)
-        log.info("%d of %d pages are hard", len(hard), len(kept))
-        kept = with_hard_pages(kept, hard, settings.judge_hard)
-    family.model.boxes = _train_second(settings, family, kept, first)
+    family.model.boxes = _train_second(settings, family, with_hard_pages(kept, hard, settings.judge_hard), first)
     model.boxes.load_state_dict(family.model.boxes.state_dict())
     with autocast(settings.bf16):
         config = calibrate(family, sources[1], settings.calibration)
     write_weights(output / "weights", model, config)
     if trainer.history:
         draw_learning_curve(output / "learning-curve.png", trainer.history)
-    log.info("wrote %s (temperature %.2f, bias %.2f)", output / "weights", config.temperature, config.bias)
+    fitted = (config.temperature, config.bias, config.page_weight)
+    log.info("wrote %s (temperature %.2f, bias %.2f, page_weight %.2f)", output / "weights", *fitted)
+
+
+def _hard_pages(
+    settings: RedactionTrainSettings, pages: Sequence[Page], data: Path, state: Path, output: Path
+) -> list[Page]:
+    """The hard ones of the pages, and of further pages of the documents that have one."""
+    family = Redactions.read(output / (settings.start or ""), torch.device("cpu"))
+    hard = find_hard_pages(family, pages)
+    log.info("%d of %d pages are hard", len(hard), len(pages))
+    if settings.hard_pages_per_document > settings.pages_per_document:
+        documents = {page.document for page in hard}
+        more = render_documents(data / "train", settings.hard_pages_per_document, state / "pages", only=documents)
+        more = [page for page in more if page not in set(pages)]
+        harder = find_hard_pages(family, more)
+        log.info("%d of %d further pages are hard", len(harder), len(more))
+        hard += harder
+    return hard
 
 
 def _train_second(
     settings: RedactionTrainSettings, family: Redactions, pages: Sequence[Page], first: Mapping[str, Tensor]
 ) -> BoxJudge:
     """Train the second network on what the first one marks on pages that were drawn anew."""
-    others = Source(pages, settings.typed, settings.seed + 2, settings.styles)
+    others = Source(pages, settings.typed, settings.seed + 2, settings.styles, tuple(DISTRACTORS))
     alike = Source(pages, settings.typed, settings.seed + 3, settings.styles, LOOKALIKES)
     with autocast(settings.bf16):
         boxes = collect_boxes(family, [(others, settings.judge_examples), (alike, settings.judge_lookalikes)])

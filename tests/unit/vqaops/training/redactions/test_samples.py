@@ -65,11 +65,32 @@ def test_a_passage_is_on_the_page(name: str):
     assert all(left < right and top < bottom for left, top, right, bottom in bars)
 
 
+def test_bullets_and_single_letters_are_no_words_to_redact():
+    page = np.full((300, 400), 255, np.uint8)
+    page[100:116, 50:66] = 0  # a bullet
+    page[100:116, 200:260] = 0
+    assert find_layout(page).words == [(200, 100, 260, 116)]
+
+
+def test_only_a_black_page_is_redacted_from_edge_to_edge():
+    canvas, rng = Canvas.over(PAGE), default_rng(5)
+    height, width = PAGE.shape
+    inside = [bar for _ in range(40) for bar in whole_page(canvas, rng, to_edges=False)]
+    assert all(left > 0 and top > 0 and right < width and bottom < height for left, top, right, bottom in inside)
+    assert (0, 0, width, height) in [bar for _ in range(40) for bar in whole_page(canvas, rng, to_edges=True)]
+
+
+def test_a_large_box_with_round_corners_is_no_ellipse():
+    canvas = Canvas.over(PAGE)
+    BRUSHES["rounded"](default_rng(1))(canvas, (100, 100, 1100, 1600))
+    assert np.asarray(canvas.truth.crop((100, 100, 1100, 1600))).mean() > 0.99 * 255
+
+
 def test_a_blank_page_has_no_lines_to_redact():
     blank = np.full((300, 200), 255, np.uint8)
     canvas, layout, rng = Canvas.over(blank), find_layout(blank), default_rng(0)
     assert lines(canvas, layout, rng) == []
-    assert whole_page(canvas, layout, rng)
+    assert whole_page(canvas, rng, to_edges=False)
 
 
 def test_the_truth_moves_with_a_tilted_scan():
@@ -111,5 +132,6 @@ def test_bars_that_touch_are_one_box_unless_an_outline_divides_them(
     monkeypatch.setattr(passages, "PASSAGES", {"lines": lambda *_: bars})
     monkeypatch.setattr(passages, "WEIGHTS", (1.0,))
     styles = [float(kind == name) for name in BRUSHES]
-    samples = [draw_sample(PAGE, default_rng(seed), redacted=1, styles=styles) for seed in range(8)]
+    # A bar does not end within a distractor, unless that is a table.
+    samples = [draw_sample(PAGE, default_rng(n), 1, styles, distractors=("table",)) for n in range(8)]
     assert {len(sample.redactions) for sample in samples if not sample.scanned} == {boxes}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,9 @@ SETTINGS: dict[str, Any] = {
     "learning_rate": 0.01,
 }
 
+DECIDES = "boxes.decide.1.weight"
+"""The weights of the second network that join what it saw."""
+
 
 @pytest.fixture(scope="module")
 def documents(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -56,6 +60,22 @@ def first(tmp_path_factory: pytest.TempPathFactory, documents: Path) -> Path:
     recipe = make_recipe(tmp_path_factory.mktemp("first") / "recipe", SETTINGS, epochs=1)
     result = invoke(recipe, documents)
     assert result.exit_code == 0, result.output
+    return recipe
+
+
+@pytest.fixture(scope="module")
+def second(tmp_path_factory: pytest.TempPathFactory, first: Path, documents: Path) -> Path:
+    """A recipe whose second network was trained on from ``first``; tests must not change it."""
+    recipe = start_from(first, tmp_path_factory.mktemp("second") / "recipe")
+    result = invoke(recipe, documents)
+    assert result.exit_code == 0, result.output
+    return recipe
+
+
+def start_from(first: Path, folder: Path, **changes: Any) -> Path:
+    """A recipe that trains the second network on, from the weights of another one."""
+    recipe = make_recipe(folder, SETTINGS, epochs=0, start="before/model.safetensors", **changes)
+    shutil.copytree(first / "weights", recipe / "before")
     return recipe
 
 
@@ -88,15 +108,11 @@ def test_a_resumed_run_ends_as_one_that_never_stopped(
     assert_same_weights(weights(broken), weights(trained))
 
 
-def test_a_training_that_starts_from_weights_keeps_the_first_network_if_it_has_no_epochs(
-    first: Path, tmp_path: Path, documents: Path
-):
-    second = make_recipe(tmp_path / "second" / "recipe", SETTINGS, epochs=0, start="start.safetensors")
-    (second / "start.safetensors").write_bytes((first / "weights" / "model.safetensors").read_bytes())
-    assert invoke(second, documents).exit_code == 0
+def test_a_training_that_starts_from_weights_keeps_the_first_network_if_it_has_no_epochs(first: Path, second: Path):
     before, after = (load_file(recipe / "weights" / "model.safetensors") for recipe in (first, second))
     for name in before:
         assert name.startswith("boxes.") or torch.equal(before[name], after[name]), name
+    assert not torch.equal(before[DECIDES], after[DECIDES])
 
 
 def test_weights_of_another_network_are_no_start(tmp_path: Path, documents: Path):
@@ -133,56 +149,58 @@ def test_training_without_the_picture_is_refused(tmp_path: Path, documents: Path
     assert "--text-only is for models that answer questions" in result.output
 
 
-@pytest.mark.parametrize(("share", "is_kept"), [(0.0, True), (0.5, False)])
-def test_a_second_network_that_starts_from_weights_is_a_mean_of_both(
-    first: Path, tmp_path: Path, documents: Path, share: float, is_kept: bool
+def test_a_second_network_without_a_share_in_the_mean_stays_as_it_was(first: Path, tmp_path: Path, documents: Path):
+    recipe = start_from(first, tmp_path / "recipe", judge_share=0.0)
+    assert invoke(recipe, documents).exit_code == 0
+    before, after = (load_file(one / "weights" / "model.safetensors") for one in (first, recipe))
+    assert torch.equal(before[DECIDES], after[DECIDES])
+
+
+def test_weights_from_before_the_second_network_saw_the_page_around_a_box_are_a_start(
+    first: Path, tmp_path: Path, documents: Path
 ):
-    second = make_recipe(
-        tmp_path / "second" / "recipe", SETTINGS, epochs=0, start="start.safetensors", judge_share=share
-    )
-    (second / "start.safetensors").write_bytes((first / "weights" / "model.safetensors").read_bytes())
-    assert invoke(second, documents).exit_code == 0
-    before, after = (load_file(recipe / "weights" / "model.safetensors") for recipe in (first, second))
-    assert torch.equal(before["boxes.decide.1.weight"], after["boxes.decide.1.weight"]) is is_kept
-
-
-def test_weights_from_before_the_second_network_saw_the_page_around_a_box_are_a_start(tmp_path: Path, documents: Path):
-    first = make_recipe(tmp_path / "first" / "recipe", SETTINGS, epochs=1)
-    assert invoke(first, documents).exit_code == 0
+    recipe = start_from(first, tmp_path / "recipe", judge_share=0.0)
     before = load_file(first / "weights" / "model.safetensors")
-    known = before["boxes.decide.1.weight"][:, :196].contiguous()
+    known = before[DECIDES][:, :196].contiguous()
     older = {name: tensor for name, tensor in before.items() if not name.startswith("boxes.around.")}
-    second = make_recipe(tmp_path / "second" / "recipe", SETTINGS, epochs=0, start="start.safetensors", judge_share=0.0)
-    save_file({**older, "boxes.decide.1.weight": known}, second / "start.safetensors")
-    result = invoke(second, documents)
+    save_file({**older, DECIDES: known}, recipe / "before" / "model.safetensors")
+    result = invoke(recipe, documents)
     assert result.exit_code == 0, result.output
-    after = load_file(second / "weights" / "model.safetensors")
-    assert torch.equal(after["boxes.decide.1.weight"][:, :196], known)
-    assert not after["boxes.decide.1.weight"][:, 196:].any()
+    after = load_file(recipe / "weights" / "model.safetensors")
+    assert torch.equal(after[DECIDES][:, :196], known)
+    assert not after[DECIDES][:, 196:].any()
 
 
 def test_a_second_network_sees_the_pages_that_were_hard_for_the_one_before(
-    first: Path, tmp_path: Path, documents: Path, monkeypatch: pytest.MonkeyPatch
+    first: Path, second: Path, tmp_path: Path, documents: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(hard_pages, "_SEEN", 0.0)  # every page is hard
-    after = []
-    for share in (0.0, 0.6):
-        second = make_recipe(
-            tmp_path / str(share) / "recipe", SETTINGS, epochs=0, start="before/start.safetensors", judge_hard=share
-        )
-        (second / "before").mkdir()
-        (second / "before" / "start.safetensors").write_bytes((first / "weights" / "model.safetensors").read_bytes())
-        (second / "before" / "config.json").write_bytes((first / "weights" / "config.json").read_bytes())
-        result = invoke(second, documents)
-        assert result.exit_code == 0, result.output
-        after.append(load_file(second / "weights" / "model.safetensors")["boxes.decide.1.weight"])
-    assert not torch.equal(*after)
+    recipe = start_from(first, tmp_path / "recipe", judge_hard=0.6)
+    result = invoke(recipe, documents)
+    assert result.exit_code == 0, result.output
+    without, after = (load_file(one / "weights" / "model.safetensors")[DECIDES] for one in (second, recipe))
+    assert not torch.equal(without, after)
 
 
-def test_hard_pages_without_networks_to_find_them_are_refused(tmp_path: Path, documents: Path):
-    result = invoke(make_recipe(tmp_path / "recipe", SETTINGS, judge_hard=0.4), documents)
+def test_hard_pages_are_looked_for_among_further_pages_of_documents_that_have_one(
+    first: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(hard_pages, "_SEEN", 0.0)
+    for number in range(2):
+        write_pdf(tmp_path / "data" / "train" / f"{number}.pdf", [text_page((620, 877), 6 + n) for n in range(3)])
+    shares = {"hard": 0.6, "judge_hard": 0.6}
+    recipe = start_from(first, tmp_path / "recipe", pages_per_document=2, hard_pages_per_document=3, **shares)
+    with caplog.at_level("INFO"):
+        assert invoke(recipe, tmp_path / "data").exit_code == 0
+    assert "2 of 2 pages are hard" in caplog.text
+    assert "1 of 1 further pages are hard" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["hard", "judge_hard"])
+def test_hard_pages_without_networks_to_find_them_are_refused(tmp_path: Path, documents: Path, name: str):
+    result = invoke(make_recipe(tmp_path / "recipe", SETTINGS, **{name: 0.4}), documents)
     assert result.exit_code == 1
-    assert "judge_hard needs start" in result.output
+    assert "hard and judge_hard need start" in result.output
 
 
 @pytest.mark.parametrize("styles", [[1.0], [0.5] * 8])

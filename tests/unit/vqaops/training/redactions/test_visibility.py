@@ -1,8 +1,9 @@
-"""A white box is a redaction only where its outline can be seen."""
+"""A redaction counts only where it can be seen."""
 
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from PIL import Image, ImageDraw
 
 from tests.support.redacted_pages import text_page
@@ -41,6 +42,33 @@ def test_a_tilted_outline_is_seen():
     assert without_invisible(canvas).redactions == canvas.redactions
 
 
-def test_other_styles_are_kept():
-    canvas = boxed(outline=255, kind="black")
+def barred(shade: int, paper: int = 255, kind: str = "black", place: tuple[int, int, int, int] = PLACE) -> Canvas:
+    """An even bar on even paper."""
+    canvas = Canvas.over(np.full((1754, 1240), paper, np.uint8))
+    left, top, right, bottom = place
+    canvas.pen.rectangle((left, top, right - 1, bottom - 1), fill=shade)
+    ImageDraw.Draw(canvas.truth).rectangle((left, top, right - 1, bottom - 1), fill=255)
+    canvas.redactions.append(Mark(place, kind))
+    return canvas
+
+
+@pytest.mark.parametrize("shade", [0, 215])
+def test_a_bar_that_differs_from_the_paper_is_seen(shade: int):
+    canvas = barred(shade)
+    assert without_invisible(canvas) is canvas
+
+
+def test_a_black_bar_on_a_dark_picture_is_no_redaction():
+    seen = without_invisible(barred(0, paper=10))
+    assert seen.redactions == []
+    assert seen.truth.getbbox() is None
+
+
+def test_a_black_page_is_seen():
+    canvas = barred(0, place=(0, 0, 1240, 1754))
+    assert without_invisible(canvas) is canvas
+
+
+def test_hatching_is_kept():
+    canvas = barred(255, kind="hatched")
     assert without_invisible(canvas) is canvas
