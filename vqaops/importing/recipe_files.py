@@ -13,11 +13,6 @@ _TOP: Final = frozenset(
         CONFIG,
         CARD,
         "train.yaml",
-        "second.yaml",
-        "third.yaml",
-        "fourth.yaml",
-        "documents.txt",
-        "fourth-documents.txt",
         "LICENSE",
         "LICENSE.txt",
         "LICENSE.md",
@@ -28,6 +23,7 @@ _TOP: Final = frozenset(
 _PICTURES: Final = frozenset({".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".svg", ".avif"})
 _BY_FOLDER: Final = {
     "": _PICTURES,
+    "training": frozenset({".yaml", ".txt"}),
     "samples": _PICTURES | {".jsonl"},
     "unanswerable": _PICTURES | {".jsonl"},
     "weights": frozenset({".safetensors", ".json", ".txt", ".jinja", ".model", ".tiktoken", ".vocab", ".md"}),
