@@ -48,7 +48,7 @@ def test_a_capacity_is_found_with_a_locust_that_is_distributed(fleet: Fleet, rec
     plan = scaling.Plan(recipe, "SingleQuestion", slo, seconds=5, halvings=0, processes=2, most=2)
     scaling.warm_up(fleet, plan, rate=2)
     assert all(one.counts().requests for one in fleet.machines)
-    found = scaling.measure(fleet, plan, machines=2, first=2, progress=lambda text: None, show=lambda line: None)
+    found = scaling.measure(fleet, plan, machines=2, first=2, progress=lambda text: None, show=print)
     assert (found.machines, found.rate) == (2, 2)
     assert found.p95 > 0
     assert found.machine_ms > found.gateway_ms > 0

@@ -17,10 +17,16 @@ from vqaserve.settings import RemoteImages
 PNG = encoded()
 
 
+class _Server(ThreadingHTTPServer):
+    """Takes 41 connections at once: of those over the backlog, each waits a second to be tried again."""
+
+    request_queue_size = 128
+    daemon_threads = True
+
+
 @pytest.fixture(scope="module")
 def site() -> Iterator[ThreadingHTTPServer]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Site)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), Site)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
     yield server
