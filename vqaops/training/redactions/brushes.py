@@ -8,7 +8,7 @@ import numpy as np
 from numpy.random import Generator
 from PIL import Image, ImageDraw
 
-from vqaops.training.redactions.canvas import Canvas, any_font, between, noisy
+from vqaops.training.redactions.canvas import Canvas, any_font, between, inside, noisy
 from vqaops.training.redactions.layout import Place
 
 Brush = Callable[[Canvas, Place], None]
@@ -51,7 +51,7 @@ def white(rng: Generator) -> Brush:
     code = str(rng.choice(_CODES)) if rng.random() < 0.5 else ""
 
     def brush(canvas: Canvas, place: Place) -> None:
-        canvas.pen.rectangle(_inside(place), fill=255, outline=value, width=width)
+        canvas.pen.rectangle(inside(place), fill=255, outline=value, width=width)
         _label(canvas, place, code, value, rng)
         _mark(canvas, place)
 
@@ -64,7 +64,7 @@ def labelled(rng: Generator) -> Brush:
     code, ink = str(rng.choice(_CODES)), 255 if value < 130 else 0
 
     def brush(canvas: Canvas, place: Place) -> None:
-        canvas.pen.rectangle(_inside(place), fill=value)
+        canvas.pen.rectangle(inside(place), fill=value)
         _label(canvas, place, code, ink, rng)
         _mark(canvas, place)
 
@@ -101,8 +101,8 @@ def rounded(rng: Generator) -> Brush:
 
     def brush(canvas: Canvas, place: Place) -> None:
         radius = int(min(_ROUNDEST, share * min(place[2] - place[0], place[3] - place[1])))
-        canvas.pen.rounded_rectangle(_inside(place), radius, fill=value)
-        ImageDraw.Draw(canvas.truth).rounded_rectangle(_inside(place), radius, fill=255)
+        canvas.pen.rounded_rectangle(inside(place), radius, fill=value)
+        ImageDraw.Draw(canvas.truth).rounded_rectangle(inside(place), radius, fill=255)
 
     return brush
 
@@ -165,7 +165,7 @@ WEIGHTS = (0.34, 0.14, 0.12, 0.1, 0.1, 0.07, 0.06, 0.07)
 
 def _filled(value: int, outline: int | None = None) -> Brush:
     def brush(canvas: Canvas, place: Place) -> None:
-        canvas.pen.rectangle(_inside(place), fill=value, outline=outline)
+        canvas.pen.rectangle(inside(place), fill=value, outline=outline)
         _mark(canvas, place)
 
     return brush
@@ -187,9 +187,4 @@ def _label(canvas: Canvas, place: Place, code: str, ink: int, rng: Generator) ->
 
 
 def _mark(canvas: Canvas, place: Place) -> None:
-    ImageDraw.Draw(canvas.truth).rectangle(_inside(place), fill=255)
-
-
-def _inside(place: Place) -> Place:
-    """Pillow's rectangles hold their right and bottom edge."""
-    return (place[0], place[1], place[2] - 1, place[3] - 1)
+    ImageDraw.Draw(canvas.truth).rectangle(inside(place), fill=255)

@@ -108,10 +108,20 @@ def write_lines(canvas: Canvas, place: Place, rng: Generator, ink: int) -> None:
     letters, y = any_font(rng, size), float(top)
     while y + size <= bottom + 1:
         text = write_words(rng, max(1, int((right - left) / (3 * size))))
-        while text and letters.getlength(text) > right - left:
-            text = text[: int(len(text) * 0.85)]
-        canvas.pen.text((left, y), text, ink, letters)
+        canvas.pen.text((left, y), shortened(text, letters, right - left), ink, letters)
         y += 1.3 * size
+
+
+def shortened(text: str, letters: ImageFont.FreeTypeFont, width: float) -> str:
+    """Cut a text until it fits into a width in pixels."""
+    while text and letters.getlength(text) > width:
+        text = text[: int(len(text) * 0.85)]
+    return text
+
+
+def inside(place: Place) -> Place:
+    """A place as Pillow draws rectangles, which hold their right and bottom edge."""
+    return (place[0], place[1], place[2] - 1, place[3] - 1)
 
 
 def between(rng: Generator, low: float, high: float) -> float:

@@ -12,7 +12,7 @@ from numpy.random import Generator
 from PIL import Image
 from skimage import data
 
-from vqaops.training.redactions.canvas import Canvas, Mark, any_font, between, write_lines, write_words
+from vqaops.training.redactions.canvas import Canvas, Mark, any_font, between, inside, write_lines, write_words
 from vqaops.training.redactions.diagrams import diagram
 from vqaops.training.redactions.layout import Place
 from vqaops.training.redactions.pages import Grey
@@ -25,7 +25,7 @@ Distractor = Callable[[Canvas, Place, Generator], None]
 def heading(canvas: Canvas, place: Place, rng: Generator) -> None:
     """Words in white on black or dark grey, that fill their band."""
     left, top, right, bottom = place
-    canvas.pen.rectangle((left, top, right - 1, bottom - 1), fill=int(between(rng, 0, 120)))
+    canvas.pen.rectangle(inside(place), fill=int(between(rng, 0, 120)))
     write_lines(canvas, (left + 6, top, right - 6, bottom), rng, 255)
 
 
@@ -33,14 +33,14 @@ def filled_cell(canvas: Canvas, place: Place, rng: Generator) -> None:
     """A panel in light grey with text, as of program code or notes."""
     value = int(between(rng, 150, 245))
     outline = None if rng.random() < 0.5 else int(between(rng, 0, 160))
-    canvas.pen.rectangle((place[0], place[1], place[2] - 1, place[3] - 1), fill=value, outline=outline)
+    canvas.pen.rectangle(inside(place), fill=value, outline=outline)
     write_lines(canvas, (place[0] + 6, place[1] + 4, place[2] - 6, place[3] - 4), rng, int(between(rng, 0, 60)))
 
 
 def frame(canvas: Canvas, place: Place, rng: Generator) -> None:
     """A box with text in it, as of forms."""
     width = int(rng.integers(1, 5))
-    canvas.pen.rectangle((place[0], place[1], place[2] - 1, place[3] - 1), outline=0, width=width)
+    canvas.pen.rectangle(inside(place), outline=0, width=width)
     write_lines(canvas, (place[0] + 8, place[1] + 6, place[2] - 8, place[3] - 6), rng, 0)
 
 
@@ -113,7 +113,7 @@ def _pie(canvas: Canvas, place: Place, rng: Generator) -> None:
 
 def _dark_plot(canvas: Canvas, place: Place, rng: Generator) -> None:
     left, top, right, bottom = place
-    canvas.pen.rectangle((left, top, right - 1, bottom - 1), fill=int(between(rng, 0, 70)))
+    canvas.pen.rectangle(inside(place), fill=int(between(rng, 0, 70)))
     across = np.linspace(left, right - 1, 60)
     for _ in range(int(rng.integers(2, 6))):
         waves = np.sin(np.linspace(0, between(rng, 2, 20), 60) + between(rng, 0, 6))

@@ -16,6 +16,8 @@ Place = tuple[int, int, int, int]
 _INK = 140
 _SHORTEST, _TALLEST = 8, 60
 _NARROWEST_WORD = 24
+"""Pixels at 150 dpi: as wide as two letters."""
+
 _LETTER_GAP, _WORD_GAP = 5, 40
 """Pixels at 150 dpi: letters that are closer belong to a word, words that are closer to a line."""
 
@@ -25,7 +27,7 @@ class Layout:
     """The text of a page.
 
     Attributes:
-        words: Boxes of words.
+        words: Boxes of words of at least two letters.
         lines: Boxes of lines, from top to bottom; a page with columns has several side by side.
     """
 
@@ -42,7 +44,7 @@ def find_layout(page: Grey) -> Layout:
 
 
 def _is_word(place: Place) -> bool:
-    """Whether a place is as wide as two letters: bullets, the keys of a keyboard and page numbers are not."""
+    """Whether a place is as wide as two letters; bullets, single digits and the keys of a keyboard are not."""
     width, height = place[2] - place[0], place[3] - place[1]
     return width >= max(_NARROWEST_WORD, 1.2 * height)
 

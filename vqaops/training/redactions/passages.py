@@ -138,8 +138,14 @@ def whole_page(canvas: Canvas, rng: Generator, *, to_edges: bool) -> list[Place]
             int((1 - margin) * width),
             int((1 - margin) * height),
         )
-    least = _TO_EDGE
-    return [(max(least, left - 5), max(least, top - 5), min(width - least, right + 5), min(height - least, bottom + 5))]
+    return [
+        (
+            max(_TO_EDGE, left - 5),
+            max(_TO_EDGE, top - 5),
+            min(width - _TO_EDGE, right + 5),
+            min(height - _TO_EDGE, bottom + 5),
+        )
+    ]
 
 
 PASSAGES: dict[str, Passage] = {

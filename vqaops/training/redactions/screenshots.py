@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.random import Generator
 
-from vqaops.training.redactions.canvas import Canvas, any_font, between, write_lines, write_words
+from vqaops.training.redactions.canvas import Canvas, any_font, between, inside, shortened, write_lines, write_words
 from vqaops.training.redactions.layout import Place
 
 _SMALLEST = 60
@@ -73,7 +73,7 @@ def _toolbar(canvas: Canvas, place: Place, look: _Look, rng: Generator) -> int:
         icon = (x, top + 4, x + side, top + 4 + side)
         if rng.random() < 0.8:
             draw = canvas.pen.ellipse if rng.random() < 0.3 else canvas.pen.rectangle
-            draw((icon[0], icon[1], icon[2] - 1, icon[3] - 1), fill=_any_shade(look, rng), outline=look.ink)
+            draw(inside(icon), fill=_any_shade(look, rng), outline=look.ink)
         x += side + int(between(rng, 2, 14))
     return top + side + 8
 
@@ -127,9 +127,7 @@ def _terminal(canvas: Canvas, place: Place, look: _Look, rng: Generator) -> None
     size = int(between(rng, 12, 22))
     letters = any_font(rng, size)
     for y in range(top + 4, bottom - size - 4, int(1.3 * size)):
-        text = write_words(rng, int(rng.integers(1, 9)))
-        while text and letters.getlength(text) > right - left - 12:
-            text = text[: int(0.8 * len(text))]
+        text = shortened(write_words(rng, int(rng.integers(1, 9))), letters, right - left - 12)
         canvas.pen.text((left + 6, y), text, int(between(rng, 150, 255)), letters)
 
 
@@ -193,4 +191,4 @@ def _any_shade(look: _Look, rng: Generator) -> int:
 
 def _box(canvas: Canvas, place: Place, fill: int, outline: int, width: int = 1) -> None:
     if place[2] - place[0] > 1 and place[3] - place[1] > 1:
-        canvas.pen.rectangle((place[0], place[1], place[2] - 1, place[3] - 1), fill=fill, outline=outline, width=width)
+        canvas.pen.rectangle(inside(place), fill=fill, outline=outline, width=width)

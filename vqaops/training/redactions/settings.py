@@ -47,8 +47,8 @@ class RedactionTrainSettings(FrozenModel):
         weight_decay: Weight decay of AdamW.
         average: Decay of the running mean of the weights; the mean is what is saved.
         judge_examples: Examples whose boxes the second network is trained on.
-        judge_lookalikes: Further examples for it, whose distractors are all tables, frames, filled cells and
-            highlighted text, which it takes for white, labelled or grey redactions first.
+        judge_lookalikes: Further examples for it, whose distractors are all ``distractors.LOOKALIKES``: tables,
+            screenshots and others that it takes for white, labelled or grey redactions first.
         judge_epochs: Number of epochs of the second network.
         judge_share: Share of its trained weights in the second network that is saved, if it starts from ``start``; the
             rest is of ``start``. A mean of both is often better on new documents than either (Wortsman et al. 2022).

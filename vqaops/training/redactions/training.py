@@ -59,7 +59,10 @@ def train_redactions(settings: RedactionTrainSettings, data: Path, state: Path, 
     pages = render_documents(data / "train", settings.pages_per_document, state / "pages")
     kept, held_out = hold_out_documents(pages, _CALIBRATION_SHARE)
     log.info("%d pages for training, %d of other documents for the calibration", len(kept), len(held_out))
-    hard = _hard_pages(settings, kept, data, state, output) if settings.hard or settings.judge_hard else []
+    hard: list[Page] = []
+    if settings.start and (settings.hard or settings.judge_hard):
+        before = Redactions.read(output / settings.start, torch.device("cpu"))
+        hard = _hard_pages(before, settings, kept, data, state)
     for_first = with_hard_pages(kept, hard, settings.hard)
     own = hashlib.sha256(
         f"{fingerprint([*for_first, *held_out])} {settings.seed} {settings.typed} {settings.styles} "
@@ -95,19 +98,19 @@ def train_redactions(settings: RedactionTrainSettings, data: Path, state: Path, 
 
 
 def _hard_pages(
-    settings: RedactionTrainSettings, pages: Sequence[Page], data: Path, state: Path, output: Path
+    family: Redactions, settings: RedactionTrainSettings, pages: Sequence[Page], data: Path, state: Path
 ) -> list[Page]:
     """The hard ones of the pages, and of further pages of the documents that have one."""
-    family = Redactions.read(output / (settings.start or ""), torch.device("cpu"))
     hard = find_hard_pages(family, pages)
     log.info("%d of %d pages are hard", len(hard), len(pages))
     if settings.hard_pages_per_document > settings.pages_per_document:
         documents = {page.document for page in hard}
-        more = render_documents(data / "train", settings.hard_pages_per_document, state / "pages", only=documents)
-        more = [page for page in more if page not in set(pages)]
-        harder = find_hard_pages(family, more)
-        log.info("%d of %d further pages are hard", len(harder), len(more))
-        hard += harder
+        again = render_documents(data / "train", settings.hard_pages_per_document, state / "pages", only=documents)
+        known = set(pages)
+        further = [page for page in again if page not in known]
+        found = find_hard_pages(family, further)
+        log.info("%d of %d further pages are hard", len(found), len(further))
+        hard += found
     return hard
 
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import pytest
 import torch
 from PIL import Image
 
@@ -13,11 +10,8 @@ from vqaops.training.redactions.calibration import calibrate
 from vqaops.training.redactions.canvas import Mark
 from vqaops.training.redactions.samples import Sample
 from vqaserve.documents.boxes import Box
-from vqaserve.families.redactions import Redactions
 from vqaserve.families.redactions.config import RedactionsConfig
 from vqaserve.families.redactions.family import Found
-from vqaserve.families.redactions.network import Networks
-from vqaserve.families.redactions.outlines import Outline
 
 SIDE = 100
 SURE, WEAK = (10, 10, 40, 20), (10, 50, 40, 60)
@@ -49,17 +43,3 @@ def test_a_weak_box_counts_more_on_a_page_with_a_sure_one():
     beside_sure, alone = (weak / fitted.temperature + fitted.page_weight * top + fitted.bias for top in (sure, weak))
     assert fitted.page_weight > 0
     assert beside_sure > 0 > alone
-
-
-def test_the_surest_box_of_a_page_raises_the_others(monkeypatch: pytest.MonkeyPatch):
-    config = RedactionsConfig(side=128, channels=(4, 4, 4, 4), temperature=2.0, bias=-0.5, page_weight=0.25)
-    family = Redactions(Networks(config), config, torch.device("cpu"))
-    logits = torch.tensor([4.0, 0.0])
-
-    def fixed(*_: Any) -> torch.Tensor:
-        return logits
-
-    monkeypatch.setattr(family.model.boxes, "forward", fixed)
-    boxes = [Outline(10, 10, 40, 20, 0.9), Outline(10, 50, 40, 60, 0.9)]
-    found = family.judged(Image.new("L", (SIDE, SIDE), 255), boxes)
-    assert found == pytest.approx(torch.sigmoid(torch.tensor([2.0 + 1.0 - 0.5, 0.0 + 1.0 - 0.5])).tolist())

@@ -45,3 +45,7 @@ def test_hard_pages_are_seen_again_at_least_once(pages: list[Page]):
 
 def test_without_hard_pages_the_pages_stay_as_they_are(pages: list[Page]):
     assert with_hard_pages(pages, [], 0.5) == pages
+
+
+def test_a_share_of_none_leaves_the_pages_as_they_are(pages: list[Page]):
+    assert with_hard_pages(pages, [pages[3]], 0.0) == pages
