@@ -12,7 +12,16 @@ from numpy.random import Generator
 from PIL import Image
 from skimage import data
 
-from vqaops.training.redactions.canvas import Canvas, Mark, any_font, between, inside, write_lines, write_words
+from vqaops.training.redactions.canvas import (
+    Canvas,
+    Mark,
+    any_font,
+    between,
+    inside,
+    shortened,
+    write_lines,
+    write_words,
+)
 from vqaops.training.redactions.diagrams import diagram
 from vqaops.training.redactions.layout import Place
 from vqaops.training.redactions.pages import Grey
@@ -23,10 +32,16 @@ Distractor = Callable[[Canvas, Place, Generator], None]
 
 
 def heading(canvas: Canvas, place: Place, rng: Generator) -> None:
-    """Words in white on black or dark grey, that fill their band."""
+    """Words in white on black or dark grey: a title, or lines that fill their band."""
     left, top, right, bottom = place
     canvas.pen.rectangle(inside(place), fill=int(between(rng, 0, 120)))
-    write_lines(canvas, (left + 6, top, right - 6, bottom), rng, 255)
+    if rng.random() < 0.5:
+        write_lines(canvas, (left + 6, top, right - 6, bottom), rng, 255)
+        return
+    letters = any_font(rng, int(between(rng, 0.4, 0.75) * (bottom - top)))
+    title = shortened(write_words(rng, int(rng.integers(2, 8))).capitalize(), letters, right - left - 12)
+    x = left + between(rng, 5, 30) if rng.random() < 0.7 else (left + right - letters.getlength(title)) / 2
+    canvas.pen.text((x, (top + bottom) / 2), title, 255, letters, anchor="lm")
 
 
 def filled_cell(canvas: Canvas, place: Place, rng: Generator) -> None:

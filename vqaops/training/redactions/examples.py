@@ -14,7 +14,7 @@ from PIL import Image
 from rich.progress import track
 from torch import Tensor
 
-from vqaops.training.redactions.brushes import WEIGHTS
+from vqaops.training.redactions import brushes, passages
 from vqaops.training.redactions.distractors import MEASURED
 from vqaops.training.redactions.pages import Page
 from vqaops.training.redactions.samples import Sample, draw_sample
@@ -35,20 +35,22 @@ class Source:
         seed: Example ``n`` is the same for the same seed, whatever was drawn before.
         styles: How often each style of redaction is drawn, in the order of ``brushes.BRUSHES``.
         distractors: Kinds of distractors that are drawn.
+        chosen: How often each passage is chosen, in the order of ``passages.PASSAGES``.
     """
 
     pages: Sequence[Page]
     typed: float
     seed: int
-    styles: Sequence[float] = WEIGHTS
+    styles: Sequence[float] = brushes.WEIGHTS
     distractors: Sequence[str] = MEASURED
+    chosen: Sequence[float] = passages.WEIGHTS
 
     def draw(self, number: int) -> Sample:
         """Draw one example in the pages' resolution."""
         rng = default_rng([self.seed, number])
         typed = rng.random() < self.typed
         page = None if typed else self.pages[int(rng.integers(len(self.pages)))].pixels()
-        return draw_sample(page, rng, styles=self.styles, distractors=self.distractors)
+        return draw_sample(page, rng, styles=self.styles, distractors=self.distractors, chosen=self.chosen)
 
 
 @dataclass(frozen=True, slots=True)

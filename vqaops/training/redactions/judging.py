@@ -21,8 +21,9 @@ from vqaops.training.redactions.examples import Source
 from vqaops.training.redactions.matching import overlap
 from vqaops.training.redactions.samples import Sample
 from vqaops.training.redactions.settings import RedactionTrainSettings
+from vqaops.training.redactions.weights import mean_of
 from vqaserve.families.redactions.family import Redactions
-from vqaserve.families.redactions.judge import BoxJudge, describe, look_at, to_tensor
+from vqaserve.families.redactions.judge import BoxJudge, describe, look_at, mirrored, to_tensor
 from vqaserve.families.redactions.outlines import Outline
 from vqaserve.families.redactions.skew import Upright
 
@@ -37,14 +38,10 @@ _NOT_REDACTED = 0.25
 _MOST_WRONG = 25
 """Of a page."""
 
-_MIRRORED = [0, 1, 2, 4, 3, 5, 6]
-"""The places of the views in a mirrored page, in which left and right end change places."""
-
 _JOINED = "decide.1.weight"
 """The weights of all features [64, features]; those of the page around are the last ones."""
 
 _BATCH = 128
-_SECOND = "boxes."
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +106,7 @@ def train_judge(boxes: Boxes, settings: RedactionTrainSettings, first: Mapping[s
             schedule.step()
     log.info("%d boxes, %.0f %% redactions; loss %.4f", len(boxes.truth), 100 * boxes.truth.mean(), loss.item())
     if first:
-        judge.load_state_dict(_mean_of(first, judge.state_dict(), settings.judge_share))
+        judge.load_state_dict(mean_of(first, judge.state_dict(), settings.judge_share))
     return judge.eval()
 
 
@@ -119,31 +116,14 @@ def _with_page_around(first: Mapping[str, Tensor], random: Mapping[str, Tensor])
     return {**random, **first, _JOINED: F.pad(first[_JOINED], (0, more))}
 
 
-def _mean_of(first: Mapping[str, Tensor], trained: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:
-    """The weighted mean of two networks' weights, ``share`` of it of the trained one."""
-    return {
-        name: torch.lerp(first[name], tensor, share) if tensor.is_floating_point() else tensor
-        for name, tensor in trained.items()
-    }
-
-
-def of_judge(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The second network's part of a recipe's weights."""
-    return {
-        name.removeprefix(_SECOND): tensor.float() if tensor.is_floating_point() else tensor
-        for name, tensor in weights.items()
-        if name.startswith(_SECOND)
-    }
-
-
 def _varied(views: Tensor, traits: Tensor) -> tuple[Tensor, Tensor]:
     """Mirror half of the boxes; change contrast and brightness; hide the first network's opinion of some.
 
     That network knows the pages that it was trained on better than those of other documents.
     """
     count = len(views)
-    mirrored = torch.rand(count) < 0.5
-    views[mirrored] = views[mirrored].flip(3)[:, _MIRRORED]
+    swapped = torch.rand(count) < 0.5
+    views[swapped] = mirrored(views[swapped])
     contrast, light = 1 + 0.2 * torch.randn(count, 1, 1, 1), 0.05 * torch.randn(count, 1, 1, 1)
     traits = traits.clone()
     traits[:, 2] += 0.3 * torch.randn(count)

@@ -160,6 +160,10 @@ PASSAGES: dict[str, Passage] = {
 """All passages except the whole page, which leaves no place for others."""
 
 WEIGHTS = (0.22, 0.16, 0.22, 0.14, 0.1, 0.1, 0.06)
+"""How often each passage is chosen."""
+
+LARGE = (0.0, 0.0, 0.1, 0.4, 0.0, 0.3, 0.2)
+"""The same, mostly for boxes over paragraphs, figures and photographs."""
 
 
 def _padded(place: Place, rng: Generator) -> Place:

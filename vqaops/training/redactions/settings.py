@@ -49,9 +49,12 @@ class RedactionTrainSettings(FrozenModel):
         judge_examples: Examples whose boxes the second network is trained on.
         judge_lookalikes: Further examples for it, whose distractors are all ``distractors.LOOKALIKES``: tables,
             screenshots and others that it takes for white, labelled or grey redactions first.
+        judge_large: Further examples for it, whose redactions are mostly over paragraphs, figures and photographs; of
+            the others few are so large.
         judge_epochs: Number of epochs of the second network.
-        judge_share: Share of its trained weights in the second network that is saved, if it starts from ``start``; the
+        page_share: Share of its trained weights in the first network that is saved, if it starts from ``start``; the
             rest is of ``start``. A mean of both is often better on new documents than either (Wortsman et al. 2022).
+        judge_share: The same share for the second network.
         bf16: Compute in bfloat16 where the processor supports it, which is faster.
     """
 
@@ -74,7 +77,9 @@ class RedactionTrainSettings(FrozenModel):
     average: Annotated[float, Field(ge=0, lt=1)] = 0.99
     judge_examples: Count = 800
     judge_lookalikes: Annotated[int, Field(ge=0)] = 0
+    judge_large: Annotated[int, Field(ge=0)] = 0
     judge_epochs: Count = 12
+    page_share: Annotated[float, Field(ge=0, le=1)] = 1.0
     judge_share: Annotated[float, Field(ge=0, le=1)] = 1.0
     bf16: bool = False
 

@@ -23,7 +23,6 @@ from vqaserve.families.redactions.network import PageNet
 
 log = logging.getLogger(__name__)
 
-_FIRST = "pages."
 _KEYS = frozenset({"settings", "data", "model", "average", "optimiser", "history"})
 CROPS = Crops(share=0.7, number=4, side=448)
 _EDGE_WEIGHT = 4.0
@@ -63,15 +62,14 @@ class RedactionTrainer:
         self.optimiser = torch.optim.AdamW(self.model.parameters(), weight_decay=settings.weight_decay)
 
     def start(self, weights: Mapping[str, Tensor]) -> None:
-        """Begin with the first network of a recipe's weights.
+        """Begin with the weights of a first network.
 
         Raises:
             RecipeError: They are of another network.
         """
-        own = {name.removeprefix(_FIRST): tensor.float() for name, tensor in weights.items() if name.startswith(_FIRST)}
         try:
             for model in (self.model, self.average):
-                model.load_state_dict(own)
+                model.load_state_dict(weights)
         except RuntimeError as error:
             raise RecipeError(
                 f"the weights to start from are of another network: {' '.join(str(error).split())}"

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 from vqaops.training.arithmetic import autocast
@@ -17,13 +16,14 @@ from vqaops.training.redactions.calibration import calibrate
 from vqaops.training.redactions.distractors import DISTRACTORS, LOOKALIKES
 from vqaops.training.redactions.examples import Source, draw_examples
 from vqaops.training.redactions.hard_pages import find_hard_pages, with_hard_pages
-from vqaops.training.redactions.judging import collect_boxes, of_judge, train_judge
+from vqaops.training.redactions.judging import collect_boxes, train_judge
 from vqaops.training.redactions.pages import Page, fingerprint, render_documents
+from vqaops.training.redactions.passages import LARGE
 from vqaops.training.redactions.settings import RedactionTrainSettings
 from vqaops.training.redactions.trainer import RedactionTrainer
+from vqaops.training.redactions.weights import BOXES, PAGES, mean_of, of_network, write_weights
 from vqaserve.errors import RecipeError
 from vqaserve.families.backbones.fusing import fuse
-from vqaserve.families.redactions.config import RedactionsConfig
 from vqaserve.families.redactions.family import Redactions
 from vqaserve.families.redactions.judge import BoxJudge
 from vqaserve.families.redactions.network import Networks
@@ -81,9 +81,10 @@ def train_redactions(settings: RedactionTrainSettings, data: Path, state: Path, 
     )
     trainer = RedactionTrainer(settings, train, calibration, state / "state.pt", own.hexdigest())
     if first:
-        trainer.start(first)
+        trainer.start(of_network(first, PAGES))
+    trained = trainer.run().state_dict()
     model = Networks(settings.model)
-    model.pages.load_state_dict(trainer.run().state_dict())
+    model.pages.load_state_dict(mean_of(of_network(first, PAGES), trained, settings.page_share) if first else trained)
     plain = settings.model.model_copy(update={"temperature": 1.0, "bias": 0.0, "page_weight": 0.0})
     family = Redactions(fuse(copy.deepcopy(model)), plain, torch.device("cpu"))
     family.model.boxes = _train_second(settings, family, with_hard_pages(kept, hard, settings.judge_hard), first)
@@ -120,9 +121,11 @@ def _train_second(
     """Train the second network on what the first one marks on pages that were drawn anew."""
     others = Source(pages, settings.typed, settings.seed + 2, settings.styles, tuple(DISTRACTORS))
     alike = Source(pages, settings.typed, settings.seed + 3, settings.styles, LOOKALIKES)
+    large = Source(pages, settings.typed, settings.seed + 4, settings.styles, tuple(DISTRACTORS), LARGE)
+    counts = (settings.judge_examples, settings.judge_lookalikes, settings.judge_large)
     with autocast(settings.bf16):
-        boxes = collect_boxes(family, [(others, settings.judge_examples), (alike, settings.judge_lookalikes)])
-    return train_judge(boxes, settings, of_judge(first))
+        boxes = collect_boxes(family, list(zip((others, alike, large), counts, strict=True)))
+    return train_judge(boxes, settings, of_network(first, BOXES))
 
 
 def hold_out_documents(pages: Sequence[Page], share: float) -> tuple[list[Page], list[Page]]:
@@ -138,17 +141,6 @@ def hold_out_documents(pages: Sequence[Page], share: float) -> tuple[list[Page],
     return [page for page in pages if page.document not in held_out], [
         page for page in pages if page.document in held_out
     ]
-
-
-def write_weights(folder: Path, model: Networks, config: RedactionsConfig) -> None:
-    """Write the weights in half precision, and the config that they belong to."""
-    folder.mkdir(parents=True, exist_ok=True)
-    tensors = {
-        name: (tensor.half() if tensor.is_floating_point() else tensor).contiguous()
-        for name, tensor in model.state_dict().items()
-    }
-    save_file(tensors, folder / "model.safetensors")
-    (folder / "config.json").write_text(config.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
 def draw_learning_curve(path: Path, history: Sequence[tuple[float, float]]) -> None:

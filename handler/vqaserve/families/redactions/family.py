@@ -20,7 +20,7 @@ from vqaserve.families.device import prepare_device
 from vqaserve.families.options import Options, read_options
 from vqaserve.families.precision import load_at_precision
 from vqaserve.families.redactions.config import RedactionsConfig
-from vqaserve.families.redactions.judge import describe, look_at, to_tensor
+from vqaserve.families.redactions.judge import describe, look_at, mirrored, to_tensor
 from vqaserve.families.redactions.network import CELL, Networks
 from vqaserve.families.redactions.outlines import Outline, find_outlines
 from vqaserve.families.redactions.preparation import scaled_size, to_ink
@@ -124,8 +124,10 @@ class Redactions(Family[Found, list[Found]]):
         """The confidence of each box."""
         if not outlines:
             return []
-        views, traits = to_tensor(look_at(page, outlines)), torch.from_numpy(describe(page, outlines))
-        logits = self.model.boxes(views.to(self.device, self.dtype), traits.to(self.device, self.dtype)).float()
+        views = to_tensor(look_at(page, outlines)).to(self.device, self.dtype)
+        traits = torch.from_numpy(describe(page, outlines)).to(self.device, self.dtype)
+        # A redaction is one in a mirrored page too, so the mean of both looks is less often wrong than one of them.
+        logits = (self.model.boxes(views, traits) + self.model.boxes(mirrored(views), traits)).float() / 2
         config = self.config
         calibrated: Tensor = logits / config.temperature + config.page_weight * logits.max() + config.bias
         return [float(one) for one in calibrated.sigmoid().cpu()]

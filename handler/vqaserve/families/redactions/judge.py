@@ -24,6 +24,9 @@ VIEWS = 7
 """Of a box: five close ones, and two of the page around it."""
 
 _CLOSE_VIEWS = 5
+_MIRRORED = [0, 1, 2, 4, 3, 5, 6]
+"""The places of the views in a mirrored page, in which left and right end change places."""
+
 _CHANNELS = (_CLOSE_VIEWS, 24, 48, 96, 96)
 _CHANNELS_AROUND = (VIEWS - _CLOSE_VIEWS, 16, 32, 64, 64)
 _AROUND_FEATURES = 64
@@ -123,6 +126,11 @@ def describe(page: Image.Image, boxes: Sequence[Outline]) -> NDArray[np.float32]
 def to_tensor(views: NDArray[np.uint8]) -> Tensor:
     """Views as the network's input: ink, 0 for white and 1 for black."""
     return 1 - torch.from_numpy(views).float() / 255
+
+
+def mirrored(views: Tensor) -> Tensor:
+    """The views of the same boxes on mirrored pages."""
+    return views.flip(3)[:, _MIRRORED]
 
 
 def _convolutions(channels: Sequence[int]) -> nn.Sequential:

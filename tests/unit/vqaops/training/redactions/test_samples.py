@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from numpy.random import default_rng
@@ -80,6 +82,15 @@ def test_only_a_black_page_is_redacted_from_edge_to_edge():
     assert (0, 0, width, height) in [bar for _ in range(40) for bar in whole_page(canvas, rng, to_edges=True)]
 
 
+def test_large_passages_make_large_redactions():
+    def typical_size(chosen: Sequence[float]) -> float:
+        samples = [draw_sample(PAGE, default_rng(n), redacted=1.0, chosen=chosen) for n in range(12)]
+        places = [mark.place for sample in samples for mark in sample.redactions]
+        return float(np.median([(right - left) * (bottom - top) for left, top, right, bottom in places]))
+
+    assert typical_size(passages.LARGE) > 3 * typical_size(passages.WEIGHTS)
+
+
 def test_a_large_box_with_round_corners_is_no_ellipse():
     canvas = Canvas.over(PAGE)
     BRUSHES["rounded"](default_rng(1))(canvas, (100, 100, 1100, 1600))
@@ -130,8 +141,7 @@ def test_bars_that_touch_are_one_box_unless_an_outline_divides_them(
 ):
     bars = [(160, 167, 700, 207), (160, 207, 700, 247)]
     monkeypatch.setattr(passages, "PASSAGES", {"lines": lambda *_: bars})
-    monkeypatch.setattr(passages, "WEIGHTS", (1.0,))
     styles = [float(kind == name) for name in BRUSHES]
     # A bar does not end within a distractor, unless that is a table.
-    samples = [draw_sample(PAGE, default_rng(n), 1, styles, distractors=("table",)) for n in range(8)]
+    samples = [draw_sample(PAGE, default_rng(n), 1, styles, ("table",), (1.0,)) for n in range(8)]
     assert {len(sample.redactions) for sample in samples if not sample.scanned} == {boxes}

@@ -34,6 +34,9 @@ SETTINGS: dict[str, Any] = {
 DECIDES = "boxes.decide.1.weight"
 """The weights of the second network that join what it saw."""
 
+MARKS = "pages.head.0.weight"
+"""The last weights of the first network."""
+
 
 @pytest.fixture(scope="module")
 def documents(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -73,8 +76,8 @@ def second(tmp_path_factory: pytest.TempPathFactory, first: Path, documents: Pat
 
 
 def start_from(first: Path, folder: Path, **changes: Any) -> Path:
-    """A recipe that trains the second network on, from the weights of another one."""
-    recipe = make_recipe(folder, SETTINGS, epochs=0, start="before/model.safetensors", **changes)
+    """A recipe that trains on from the weights of another one: the second network alone, unless changes say more."""
+    recipe = make_recipe(folder, SETTINGS, **{"epochs": 0, "start": "before/model.safetensors", **changes})
     shutil.copytree(first / "weights", recipe / "before")
     return recipe
 
@@ -154,6 +157,20 @@ def test_a_second_network_without_a_share_in_the_mean_stays_as_it_was(first: Pat
     assert invoke(recipe, documents).exit_code == 0
     before, after = (load_file(one / "weights" / "model.safetensors") for one in (first, recipe))
     assert torch.equal(before[DECIDES], after[DECIDES])
+
+
+def test_a_first_network_without_a_share_in_the_mean_stays_as_it_was(first: Path, tmp_path: Path, documents: Path):
+    recipe = start_from(first, tmp_path / "recipe", epochs=1, page_share=0.0)
+    assert invoke(recipe, documents).exit_code == 0
+    before, after = (load_file(one / "weights" / "model.safetensors") for one in (first, recipe))
+    assert torch.equal(before[MARKS], after[MARKS])
+
+
+def test_a_second_network_sees_large_redactions_too(first: Path, second: Path, tmp_path: Path, documents: Path):
+    recipe = start_from(first, tmp_path / "recipe", judge_large=4)
+    assert invoke(recipe, documents).exit_code == 0
+    without, after = (load_file(one / "weights" / "model.safetensors")[DECIDES] for one in (second, recipe))
+    assert not torch.equal(without, after)
 
 
 def test_weights_from_before_the_second_network_saw_the_page_around_a_box_are_a_start(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vqaserve.families.redactions.judge import SIDE, VIEWS, look_at
+from vqaserve.families.redactions.judge import SIDE, VIEWS, look_at, mirrored, to_tensor
 from vqaserve.families.redactions.outlines import Outline
 
 BOX = Outline(600, 800, 700, 830, 0.9)
@@ -35,6 +35,15 @@ def test_what_is_three_inches_away_is_in_the_widest_view_alone():
 def test_what_is_outside_the_page_is_white():
     corner = Outline(0, 0, 60, 30, 0.9)
     assert (look_at(page(), [corner]) == 255).all()
+
+
+def test_mirrored_views_are_those_of_the_mirrored_page():
+    shown = page((600, 800, 700, 830), (560, 790, 590, 850), (300, 500, 420, 700), size=(1280, 1650))
+    turned = Outline(1280 - BOX.right, BOX.top, 1280 - BOX.left, BOX.bottom, BOX.probability)
+    views = to_tensor(look_at(shown, [BOX]))
+    other = to_tensor(look_at(shown.transpose(Image.Transpose.FLIP_LEFT_RIGHT), [turned]))
+    assert (mirrored(views) - other).abs().mean() < 1e-3  # the edges of the page around are rounded
+    assert (views - other).abs().mean() > 1e-2
 
 
 @pytest.mark.parametrize("scale", [0.05, 0.5, 2.0])
