@@ -81,11 +81,26 @@ def collect_boxes(family: Redactions, sources: Sequence[tuple[Source, int]]) -> 
 
 
 def train_judge(boxes: Boxes, settings: RedactionTrainSettings, first: Mapping[str, Tensor]) -> BoxJudge:
-    """Train the second network on the boxes and varied copies of them, from ``first`` weights if there are some."""
+    """Train the second network on the boxes and varied copies of them, from ``first`` weights if there are some.
+
+    Runs that start from the same weights end so close to each other that their mean is a good network too.
+    """
+    if not first:
+        return _run(boxes, settings, settings.seed, {})
     torch.manual_seed(settings.seed)
+    mean = first = _with_page_around(first, BoxJudge().state_dict())
+    for run in range(settings.judge_runs):
+        trained = _run(boxes, settings, settings.seed + run, first).state_dict()
+        mean = mean_of(mean, trained, 1 / (run + 1))
+    judge = BoxJudge()
+    judge.load_state_dict(mean_of(first, mean, settings.judge_share))
+    return judge.eval()
+
+
+def _run(boxes: Boxes, settings: RedactionTrainSettings, seed: int, first: Mapping[str, Tensor]) -> BoxJudge:
+    torch.manual_seed(seed)
     judge = BoxJudge()
     if first:
-        first = _with_page_around(first, judge.state_dict())
         judge.load_state_dict(first)
     steps = settings.judge_epochs * -(-len(boxes.truth) // _BATCH)
     optimiser = torch.optim.AdamW(judge.parameters(), weight_decay=settings.weight_decay)
@@ -105,8 +120,6 @@ def train_judge(boxes: Boxes, settings: RedactionTrainSettings, first: Mapping[s
                 optimiser.step()
             schedule.step()
     log.info("%d boxes, %.0f %% redactions; loss %.4f", len(boxes.truth), 100 * boxes.truth.mean(), loss.item())
-    if first:
-        judge.load_state_dict(mean_of(first, judge.state_dict(), settings.judge_share))
     return judge.eval()
 
 

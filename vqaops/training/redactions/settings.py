@@ -52,6 +52,7 @@ class RedactionTrainSettings(FrozenModel):
         judge_large: Further examples for it, whose redactions are mostly over paragraphs, figures and photographs; of
             the others few are so large.
         judge_epochs: Number of epochs of the second network.
+        judge_runs: Trainings of the second network from ``start``, with seeds of their own; their mean is saved.
         page_share: Share of its trained weights in the first network that is saved, if it starts from ``start``; the
             rest is of ``start``. A mean of both is often better on new documents than either (Wortsman et al. 2022).
         judge_share: The same share for the second network.
@@ -79,6 +80,7 @@ class RedactionTrainSettings(FrozenModel):
     judge_lookalikes: Annotated[int, Field(ge=0)] = 0
     judge_large: Annotated[int, Field(ge=0)] = 0
     judge_epochs: Count = 12
+    judge_runs: Count = 1
     page_share: Annotated[float, Field(ge=0, le=1)] = 1.0
     judge_share: Annotated[float, Field(ge=0, le=1)] = 1.0
     bf16: bool = False

@@ -33,6 +33,9 @@ from vqaserve.types import Answer, Query
 _LEAST = 0.01
 """Boxes below this confidence are left out."""
 
+_UNLIKELY = -5.0
+"""Logit of a box up to which one look is enough: most boxes are cells of tables and parts of figures."""
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -126,8 +129,12 @@ class Redactions(Family[Found, list[Found]]):
             return []
         views = to_tensor(look_at(page, outlines)).to(self.device, self.dtype)
         traits = torch.from_numpy(describe(page, outlines)).to(self.device, self.dtype)
+        logits = self.model.boxes(views, traits).float()
         # A redaction is one in a mirrored page too, so the mean of both looks is less often wrong than one of them.
-        logits = (self.model.boxes(views, traits) + self.model.boxes(mirrored(views), traits)).float() / 2
+        likely = logits > _UNLIKELY
+        if likely.any():
+            again = self.model.boxes(mirrored(views[likely]), traits[likely]).float()
+            logits[likely] = (logits[likely] + again) / 2
         config = self.config
         calibrated: Tensor = logits / config.temperature + config.page_weight * logits.max() + config.bias
         return [float(one) for one in calibrated.sigmoid().cpu()]

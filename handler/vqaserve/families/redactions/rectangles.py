@@ -41,9 +41,9 @@ _WHITE, _DARKER, _RULE, _TEXT = 225, 50, 0.97, (0.01, 0.35)
 _SHORTEST, _NARROWEST = 6, 8
 _LEAST_FULL = 0.3
 _MOST = 150
-_SAME, _SAME_AREA = 0.6, 0.75
-"""Intersection over union from which on two boxes are one, with and without exact edges; of boxes that were judged, the
-first is a share of the smaller."""
+_SAME, _SHARED = 0.75, 0.6
+"""Intersection over union from which on two boxes are one before they are judged, and of two that were judged, the
+share of the smaller that both have from which on one is dropped."""
 
 _Part = tuple[Mask, tuple[slice, slice]]
 """Cells that belong together, and where they are."""
@@ -82,7 +82,7 @@ def best_of(outlines: Sequence[Outline], confidences: Sequence[float]) -> list[i
     kept: list[int] = []
     for number in sorted(range(len(outlines)), key=lambda one: -confidences[one]):
         one = outlines[number]
-        if not any(_shared(one, outlines[other]) > _SAME * min(_area(one), _area(outlines[other])) for other in kept):
+        if not any(_shared(one, outlines[other]) > _SHARED * min(_area(one), _area(outlines[other])) for other in kept):
             kept.append(number)
     return sorted(kept)
 
@@ -107,7 +107,7 @@ def _rectangles(page: Grey) -> Iterator[tuple[int, int, int, int]]:
     for own, (rows, columns) in found[:_MOST]:
         area = (columns.start * _CELL, rows.start * _CELL, columns.stop * _CELL, rows.stop * _CELL)
         one = Outline(*area, 0)
-        if not any(_is_same(one, other, _SAME_AREA) for other in seen):  # an outline encloses what is white
+        if not any(_is_same(one, other) for other in seen):  # an outline encloses what is white
             seen.append(one)
             yield from refined(page, own, area)
 
@@ -216,6 +216,6 @@ def _area(one: Outline) -> int:
     return (one.right - one.left) * (one.bottom - one.top)
 
 
-def _is_same(one: Outline, other: Outline, least: float = _SAME) -> bool:
+def _is_same(one: Outline, other: Outline) -> bool:
     shared = _shared(one, other)
-    return shared > least * (_area(one) + _area(other) - shared)
+    return shared > _SAME * (_area(one) + _area(other) - shared)

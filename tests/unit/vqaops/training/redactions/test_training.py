@@ -166,8 +166,11 @@ def test_a_first_network_without_a_share_in_the_mean_stays_as_it_was(first: Path
     assert torch.equal(before[MARKS], after[MARKS])
 
 
-def test_a_second_network_sees_large_redactions_too(first: Path, second: Path, tmp_path: Path, documents: Path):
-    recipe = start_from(first, tmp_path / "recipe", judge_large=4)
+@pytest.mark.parametrize("change", [{"judge_large": 4}, {"judge_runs": 2}])
+def test_large_redactions_and_further_runs_change_the_second_network(
+    first: Path, second: Path, tmp_path: Path, documents: Path, change: dict[str, int]
+):
+    recipe = start_from(first, tmp_path / "recipe", **change)
     assert invoke(recipe, documents).exit_code == 0
     without, after = (load_file(one / "weights" / "model.safetensors")[DECIDES] for one in (second, recipe))
     assert not torch.equal(without, after)
