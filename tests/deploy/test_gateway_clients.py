@@ -88,7 +88,7 @@ def test_tritonclients_questions_about_server_and_models_are_answered(
     assert triton_client.is_server_ready()
     assert triton_client.get_server_metadata(headers=key)["name"] == "vqaserve"
     assert triton_client.is_model_ready("dummy", headers=key)
-    # Tests before stop and start the worker of 2.0.0.
+    # Earlier tests stop and restart the worker of 2.0.0.
     until(lambda: triton_client.is_model_ready("dummy", "2.0.0", headers=key), "2.0.0 is ready", 30)
     assert not triton_client.is_model_ready("nobody", headers=key)
     assert not triton_client.is_model_ready("dummy", "9.9.9", headers=key)

@@ -35,7 +35,7 @@ class Source:
         seed: Example ``n`` is the same for the same seed, whatever was drawn before.
         styles: How often each style of redaction is drawn, in the order of ``brushes.BRUSHES``.
         distractors: Kinds of distractors that are drawn.
-        chosen: How often each passage is chosen, in the order of ``passages.PASSAGES``.
+        passage_weights: How often each passage is chosen, in the order of ``passages.PASSAGES``.
     """
 
     pages: Sequence[Page]
@@ -43,14 +43,16 @@ class Source:
     seed: int
     styles: Sequence[float] = brushes.WEIGHTS
     distractors: Sequence[str] = MEASURED
-    chosen: Sequence[float] = passages.WEIGHTS
+    passage_weights: Sequence[float] = passages.WEIGHTS
 
     def draw(self, number: int) -> Sample:
         """Draw one example in the pages' resolution."""
         rng = default_rng([self.seed, number])
         typed = rng.random() < self.typed
         page = None if typed else self.pages[int(rng.integers(len(self.pages)))].pixels()
-        return draw_sample(page, rng, styles=self.styles, distractors=self.distractors, chosen=self.chosen)
+        return draw_sample(
+            page, rng, styles=self.styles, distractors=self.distractors, passage_weights=self.passage_weights
+        )
 
 
 @dataclass(frozen=True, slots=True)

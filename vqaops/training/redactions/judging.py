@@ -98,6 +98,7 @@ def train_judge(boxes: Boxes, settings: RedactionTrainSettings, first: Mapping[s
 
 
 def _run(boxes: Boxes, settings: RedactionTrainSettings, seed: int, first: Mapping[str, Tensor]) -> BoxJudge:
+    """Train once, from ``first`` weights or, without them, from random ones."""
     torch.manual_seed(seed)
     judge = BoxJudge()
     if first:

@@ -53,7 +53,7 @@ def draw_sample(
     redacted: float = 0.6,
     styles: Sequence[float] = brushes.WEIGHTS,
     distractors: Sequence[str] = MEASURED,
-    chosen: Sequence[float] = passages.WEIGHTS,
+    passage_weights: Sequence[float] = passages.WEIGHTS,
 ) -> Sample:
     """Draw an example.
 
@@ -63,19 +63,21 @@ def draw_sample(
         redacted: Share of the examples that have redactions.
         styles: How often each style of redaction is drawn, in the order of ``brushes.BRUSHES``; the sum is 1.
         distractors: Kinds of distractors that are drawn.
-        chosen: How often each passage is chosen, in the order of ``passages.PASSAGES``; the sum is 1.
+        passage_weights: How often each passage is chosen, in the order of ``passages.PASSAGES``; the sum is 1.
     """
     canvas = Canvas.over(type_page(rng) if page is None else page)
     for _ in range(int(rng.choice([0, 1, 2, 4, 7], p=(0.25, 0.2, 0.2, 0.2, 0.15)))):
         draw_distractor(canvas, str(rng.choice(distractors)), rng)
     if rng.random() < redacted:
-        _redact(canvas, find_layout(np.asarray(canvas.page)), rng, styles, chosen)
+        _redact(canvas, find_layout(np.asarray(canvas.page)), rng, styles, passage_weights)
     scanned = rng.random() < _SCANNED
     canvas = without_invisible(scan(canvas, rng) if scanned else canvas)
     return Sample(np.asarray(canvas.page), np.asarray(canvas.truth), canvas.redactions, canvas.distractors, scanned)
 
 
-def _redact(canvas: Canvas, layout: Layout, rng: Generator, styles: Sequence[float], chosen: Sequence[float]) -> None:
+def _redact(
+    canvas: Canvas, layout: Layout, rng: Generator, styles: Sequence[float], passage_weights: Sequence[float]
+) -> None:
     names = list(passages.PASSAGES)
     if rng.random() < 0.05:
         kind = _style(rng, styles)
@@ -83,7 +85,7 @@ def _redact(canvas: Canvas, layout: Layout, rng: Generator, styles: Sequence[flo
         return
     style = None if rng.random() < 0.3 else _style(rng, styles)
     for _ in range(int(rng.choice([1, 2, 3, 5, 8, 14], p=(0.25, 0.2, 0.2, 0.15, 0.12, 0.08)))):
-        passage = str(rng.choice(names, p=chosen))
+        passage = str(rng.choice(names, p=passage_weights))
         # A redaction may hide a part of a photograph or a whole table, but does not end within another distractor.
         solid = [mark for mark in canvas.distractors if mark.kind not in ("photograph", "table")]
         _cover(canvas, passages.PASSAGES[passage](canvas, layout, rng), rng, solid, style or _style(rng, styles))

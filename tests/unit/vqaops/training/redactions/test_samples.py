@@ -83,8 +83,8 @@ def test_only_a_black_page_is_redacted_from_edge_to_edge():
 
 
 def test_large_passages_make_large_redactions():
-    def typical_size(chosen: Sequence[float]) -> float:
-        samples = [draw_sample(PAGE, default_rng(n), redacted=1.0, chosen=chosen) for n in range(12)]
+    def typical_size(weights: Sequence[float]) -> float:
+        samples = [draw_sample(PAGE, default_rng(n), redacted=1.0, passage_weights=weights) for n in range(12)]
         places = [mark.place for sample in samples for mark in sample.redactions]
         return float(np.median([(right - left) * (bottom - top) for left, top, right, bottom in places]))
 
