@@ -109,7 +109,8 @@ class Calibration(FrozenModel):
         content: Hash of all that the archive was built from.
         machine: Where it was measured.
         conditions: How it was measured.
-        chosen: The cheapest candidate that keeps the answers; None if none does, or not all were measured in time.
+        chosen: The cheapest candidate that keeps the answers, or one that costs nearly the same and comes earlier in
+            the static rule; None if none keeps them, or not all were measured in time.
         trials: All candidates, in the order in which they were tried; none if the user wanted no calibration.
     """
 

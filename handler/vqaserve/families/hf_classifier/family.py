@@ -21,6 +21,7 @@ from vqaserve.families.device import prepare_device
 from vqaserve.families.hf_classifier.vilt_attention import relevance, sum_by_word
 from vqaserve.families.hf_folder import read_config, read_model, read_processor
 from vqaserve.families.options import Options, read_options
+from vqaserve.families.packed import pack_encoder
 from vqaserve.families.picture_inputs import PictureInputs
 from vqaserve.families.pixels import group_by_shape
 from vqaserve.families.precision import load_at_precision
@@ -100,7 +101,10 @@ class HfClassifier(Family[PreparedPicture, Tensor]):
         if loaded := load_elsewhere(cls, OPENVINO, folder, settings):
             return loaded
         device = prepare_device(settings)
-        return load_at_precision(lambda: cls._read(folder / settings.weights, options, device), settings)
+        family = load_at_precision(lambda: cls._read(folder / settings.weights, options, device), settings)
+        if device.type == "cpu":
+            pack_encoder(family.model)
+        return family
 
     @classmethod
     def _read(cls, weights: Path, options: ClassifierOptions, device: torch.device) -> Self:

@@ -10,12 +10,15 @@ import pytest
 
 from tests.support.archives import pack
 from tests.support.recipes import RecipeMaker
-from vqaops.calibrating.calibrate import Calibrator, cheapest
+from vqaops.calibrating.calibrate import Calibrator, best
 from vqaops.calibrating.measuring import Measuring
 from vqaops.calibrating.processes import LATE
 from vqaops.server.run_folder import RunFolder
 from vqaops.store.archive import Archive
 from vqaserve.calibration import Arithmetic, Calibration, Trial, calibration_file
+from vqaserve.settings import Precision
+
+AMX, NO_AMX = ("amx_bf16", "avx512_bf16", "avx512_vnni"), ("avx512_bf16", "avx512_vnni")
 
 
 @dataclass
@@ -120,19 +123,25 @@ def test_a_recipe_that_leaves_nothing_open_is_not_calibrated(archive: Archive, t
     assert not shown.run.exists()
 
 
+def trial(runtime: str, precision: Precision, cost: float | None = None, failure: str = "") -> Trial:
+    return Trial(arithmetic=Arithmetic(runtime=runtime, precision=precision), cpu_ms=cost, failure=failure)
+
+
 def test_the_cheapest_candidate_that_keeps_the_answers_is_chosen_once_all_are_measured():
-    fp32, bf16, int8 = (
-        Trial(arithmetic=Arithmetic(precision=precision), cpu_ms=cost, failure=failure)
-        for precision, cost, failure in (
-            ("fp32", 370, ""),
-            ("bf16", 250, ""),
-            ("int8", 140, "keeps 90.0% of the probe answers"),
-        )
-    )
-    assert cheapest([fp32, bf16, int8]) == bf16
-    assert cheapest([int8]) is None
-    late = Trial(arithmetic=Arithmetic(runtime="openvino", precision="bf16"), failure=LATE)
-    assert cheapest([fp32, bf16, late]) is None  # it may be the best
+    fp32, bf16 = trial("torch", "fp32", 370), trial("torch", "bf16", 250)
+    int8 = trial("torch", "int8", 140, "keeps 90.0% of the probe answers")
+    assert best([fp32, bf16, int8], AMX) == bf16
+    assert best([int8], AMX) is None
+    late = trial("openvino", "bf16", failure=LATE)
+    assert best([fp32, bf16, late], AMX) is None  # it may be the best
+
+
+def test_of_candidates_that_cost_nearly_the_same_the_static_rules_first_one_is_chosen():
+    torch, openvino = trial("torch", "bf16", 98.3), trial("openvino", "bf16", 90.7)
+    assert best([torch, openvino], AMX) == torch
+    assert best([torch, openvino], NO_AMX) == openvino
+    clearly_cheaper = trial("openvino", "bf16", 70)
+    assert best([torch, clearly_cheaper], AMX) == clearly_cheaper
 
 
 def test_an_archive_that_cannot_be_tried_follows_the_static_rule(

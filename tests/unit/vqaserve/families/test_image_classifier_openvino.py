@@ -87,10 +87,12 @@ def test_a_model_of_several_labels_a_picture_has_independent_scores(packed: Call
 def test_auto_leaves_int8_open_for_linear_layers(packed: Callable[[str], Tiny], model_type: str, with_int8: bool):
     tiny = packed(model_type)
     settings = tiny.settings.model_copy(update={"options": {"runtime": "auto"}, "precision": "auto"})
-    ways = {str(way) for way in HfImageClassifier.candidates(tiny.folder, settings)}
+    candidates = HfImageClassifier.candidates(tiny.folder, settings)
+    ways = {str(way) for way in candidates}
     assert ways >= {"openvino fp32", "torch fp32"}
     assert ("openvino int8" in ways) == with_int8
-    assert tiny.load(options={"runtime": "auto"}, precision="auto", agreement=0.001).runtime == "openvino"
+    loaded = tiny.load(options={"runtime": "auto"}, precision="auto", agreement=0.001)
+    assert loaded.runtime == candidates[0].runtime  # which depends on the processor
     assert tiny.load(precision="auto", agreement=0.001).runtime == "openvino"
 
 

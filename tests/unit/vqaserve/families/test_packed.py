@@ -6,13 +6,15 @@ from copy import deepcopy
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
+from transformers import BertConfig
+from transformers.models.bert.modeling_bert import BertIntermediate
 
 from vqaserve.families.backbones import efficientnet_lite
 from vqaserve.families.backbones.efficientnet_lite import LiteBlock, PackedLiteBlock
 from vqaserve.families.backbones.packed_conv2d import PackedConv2d, pack_convolutions
 from vqaserve.families.backbones.same_conv2d import PackedSameConv2d, SameConv2d
-from vqaserve.families.packed import PackedLinear, can_pack, pack, pack_in_bf16
+from vqaserve.families.packed import PackedLinear, can_pack, pack, pack_encoder, pack_in_bf16
 
 
 @pytest.fixture(params=[torch.float32, torch.bfloat16], ids=str)
@@ -60,6 +62,54 @@ def test_a_layer_rounded_to_bf16_takes_and_gives_fp32():
     pack_in_bf16(model, ["0"])
     assert (type(model[0]), type(model[1])) == (PackedLinear, nn.Linear)
     torch.testing.assert_close(model(inputs), expected, rtol=0.02, atol=0.02)
+
+
+def encoder_block() -> nn.Module:
+    """A large layer with GELU after it, named as in BERT, and one without."""
+    torch.manual_seed(0)
+    block = nn.Module()
+    block.intermediate = BertIntermediate(BertConfig(hidden_size=256, intermediate_size=512))
+    block.dense = nn.Linear(512, 256)
+    block.small = nn.Linear(256, 8)
+    return block.bfloat16().eval()
+
+
+def run(block: nn.Module, inputs: Tensor) -> Tensor:
+    outputs: Tensor = block.small(block.dense(block.intermediate(inputs)))
+    return outputs
+
+
+@torch.inference_mode()
+def test_an_encoder_in_bf16_is_packed_with_its_gelu_and_gives_the_same_numbers():
+    if not can_pack(torch.bfloat16):
+        pytest.skip("no bf16 on this processor")
+    block, inputs = encoder_block(), torch.randn(3, 7, 256).bfloat16()
+    expected = run(block, inputs)
+    pack_encoder(block)
+    assert isinstance(block.intermediate.dense, PackedLinear)
+    assert isinstance(block.intermediate.intermediate_act_fn, nn.Identity)
+    assert (type(block.dense), type(block.small)) == (PackedLinear, nn.Linear)
+    torch.testing.assert_close(run(block, inputs), expected, rtol=0.05, atol=0.02)
+
+
+def test_a_packed_encoder_has_gradients():
+    if not can_pack(torch.bfloat16):
+        pytest.skip("no bf16 on this processor")
+    block, inputs = encoder_block(), torch.randn(7, 256).bfloat16().requires_grad_()
+    (expected,) = torch.autograd.grad(run(block, inputs).sum(), inputs)
+    pack_encoder(block)
+    (found,) = torch.autograd.grad(run(block, inputs).sum(), inputs)
+    torch.testing.assert_close(found, expected, rtol=0.05, atol=0.02)
+
+
+def test_an_encoder_in_fp32_and_other_activations_stay_as_they_are():
+    block = encoder_block()
+    pack_encoder(block.float())
+    assert type(block.dense) is nn.Linear
+    tanh = nn.Module()
+    tanh.dense, tanh.intermediate_act_fn = nn.Linear(512, 512).bfloat16(), nn.GELU(approximate="tanh")
+    pack_encoder(tanh)
+    assert isinstance(tanh.intermediate_act_fn, nn.GELU)
 
 
 @torch.inference_mode()
