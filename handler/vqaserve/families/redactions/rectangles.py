@@ -7,6 +7,7 @@ one overlooks: grey bars, hatched and white boxes are rare in what it sees.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,8 +92,7 @@ def _rectangles(page: Grey) -> Iterator[tuple[int, int, int, int]]:
     height, width = (pixels // _CELL for pixels in page.shape)
     if min(height, width) < 2 * _NARROWEST:
         return
-    parts = page[: height * _CELL, : width * _CELL].reshape(height, _CELL, width, _CELL)
-    small = _lit_evenly(parts.mean((1, 3), np.float32))
+    small = _lit_evenly(_halved(page[: height * _CELL, : width * _CELL]))
     smooth = ndimage.uniform_filter(small, 3)  # scans have grain
     plain = ndimage.maximum_filter(smooth, 3) - ndimage.minimum_filter(smooth, 3) < _FLAT
     white: Mask = small > -_CONTRAST
@@ -110,6 +110,15 @@ def _rectangles(page: Grey) -> Iterator[tuple[int, int, int, int]]:
         if not any(_is_same(one, other) for other in seen):  # an outline encloses what is white
             seen.append(one)
             yield from refined(page, own, area)
+
+
+def _halved(page: Grey) -> NDArray[np.float32]:
+    """The mean of every ``_CELL`` x ``_CELL`` pixels; adding slices takes a fifth of the time of ``ndarray.mean``."""
+    total = np.zeros((page.shape[0] // _CELL, page.shape[1] // _CELL), np.float32)
+    for row, column in product(range(_CELL), repeat=2):
+        total += page[row::_CELL, column::_CELL]
+    total /= _CELL**2
+    return total
 
 
 def _lit_evenly(small: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -141,11 +150,12 @@ def _enclosed(mask: Mask, grow: int) -> Iterator[_Part]:
 def _connected(mask: Mask) -> Iterator[tuple[Mask, slice, slice]]:
     """The connected parts of a mask that can be a redaction by their size."""
     labels, _ = ndimage.label(mask)
-    sizes = np.bincount(labels.ravel())[1:]
     for number, (rows, columns) in enumerate(ndimage.find_objects(labels), 1):
-        tall, wide = rows.stop - rows.start, columns.stop - columns.start
-        if tall >= _SHORTEST and wide >= _NARROWEST and sizes[number - 1] >= _LEAST_FULL * tall * wide:
-            yield labels[rows, columns] == number, rows, columns
+        if rows.stop - rows.start < _SHORTEST or columns.stop - columns.start < _NARROWEST:
+            continue
+        own = labels[rows, columns] == number
+        if np.count_nonzero(own) >= _LEAST_FULL * own.size:
+            yield own, rows, columns
 
 
 def _inked(ink: Mask) -> Iterator[_Part]:
