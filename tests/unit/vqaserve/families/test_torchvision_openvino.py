@@ -40,10 +40,12 @@ def test_an_answer_in_bf16_is_to_the_last_bit_the_same_alone_and_in_a_batch(tiny
 
 def test_auto_leaves_all_but_int8_on_openvino_open(tiny: Tiny):
     settings = tiny.settings.model_copy(update={"options": {"runtime": "auto"}, "precision": "auto"})
-    ways = {str(way) for way in TorchvisionClassifier.candidates(tiny.folder, settings)}
+    candidates = TorchvisionClassifier.candidates(tiny.folder, settings)
+    ways = {str(way) for way in candidates}
     assert ways >= {"openvino fp32", "torch fp32"}
     assert "openvino int8" not in ways
-    assert tiny.load(options={"runtime": "auto"}, precision="auto", agreement=0.001).runtime == "openvino"
+    loaded = tiny.load(options={"runtime": "auto"}, precision="auto", agreement=0.001)
+    assert loaded.runtime == candidates[0].runtime  # which depends on the processor
 
 
 @pytest.mark.parametrize(
