@@ -27,7 +27,7 @@ from vqaops.server.own_server import own_server, wait_for_all_workers
 from vqaops.training.redactions.samples import draw_sample
 from vqaserve.documents.limits import DocumentLimits
 from vqaserve.documents.reading import read_document
-from vqaserve.documents.rendering import hidden_characters, rendered
+from vqaserve.documents.rendering import hidden_characters, rendered, to_png
 from vqaserve.families.redactions import Redactions
 from vqaserve.families.redactions.skew import Upright
 from vqaserve.settings import ModelConfig
@@ -100,11 +100,11 @@ def _stage_rows(recipe: Path, source: pypdfium2.PdfDocument) -> Iterator[tuple[s
         return result
 
     for number in track([0, *range(min(20, len(source)))], "stages", console=new_console(stderr=True), transient=True):
-        page, file = source[number], BytesIO()
+        page = source[number]
         grey = timed("reader: render at 150 dpi", lambda: rendered(page))  # noqa: B023 - called at once
         timed("reader: look for hidden characters", lambda: hidden_characters(page, np.asarray(grey)))  # noqa: B023
-        timed("reader: write PNG", lambda: grey.save(file, "PNG", compress_level=1))  # noqa: B023
-        timed("worker: read PNG", lambda: Image.open(file).load())  # noqa: B023
+        picture = timed("reader: write PNG", lambda: to_png(grey))  # noqa: B023
+        timed("worker: read PNG", lambda: Image.open(BytesIO(picture)).load())  # noqa: B023
         upright = timed("worker: turn upright", lambda: Upright.of(grey)).page  # noqa: B023
         cells = timed("worker: first network", lambda: family.cells(upright))  # noqa: B023
         outlines = timed("worker: boxes and plain rectangles", lambda: family.boxes_of(upright, cells))  # noqa: B023

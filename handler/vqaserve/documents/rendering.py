@@ -8,6 +8,7 @@ import math
 import os
 import resource
 import sys
+import zlib
 from collections.abc import Iterator
 from io import BytesIO
 from typing import Any
@@ -101,6 +102,13 @@ def hidden_characters(page: pypdfium2.PdfPage, shown: _Grey) -> list[tuple[float
     return places
 
 
+def to_png(grey: Image.Image) -> bytes:
+    """A page as PNG; looking for runs alone takes 0.7 to 0.9 of the time that looking for all repeats takes."""
+    file = BytesIO()
+    grey.save(file, "PNG", compress_level=1, compress_type=zlib.Z_RLE)
+    return file.getvalue()
+
+
 def _pictures(data: bytes, wanted: str, most: int) -> Iterator[tuple[dict[str, Any], Image.Image]]:
     """The pictures of a TIFF, or the first one of another format."""
     try:
@@ -158,10 +166,9 @@ def _main() -> None:
     try:
         read = _pdf if b"%PDF-" in data[:1024] else _pictures
         for head, grey in read(data, wanted, most):
-            file = BytesIO()
-            grey.save(file, "PNG", compress_level=1)
-            head |= {"content": _content(grey), "bytes": file.tell()}
-            output.write(json.dumps(head).encode() + b"\n" + file.getvalue())
+            picture = to_png(grey)
+            head |= {"content": _content(grey), "bytes": len(picture)}
+            output.write(json.dumps(head).encode() + b"\n" + picture)
     except (InvalidImage, InvalidParameter) as error:
         refusal = {"refused": str(error), "parameter": isinstance(error, InvalidParameter)}
         output.write(json.dumps(refusal).encode() + b"\n")

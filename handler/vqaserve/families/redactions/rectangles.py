@@ -113,7 +113,7 @@ def _rectangles(page: Grey) -> Iterator[tuple[int, int, int, int]]:
 
 
 def _halved(page: Grey) -> NDArray[np.float32]:
-    """The mean of every ``_CELL`` x ``_CELL`` pixels; adding slices takes a fifth of the time of ``ndarray.mean``."""
+    """The mean of each cell's pixels; adding slices takes a fifth of the time of ``ndarray.mean``."""
     total = np.zeros((page.shape[0] // _CELL, page.shape[1] // _CELL), np.float32)
     for row, column in product(range(_CELL), repeat=2):
         total += page[row::_CELL, column::_CELL]
