@@ -109,9 +109,9 @@ def _conditions(archive: Archive) -> Conditions:
 
 
 def best(trials: Sequence[Trial], flags: Collection[str]) -> Trial | None:
-    """The first candidate of the static rule whose cost is close to that of the cheapest one.
+    """Of the candidates that cost little more than the cheapest one, the first one of the static rule.
 
-    None if the time was over before all were measured, since the best may be among them.
+    It is None if the time was over before all were measured, since the best may be among those that were not.
 
     Args:
         trials: Those of all candidates.

@@ -16,8 +16,8 @@ _MIN_WEIGHTS = 2**17
 class PackedLinear(nn.Module):
     """A linear layer for inference on a CPU; it computes in the type of its weights and returns the type of its inputs.
 
-    Torch computes fp32 products with MKL, which takes more than twice as long as oneDNN on AMD processors. In bf16 it
-    reorders the weights at each call. The two operators are those that torch's compiler uses for linear layers.
+    Torch computes fp32 products with MKL, which takes more than twice as long as oneDNN on AMD processors. In bf16,
+    torch reorders the weights at each call. The two operators are those that torch's compiler uses for linear layers.
 
     Args:
         linear: The layer.
@@ -93,6 +93,5 @@ def _is_large(layer: nn.Linear, dtype: torch.dtype) -> bool:
 def _is_bert_intermediate(module: nn.Module) -> bool:
     """Whether a module maps with ``dense`` and then applies GELU, as ``BertIntermediate`` and its descendants do."""
     dense, activation = getattr(module, "dense", None), getattr(module, "intermediate_act_fn", None)
-    # The function of transformers' GELUActivation.
-    is_gelu = getattr(activation, "act", activation) is F.gelu
+    is_gelu = getattr(activation, "act", activation) is F.gelu  # transformers' GELUActivation keeps the function
     return type(dense) is nn.Linear and is_gelu and _is_large(dense, torch.bfloat16)

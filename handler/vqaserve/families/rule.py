@@ -27,7 +27,7 @@ _TORCH_FP32, _TORCH_BF16 = Arithmetic(precision="fp32"), Arithmetic(precision="b
 _FP32, _BF16, _INT8 = (Arithmetic(runtime="openvino", precision=one) for one in ("fp32", "bf16", "int8"))
 
 _RULE: tuple[tuple[set[str], tuple[Arithmetic, ...]], ...] = (
-    # Torch's bf16 uses AMX at every batch size; OpenVINO's takes twice as long for a batch of one.
+    # Torch's bf16 uses AMX at every batch size; OpenVINO's takes 1.5 times as long in a server (docs/performance.md).
     ({"amx_bf16"}, (_TORCH_BF16, _INT8, _BF16, _FP32, _TORCH_FP32)),
     # int8 takes 0.56 of torch's bf16 for a ViLT, OpenVINO's bf16 0.86 (docs/explanation/performance-experiments.md).
     ({"avx512_bf16", "avx512_vnni"}, (_INT8, _BF16, _TORCH_BF16, _FP32, _TORCH_FP32)),
